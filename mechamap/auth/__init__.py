@@ -1,0 +1,1 @@
+"""Proof of identity: people's tokens, publishers' keys, passwords."""

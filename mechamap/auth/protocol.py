@@ -1,0 +1,48 @@
+"""What the edges and use cases ask of authentication."""
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Protocol
+
+from ..domain.channels import Channel
+from ..domain.identity import Identity
+
+
+class Authenticator(Protocol):
+    """Turns a person's token into an identity."""
+
+    def authenticate(self, token: object) -> Identity:
+        """Verify the token and that its user exists and may sign in.
+
+        Raises:
+            AuthenticationFailed: with a stable code (``token_missing``, ``token_malformed``, ``token_expired``, ``token_invalid``,
+                ``token_type``, ``token_revoked``, ``development_token``, ``user_unknown``, ``user_inactive``, ``user_banned``).
+            DirectoryUnavailable: the user's rows cannot be read now; the same token may pass later.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class BroadcastKey:
+    """A publisher that proved itself.
+
+    Attributes:
+        name: for logs, metrics, rate limits and the console.
+        scopes: patterns of channel names it may publish to (``*`` is any run of characters); empty means all.
+    """
+
+    name: str
+    scopes: tuple[str, ...] = ()
+
+    def may_publish(self, channel: Channel) -> bool:
+        return not self.scopes or any(fnmatchcase(channel.name, scope) for scope in self.scopes)
+
+
+class KeyRing(Protocol):
+    """The live broadcast keys: those of the settings and those of our table."""
+
+    def authenticate(self, presented: str | None) -> BroadcastKey:
+        """The key whose secret this is, compared in constant time.
+
+        Raises:
+            KeyRefused: absent, unknown, or revoked; with the code ``key_missing`` or ``key_invalid``.
+        """

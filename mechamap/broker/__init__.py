@@ -1,0 +1,1 @@
+"""The broker: gives every channel one order of events and hands each event to every worker that has subscribers."""

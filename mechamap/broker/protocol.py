@@ -1,0 +1,80 @@
+"""What the rest of the product may ask of a broker, with the guarantees every implementation keeps."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..domain.commands import Command
+from ..domain.publication import Publication, Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerState:
+    """``ok`` False: publishing answers 503. ``detail`` is one sentence for operators, without addresses or secrets."""
+
+    ok: bool
+    kind: str
+    detail: str
+
+
+class BrokerEvents(Protocol):
+    """Where a broker delivers. Calls come from one greenlet, one at a time, and must not yield: their order is the channel's order."""
+
+    def on_publication(self, publication: Publication) -> None: ...
+
+    def on_command(self, command: Command) -> None: ...
+
+
+class Broker(Protocol):
+    """Orders and hands on.
+
+    * Every worker receives the publications of a channel in one and the same order, its own included: the publishing worker
+      delivers when the broker hands the publication back, never before.
+    * A publication to several channels reaches a worker once, however many of them it subscribed to.
+    * Nothing is queued while the broker is away: ``publish`` and ``command`` raise instead.
+    """
+
+    def publish(self, publication: Publication) -> Receipt:
+        """Order the event and hand it to every worker with subscribers of its channels.
+
+        Raises:
+            BrokerUnavailable: it was not accepted; no worker will see it.
+        """
+
+    def command(self, command: Command) -> None:
+        """Hand the command to every worker, this one included.
+
+        Raises:
+            BrokerUnavailable: no worker will see it.
+        """
+
+    def subscribe(self, channel: str) -> None:
+        """Count one more subscriber of the canonical ``channel`` on this worker.
+
+        Returns once every later publication to the channel will reach this worker and the count is visible to publishers.
+
+        Raises:
+            BrokerUnavailable: that could not be promised in time; nothing was counted.
+        """
+
+    def unsubscribe(self, channel: str) -> None:
+        """Count one subscriber less. Never raises and never waits; unknown channels are ignored."""
+
+    def channels(self) -> dict[str, int]:
+        """Subscribers of every channel that has any, over all live workers. A dead worker's count goes with its lease.
+
+        Raises:
+            BrokerUnavailable
+        """
+
+
+class BrokerLink(Protocol):
+    """The life of a broker inside a worker. Publishing works without ``start`` (command line)."""
+
+    def start(self, events: BrokerEvents) -> None:
+        """Begin to deliver; returns at once, connecting goes on behind it."""
+
+    def stop(self) -> None:
+        """Stop delivering and give up this worker's counts."""
+
+    def state(self) -> BrokerState:
+        """How it is now; never blocks longer than a second."""

@@ -1,0 +1,43 @@
+"""Who is speaking: a person behind a verified token, and what Laravel's tables say of that person."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class TokenKind(StrEnum):
+    """How a person proved who they are."""
+
+    JWT = "jwt"
+    SANCTUM = "sanctum"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A verified person.
+
+    Attributes:
+        user_id: the id in Laravel's ``users`` table.
+        role: as known when the token was verified; access rules prefer fresher facts.
+        name: for display in the console only.
+        kind: how the token was verified.
+        expires_at: Unix seconds after which the token proves nothing; None for tokens without an end.
+        token_ref: identifies the token without revealing it (first 16 hex digits of its SHA-256).
+    """
+
+    user_id: int
+    role: str | None
+    name: str | None
+    kind: TokenKind
+    expires_at: float | None
+    token_ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class UserFacts:
+    """One row of ``users``. Columns that a schema lacks keep their defaults, which restrict nothing."""
+
+    user_id: int
+    name: str | None
+    role: str | None
+    active: bool = True
+    banned: bool = False

@@ -1,0 +1,53 @@
+"""One accepted event on its way from a publisher to browsers, and the receipt the publisher gets."""
+
+import secrets
+from dataclasses import dataclass, field
+
+from .channels import Channel
+
+
+def new_id() -> str:
+    """An id for a publication: 128 random bits in hex."""
+    return secrets.token_hex(16)
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """An event that passed every check.
+
+    Attributes:
+        channels: where it goes; a browser in several of them receives it once.
+        event: the name the browser listens to.
+        data: the event's one argument, as JSON values.
+        except_id: the public Socket.IO id that must not receive it (its sender), or None.
+        origin: who published it, for the console: ``key:laravel``, ``server``, ``cli``, …; never a secret.
+        id: unique; travels to the console and the receipt.
+    """
+
+    channels: tuple[Channel, ...]
+    event: str
+    data: object
+    except_id: str | None = None
+    origin: str = "server"
+    id: str = field(default_factory=new_id)
+
+    @property
+    def rooms(self) -> tuple[str, ...]:
+        return tuple(channel.canonical for channel in self.channels)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a publisher is told.
+
+    Attributes:
+        id: the publication's.
+        subscribers: subscribed connections per canonical channel, cluster-wide, at the moment of publication.
+    """
+
+    id: str
+    subscribers: dict[str, int]
+
+    @property
+    def total(self) -> int:
+        return sum(self.subscribers.values())

@@ -1,0 +1,152 @@
+"""Readers that turn environment text into typed values, or refuse with a sentence naming the variable."""
+
+import ipaddress
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from .domain.roles import Level, level_named
+
+
+class SettingsError(Exception):
+    """A variable whose value cannot be used. ``str`` is one sentence and never shows the value of a secret."""
+
+    def __init__(self, variable: str, problem: str) -> None:
+        super().__init__(f"{variable}: {problem}.")
+        self.variable = variable
+
+
+class Environment:
+    """Named text values, read one at a time. An empty value counts as absent."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = values
+
+    def beneath(self, defaults: Mapping[str, str]) -> "Environment":
+        """This environment with ``defaults`` for what it leaves out."""
+        return Environment({**defaults, **{k: v for k, v in self._values.items() if v.strip()}})
+
+    def text(self, name: str) -> str | None:
+        """The value without surrounding blanks; ``NAME_FILE`` may name a file that holds it (Docker secrets)."""
+        value = self._values.get(name, "").strip()
+        path = self._values.get(f"{name}_FILE", "").strip()
+        if not value and path:
+            try:
+                value = Path(path).read_text().strip()
+            except OSError as err:
+                raise SettingsError(f"{name}_FILE", f"cannot read {path} ({err.strerror})") from err
+        return value or None
+
+    def required(self, name: str) -> str:
+        value = self.text(name)
+        if value is None:
+            raise SettingsError(name, "is required in production")
+        return value
+
+    def words(self, name: str) -> tuple[str, ...]:
+        """A comma-separated list."""
+        return tuple(word.strip() for word in (self.text(name) or "").split(",") if word.strip())
+
+    def choice(self, name: str, allowed: Iterable[str], default: str) -> str:
+        value = self.text(name)
+        if value is None:
+            return default
+        for candidate in allowed:
+            if value.lower() == candidate.lower():
+                return candidate
+        raise SettingsError(name, f"is {value!r}; use one of {', '.join(allowed)}")
+
+    def switch(self, name: str, default: bool) -> bool:
+        value = self.choice(name, ("on", "off", "true", "false", "1", "0"), "on" if default else "off")
+        return value in ("on", "true", "1")
+
+    def integer(self, name: str, default: int, least: int, most: int) -> int:
+        value = self.optional_integer(name, least, most)
+        return default if value is None else value
+
+    def optional_integer(self, name: str, least: int, most: int) -> int | None:
+        value = self.text(name)
+        if value is None:
+            return None
+        # int() alone would take '4_2' and other scripts' digits
+        if not (value.isascii() and value.isdigit()) or not least <= int(value) <= most:
+            raise SettingsError(name, f"is {value!r}; use a whole number from {least} to {most}")
+        return int(value)
+
+    def number(self, name: str, default: float, least: float, most: float) -> float:
+        value = self.text(name)
+        if value is None:
+            return default
+        try:
+            number = float(value)
+        except ValueError:
+            number = float("nan")
+        if not least <= number <= most:
+            raise SettingsError(name, f"is {value!r}; use a number from {least:g} to {most:g}")
+        return number
+
+    def url(self, name: str, schemes: tuple[str, ...] = ()) -> str | None:
+        """A URL; its text may hold a password, so it is never repeated in the refusal."""
+        value = self.text(name)
+        if value is None:
+            return None
+        scheme = value.partition("://")[0] if "://" in value else ""
+        if not scheme or (schemes and scheme not in schemes):
+            expected = " or ".join(f"{s}://…" for s in schemes) or "scheme://…"
+            raise SettingsError(name, f"is not a URL of the form {expected}")
+        return value
+
+    def origins(self, name: str) -> tuple[str, ...]:
+        for origin in (found := self.words(name)):
+            parts = urlsplit(origin)
+            if parts.scheme not in ("http", "https") or not parts.netloc or parts.path or parts.query or "*" in origin:
+                raise SettingsError(name, f"{origin!r} is not an origin such as https://mechamap.com (no path, no wildcard)")
+        return found
+
+    def networks(self, name: str) -> tuple[str, ...]:
+        for word in (found := self.words(name)):
+            try:
+                ipaddress.ip_network(word, strict=False)
+            except ValueError as err:
+                raise SettingsError(name, f"{word!r} is not an address or a network such as 10.0.0.0/8") from err
+        return found
+
+    def file(self, name: str) -> Path | None:
+        value = self.text(name)
+        if value is None:
+            return None
+        path = Path(value)
+        try:
+            with path.open("rb"):
+                return path
+        except OSError as err:
+            raise SettingsError(name, f"cannot read {value} ({err.strerror})") from err
+
+    def timezone(self, name: str, default: str) -> str:
+        value = self.text(name) or default
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as err:
+            raise SettingsError(name, f"{value!r} is not a time zone such as Asia/Ho_Chi_Minh") from err
+        return value
+
+    def level(self, name: str, default: Level) -> Level:
+        value = self.text(name)
+        if value is None:
+            return default
+        level = level_named(value)
+        if level is None:
+            raise SettingsError(name, f"is {value!r}; use one of {', '.join(each.label for each in Level)}")
+        return level
+
+    def levels(self, name: str) -> dict[str, Level]:
+        """Pairs ``role=level``."""
+        found: dict[str, Level] = {}
+        for pair in self.words(name):
+            role, equals, label = pair.partition("=")
+            level = level_named(label)
+            if not role.strip() or not equals or level is None:
+                raise SettingsError(name, f"{pair!r} is not a pair such as vip=senior_member")
+            found[role.strip()] = level
+        return found

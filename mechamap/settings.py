@@ -1,0 +1,186 @@
+"""Typed, frozen settings: the only reader of the environment. A wrong value stops the start with one sentence that names the variable."""
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from .domain.roles import Ladder, Level
+from .environment import Environment, SettingsError
+
+ROOT = Path(__file__).resolve().parent.parent
+PLAN_ORIGINS = ("https://mechamap.com", "https://www.mechamap.com", "https://mechamap.test")
+DEV_SECRETS_FILE = "dev-secrets.env"
+PLACEHOLDERS = frozenset({"secret", "changeme", "change-me", "your-secret-key", "your-api-key", "password"})
+MIN_SECRET_LENGTH = 32
+"""Characters. RFC 7518 3.2 asks for a key at least as long as the HMAC's hash: 32 bytes for HS256."""
+
+__all__ = ["AppEnv", "Settings", "SettingsError", "load"]
+
+
+class AppEnv(StrEnum):
+    """Production refuses generated or default secrets and demo data."""
+
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+    TESTING = "testing"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything an operator may set. Times are seconds, sizes bytes, unless the name says otherwise."""
+
+    app_env: AppEnv
+    instance_path: Path
+    host: str
+    port: int
+    workers: int
+    secret_key: str = field(repr=False)
+    jwt_secret: str = field(repr=False)
+    jwt_secret_previous: str | None = field(repr=False)
+    jwt_algorithm: str
+    api_keys: tuple[str, ...] = field(repr=False)
+    server_secret: str | None = field(repr=False)
+    redis_url: str | None = field(repr=False)
+    database_url: str = field(repr=False)
+    laravel_database_url: str = field(repr=False)
+    allowed_origins: tuple[str, ...]
+    trusted_proxies: tuple[str, ...]
+    ssl_cert_path: Path | None
+    ssl_key_path: Path | None
+    ping_interval_ms: int
+    ping_timeout_ms: int
+    app_timezone: str
+    rate_limits: bool
+    log_level: str
+    log_format: str
+    ladder: Ladder
+    private_forum_level: Level
+    sanctum_expiration_minutes: int | None
+    cache_seconds: float
+    recheck_seconds: float
+    max_connections: int
+    max_subscriptions: int
+    max_broadcast_bytes: int
+
+    @property
+    def production(self) -> bool:
+        return self.app_env is AppEnv.PRODUCTION
+
+    @property
+    def demo(self) -> bool:
+        """Whether demo data and the demo page may exist."""
+        return not self.production
+
+    @property
+    def tls(self) -> bool:
+        return self.ssl_cert_path is not None
+
+    @property
+    def base_url(self) -> str:
+        """Where this machine reaches the server."""
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::", "") else self.host
+        return f"{'https' if self.tls else 'http'}://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """Settings from the process environment, with ``.env`` of the project root beneath it.
+
+    Outside production missing secrets are generated once and kept, readable by the owner only, in the instance folder, so that
+    workers and the command line share them.
+
+    Raises:
+        SettingsError: a value is malformed, contradictory, or missing where production needs it.
+    """
+    if environ is None:
+        from dotenv import dotenv_values
+
+        environ = {**{k: v for k, v in dotenv_values(ROOT / ".env").items() if v is not None}, **os.environ}
+    env = Environment(environ)
+    app_env = AppEnv(env.choice("APP_ENV", tuple(AppEnv), AppEnv.DEVELOPMENT))
+    instance = Path(env.text("INSTANCE_PATH") or ROOT / "instance").resolve()
+    if app_env is not AppEnv.PRODUCTION:
+        env = env.beneath(_development_secrets(instance, env))
+
+    database_url = env.url("DATABASE_URL") or f"sqlite:///{instance / 'mechamap.sqlite'}"
+    settings = Settings(
+        app_env=app_env,
+        instance_path=instance,
+        host=env.text("HOST") or "127.0.0.1",
+        port=env.integer("PORT", 3000, 1, 65535),
+        workers=env.integer("WEB_CONCURRENCY", 1, 1, 64),
+        secret_key=env.required("SECRET_KEY"),
+        jwt_secret=env.required("JWT_SECRET"),
+        jwt_secret_previous=env.text("JWT_SECRET_PREVIOUS"),
+        jwt_algorithm=env.choice("JWT_ALGORITHM", ("HS256", "HS384", "HS512"), "HS256"),
+        api_keys=env.words("WEBSOCKET_API_KEY"),
+        server_secret=env.text("WEBSOCKET_SERVER_SECRET"),
+        redis_url=env.url("REDIS_URL", schemes=("redis", "rediss", "unix")),
+        database_url=database_url,
+        laravel_database_url=env.url("LARAVEL_DATABASE_URL") or database_url,
+        allowed_origins=env.origins("ALLOWED_ORIGINS") or PLAN_ORIGINS,
+        trusted_proxies=env.networks("TRUSTED_PROXIES"),
+        ssl_cert_path=env.file("SSL_CERT_PATH"),
+        ssl_key_path=env.file("SSL_KEY_PATH"),
+        ping_interval_ms=env.integer("WS_PING_INTERVAL", 25_000, 100, 300_000),
+        ping_timeout_ms=env.integer("WS_PING_TIMEOUT", 20_000, 100, 300_000),
+        app_timezone=env.timezone("APP_TIMEZONE", "UTC"),
+        rate_limits=env.switch("RATE_LIMITS", True),
+        log_level=env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), "INFO"),
+        log_format=env.choice("LOG_FORMAT", ("json", "plain"), "json" if app_env is AppEnv.PRODUCTION else "plain"),
+        ladder=Ladder().extended(env.levels("ROLE_LEVELS")),
+        private_forum_level=env.level("PRIVATE_FORUM_LEVEL", Level.MODERATOR),
+        sanctum_expiration_minutes=env.optional_integer("SANCTUM_EXPIRATION", 1, 10_000_000),
+        cache_seconds=env.number("DIRECTORY_CACHE_SECONDS", 5.0, 0.0, 300.0),
+        recheck_seconds=env.number("RECHECK_SECONDS", 30.0, 0.2, 3600.0),
+        max_connections=env.integer("MAX_CONNECTIONS", 10_000, 1, 1_000_000),
+        max_subscriptions=env.integer("MAX_SUBSCRIPTIONS", 100, 1, 10_000),
+        max_broadcast_bytes=env.integer("MAX_BROADCAST_BYTES", 100_000, 1_000, 1_000_000),
+    )
+    _refuse_contradictions(settings)
+    return settings
+
+
+def _refuse_contradictions(settings: Settings) -> None:
+    if settings.workers > 1 and settings.redis_url is None:
+        raise SettingsError("WEB_CONCURRENCY", "more than one worker needs REDIS_URL, or workers would not hear each other")
+    if (settings.ssl_cert_path is None) != (settings.ssl_key_path is None):
+        raise SettingsError("SSL_KEY_PATH", "SSL_CERT_PATH and SSL_KEY_PATH go together")
+    if not settings.production:
+        return
+    if not settings.rate_limits:
+        raise SettingsError("RATE_LIMITS", "cannot be off in production")
+    secrets_in_use = {
+        "SECRET_KEY": settings.secret_key,
+        "JWT_SECRET": settings.jwt_secret,
+        "JWT_SECRET_PREVIOUS": settings.jwt_secret_previous,
+        "WEBSOCKET_SERVER_SECRET": settings.server_secret,
+        **{"WEBSOCKET_API_KEY": key for key in settings.api_keys},
+    }
+    for name, value in secrets_in_use.items():
+        if value is None:
+            continue
+        if value.lower() in PLACEHOLDERS:
+            raise SettingsError(name, "is a placeholder; generate one with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'")
+        if len(value) < MIN_SECRET_LENGTH:
+            raise SettingsError(name, f"has {len(value)} characters; production needs at least {MIN_SECRET_LENGTH}")
+
+
+def _development_secrets(instance: Path, env: Environment) -> dict[str, str]:
+    """Generated secrets for whatever the environment leaves out; kept across restarts so tokens stay valid."""
+    wanted = [name for name in ("SECRET_KEY", "JWT_SECRET", "WEBSOCKET_API_KEY") if not env.text(name)]
+    if not wanted:
+        return {}
+    path = instance / DEV_SECRETS_FILE
+    kept = dict(line.split("=", 1) for line in path.read_text().splitlines() if "=" in line) if path.exists() else {}
+    missing = [name for name in wanted if name not in kept]
+    if missing:
+        kept.update({name: secrets.token_urlsafe(48) for name in missing})
+        instance.mkdir(parents=True, exist_ok=True)
+        scratch = path.with_name(f"{path.name}.{os.getpid()}")
+        scratch.touch(mode=0o600)
+        scratch.write_text("".join(f"{name}={value}\n" for name, value in sorted(kept.items())))
+        scratch.replace(path)
+    return {name: kept[name] for name in wanted}

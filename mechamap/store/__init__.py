@@ -1,0 +1,1 @@
+"""The databases: our own tables, and Laravel's as they are found."""

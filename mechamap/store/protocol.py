@@ -1,0 +1,56 @@
+"""What the use cases ask of the databases."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..domain.access import ForumFacts, ThreadFacts
+from ..domain.identity import UserFacts
+
+
+class Directory(Protocol):
+    """Facts about people and places, from Laravel's tables, through a short cache.
+
+    None means that the row (or its whole table) does not exist. Every method raises DirectoryUnavailable when the database cannot
+    be asked; after a failure it is not asked again for some seconds, so a dead database costs callers nothing.
+    """
+
+    def user(self, user_id: int) -> UserFacts | None: ...
+
+    def users(self, user_ids: Collection[int]) -> dict[int, UserFacts]:
+        """Fresh facts of many users in few queries (the cache is refilled, not consulted); missing ids do not exist."""
+
+    def thread(self, thread_id: int) -> ThreadFacts | None: ...
+
+    def forum(self, forum_id: int) -> ForumFacts | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class MarkedRead:
+    """What marking did: the ids that are the user's own and now read, the unread count after it, and when (ISO 8601, UTC)."""
+
+    ids: tuple[int | str, ...]
+    unread_count: int
+    read_at: str
+
+
+class Notifications(Protocol):
+    """The user's notifications, in whichever of the three historical shapes the database has."""
+
+    def mark_read(self, user_id: int, ids: Collection[int | str]) -> MarkedRead:
+        """Mark the user's own notifications as read; already read ones stay as they were and count as marked.
+
+        Raises:
+            NotFound: none of the ids is a notification of this user.
+            DirectoryUnavailable: the database cannot be asked, or has no table of notifications.
+        """
+
+
+class AuditLog(Protocol):
+    """Who did what. Rows are added, never changed."""
+
+    def record(
+        self, actor: str, action: str, target: str, *, outcome: str = "ok", detail: str = "", address: str | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        """Add a row. A database that is away is logged, never raised: the action it describes already happened."""
