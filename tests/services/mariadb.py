@@ -3,7 +3,6 @@
 import getpass
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pymysql
@@ -27,8 +26,8 @@ class MariaDBServer(Daemon):
     def url(self, database: str = "") -> str:
         """SQLAlchemy's address of a database.
 
-        Over TCP: PyMySQL 1.2.4 leaves the descriptor of a failed unix-socket connection to the garbage collector,
-        and the warning about it fails the test that stopped the database on purpose.
+        Over TCP: PyMySQL 1.2.4 leaves the descriptor of a failed unix-socket connection to the garbage
+        collector, and the warning about it fails the test that stopped the database on purpose.
         """
         return f"mysql+pymysql://root@127.0.0.1:{self.port}/{database}?charset=utf8mb4"
 
@@ -39,15 +38,17 @@ class MariaDBServer(Daemon):
     def start(self) -> None:
         if not self.data.exists():
             self._install()
-        self.launch(
+        command = [
             # --no-defaults must be the first option: the machine's own configuration is not ours to read.
-            [program("mariadbd", "mysqld"), "--no-defaults", f"--datadir={self.data}", f"--socket={self.socket}",
-             f"--pid-file={self.directory / 'mariadb.pid'}", f"--user={getpass.getuser()}",
-             "--bind-address=127.0.0.1", f"--port={self.port}", "--skip-name-resolve", "--skip-log-bin",
-             "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=32M", "--innodb-log-file-size=8M",
-             "--performance-schema=OFF", "--character-set-server=utf8mb4", "--collation-server=utf8mb4_unicode_ci"],
-            clean_environment(),
-        )  # fmt: skip
+            *(program("mariadbd", "mysqld"), "--no-defaults", f"--user={getpass.getuser()}"),
+            *(f"--datadir={self.data}", f"--pid-file={self.directory / 'mariadb.pid'}"),
+            *(f"--socket={self.socket}", "--bind-address=127.0.0.1", f"--port={self.port}"),
+            *("--skip-name-resolve", "--skip-log-bin", "--performance-schema=OFF"),
+            *("--character-set-server=utf8mb4", "--collation-server=utf8mb4_unicode_ci"),
+            *("--innodb-buffer-pool-size=32M", "--innodb-log-file-size=8M"),
+            "--innodb-flush-log-at-trx-commit=0",
+        ]
+        self.launch(command, clean_environment())
         self.await_ready(self._answers, timeout=30)
 
     def create_database(self, name: str) -> str:
@@ -57,7 +58,7 @@ class MariaDBServer(Daemon):
         return self.url(name)
 
     def execute(self, sql: str, parameters: Any = None, *, database: str | None = None) -> list[Any]:
-        """Run one statement or several separated by `;`, each committed; the rows of the last that has any."""
+        """Run one statement, or several with `;` between, each committed; the rows of the last with any."""
         with self._connect(database) as connection, connection.cursor() as cursor:
             cursor.execute(sql, parameters)
             rows = list(cursor.fetchall()) if cursor.description else []
@@ -75,9 +76,15 @@ class MariaDBServer(Daemon):
 
     def _connect(self, database: str | None) -> "pymysql.Connection[Any]":
         return pymysql.connect(
-            host="127.0.0.1", port=self.port, user="root", database=database, autocommit=True,
-            charset="utf8mb4", connect_timeout=2, client_flag=CLIENT.MULTI_STATEMENTS,
-        )  # fmt: skip
+            host="127.0.0.1",
+            port=self.port,
+            user="root",
+            database=database,
+            autocommit=True,
+            charset="utf8mb4",
+            connect_timeout=2,
+            client_flag=CLIENT.MULTI_STATEMENTS,
+        )
 
     def _answers(self) -> bool:
         try:
@@ -87,11 +94,11 @@ class MariaDBServer(Daemon):
         return True
 
     def _install(self) -> None:
-        installed = subprocess.run(
-            [program("mariadb-install-db", "mysql_install_db"), "--no-defaults", f"--datadir={self.data}",
-             "--auth-root-authentication-method=normal", "--skip-test-db", f"--user={getpass.getuser()}"],
-            env=clean_environment(), cwd=Path("/"), stdin=subprocess.DEVNULL, capture_output=True, text=True,
-        )  # fmt: skip
+        command = [
+            *(program("mariadb-install-db", "mysql_install_db"), "--no-defaults", f"--datadir={self.data}"),
+            *("--auth-root-authentication-method=normal", "--skip-test-db", f"--user={getpass.getuser()}"),
+        ]
+        installed = subprocess.run(command, env=clean_environment(), capture_output=True, text=True)
         if installed.returncode:
             raise RuntimeError(f"mariadb-install-db failed:\n{installed.stdout}{installed.stderr}")
 

@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from dotenv import dotenv_values
+
 ROOT = Path(__file__).resolve().parents[2]
 
 # Debian keeps daemons in sbin, which is not on an ordinary user's PATH.
@@ -46,14 +48,17 @@ def wait_until(true: Callable[[], object], what: str, timeout: float = 10.0) -> 
 
 
 def clean_environment(**settings: str) -> dict[str, str]:
-    """An environment without anything of the developer's: no settings, no secrets, no `.env` file read."""
+    """An environment without anything of the developer's: no settings, no secrets, nothing out of `.env`.
+
+    Settings are read from `.env` beneath the environment and an empty value counts as absent, so a name that
+    `.env` sets is blanked here.
+    """
     return {
+        **dict.fromkeys(dotenv_values(ROOT / ".env"), ""),
         "PATH": SEARCH_PATH,
         "LANG": "C.UTF-8",
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
-        "PYTHON_DOTENV_DISABLED": "1",
-        "FLASK_SKIP_DOTENV": "1",
         **settings,
     }
 
@@ -71,14 +76,18 @@ class Daemon:
     def launch(self, command: Sequence[str | Path], env: Mapping[str, str], cwd: Path | None = None) -> None:
         if self.running:
             raise RuntimeError(f"{self.name} is already running")
-        # The kernel ends the child when pytest dies, however it dies; where setpriv is missing (macOS) a killed
-        # pytest leaves it behind.
+        # The kernel ends the child when pytest dies, however it dies; where setpriv is missing (macOS)
+        # a killed pytest leaves it behind.
         guard = [setpriv, "--pdeathsig", "TERM"] if (setpriv := shutil.which("setpriv")) else []
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                [*guard, *map(str, command)], env=dict(env), cwd=cwd or self.directory,
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            )  # fmt: skip
+                [*guard, *map(str, command)],
+                env=dict(env),
+                cwd=cwd or self.directory,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
 
     def await_ready(self, ready: Callable[[], bool], timeout: float = 20.0) -> None:
         """Wait until the child answers; a child that exits instead fails at once, showing its log."""

@@ -11,7 +11,7 @@ from .processes import Daemon, clean_environment, free_port, program
 
 
 class RedisServer(Daemon):
-    """Listens on 127.0.0.1 and on a unix socket. A write is on disk before it is answered (AOF, fsync always)."""
+    """On 127.0.0.1 and on a unix socket. A write is on disk before it is answered (AOF, fsync always)."""
 
     name = "redis"
 
@@ -31,12 +31,12 @@ class RedisServer(Daemon):
 
     def start(self) -> None:
         """Start, or start again with the data it had, on the same port."""
-        self.launch(
-            [program("redis-server"), "--bind", "127.0.0.1", "--port", str(self.port),
-             "--unixsocket", self.socket, "--dir", self.directory, "--save", "",
-             "--appendonly", "yes", "--appendfsync", "always"],
-            clean_environment(),
-        )  # fmt: skip
+        command = [
+            *(program("redis-server"), "--bind", "127.0.0.1", "--port", str(self.port)),
+            *("--unixsocket", self.socket, "--dir", self.directory),
+            *("--save", "", "--appendonly", "yes", "--appendfsync", "always"),
+        ]
+        self.launch(command, clean_environment())
         self.await_ready(self._answers)
 
     def stop(self, sig: int = signal.SIGTERM, timeout: float = 10.0) -> int:

@@ -1,0 +1,140 @@
+// Stock socket.io-client under remote control: one JSON command per line on stdin, one JSON answer per line on stdout.
+//
+// A command is {id, command, client, ...}; its answer {id, result} or {id, error}. One process holds many clients, each
+// a browser of its own (forceNew). Every event a client sees, its own "connect", "disconnect" and "connect_error"
+// included, is kept in order of arrival until a "wait" consumes it. Binary travels as {"$bytes": base64}.
+import { createInterface } from "node:readline";
+import { io } from "socket.io-client";
+
+const MANAGER_EVENTS = ["reconnect", "reconnect_attempt", "reconnect_error", "reconnect_failed"];
+const clients = new Map();
+
+class Client {
+  constructor(url, options) {
+    this.received = []; // {event, args, consumed}
+    this.waiters = new Set();
+    this.replies = new Map();
+    this.socket = io(url, { forceNew: true, ...options });
+    this.socket.onAny((event, ...args) => this.#received(event, args));
+    this.socket.on("connect", () => this.note("connect", []));
+    this.socket.on("disconnect", (reason) => this.note("disconnect", [reason]));
+    this.socket.on("connect_error", (error) => this.note("connect_error", [describe(error)]));
+    for (const event of MANAGER_EVENTS) {
+      this.socket.io.on(event, (detail) =>
+        this.note(`manager:${event}`, [detail instanceof Error ? describe(detail) : detail ?? null]));
+    }
+  }
+
+  #received(event, args) {
+    const acknowledge = typeof args.at(-1) === "function" ? args.pop() : null;
+    this.note(event, args);
+    if (acknowledge && this.replies.has(event)) acknowledge(...this.replies.get(event));
+  }
+
+  note(event, args) {
+    this.received.push({ event, args, consumed: false });
+    for (const look of [...this.waiters]) look();
+  }
+
+  // The first `count` unconsumed events of any of these names, consumed; rejects after `timeout` milliseconds.
+  wait(events, count, timeout) {
+    return new Promise((resolve, reject) => {
+      const look = () => {
+        const found = this.received.filter((one) => !one.consumed && events.includes(one.event)).slice(0, count);
+        if (found.length < count) return;
+        for (const one of found) one.consumed = true;
+        finish(resolve, found.map(({ event, args }) => ({ event, args })));
+      };
+      const expire = () => finish(reject, new Error(
+        `no ${count > 1 ? `${count} x ` : ""}${events.join(" or ")} within ${timeout} ms; ` +
+        `received so far: ${JSON.stringify(this.received.map((one) => one.event))}`));
+      const timer = setTimeout(expire, timeout);
+      const finish = (settle, value) => {
+        clearTimeout(timer);
+        this.waiters.delete(look);
+        settle(value);
+      };
+      this.waiters.add(look);
+      look();
+    });
+  }
+
+  state() {
+    const { connected, active, id, recovered } = this.socket;
+    const engine = this.socket.io.engine;
+    return { connected, active, id: id ?? null, recovered: recovered ?? false, transport: engine?.transport?.name ?? null };
+  }
+}
+
+function describe(error) {
+  const detail = error.description?.status ?? error.description?.message ?? error.description ?? null;
+  return { message: error.message, data: error.data ?? null, type: error.type ?? null,
+    detail: typeof detail === "object" ? null : detail };
+}
+
+const commands = {
+  open: ({ client, url, options }) => {
+    if (clients.has(client)) throw new Error(`client ${client} exists`);
+    clients.set(client, new Client(url, options));
+  },
+  emit: ({ socket }, { event, args }) => { socket.emit(event, ...args); },
+  emit_ack: ({ socket }, { event, args, timeout }) =>
+    new Promise((resolve, reject) => {
+      socket.timeout(timeout).emit(event, ...args, (error, ...answer) =>
+        error ? reject(new Error(`no acknowledgement of ${event} within ${timeout} ms`)) : resolve(answer));
+    }),
+  // Several in one tick, so that they leave in one write or one polling request.
+  emit_many: ({ socket }, { events }) => { for (const [event, ...args] of events) socket.emit(event, ...args); },
+  reply: ({ replies }, { event, args }) => { replies.set(event, args); },
+  wait: (client, { events, count, timeout }) => client.wait(events, count, timeout),
+  events: ({ received }, { event }) =>
+    received.filter((one) => event === null || one.event === event).map(({ event, args }) => ({ event, args })),
+  forget: (client) => { client.received.length = 0; },
+  state: (client) => client.state(),
+  auth: ({ socket }, { auth }) => { socket.auth = auth; },
+  connect: ({ socket }) => { socket.connect(); },
+  disconnect: ({ socket }) => { socket.disconnect(); },
+  // The network goes without a goodbye: a WebSocket's TCP connection breaks, a poll is aborted and none follows.
+  // (engine.close() would send a close packet and a close frame.) A client that may reconnect starts to.
+  drop: ({ socket }) => {
+    const { transport } = socket.io.engine;
+    if (transport.name === "websocket") transport.ws.terminate();
+    else {
+      transport.pollXhr?.abort();
+      transport.onClose({ description: "the network is gone" });
+    }
+  },
+  close: ({ socket }, { client }) => { socket.io.reconnection(false); socket.disconnect(); clients.delete(client); },
+};
+
+function revive(_, value) {
+  return typeof value?.$bytes === "string" ? Buffer.from(value.$bytes, "base64") : value;
+}
+
+function bytesAsText(value) {
+  if (Buffer.isBuffer(value)) return { $bytes: value.toString("base64") };
+  if (value instanceof ArrayBuffer || ArrayBuffer.isView(value)) return { $bytes: Buffer.from(value).toString("base64") };
+  if (Array.isArray(value)) return value.map(bytesAsText);
+  if (value instanceof Error) return describe(value);
+  if (value && typeof value === "object")
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, bytesAsText(inner)]));
+  return value;
+}
+
+async function answer(line) {
+  const { id, command, ...parameters } = JSON.parse(line, revive);
+  let reply;
+  try {
+    const run = commands[command];
+    if (!run) throw new Error(`unknown command ${command}`);
+    const client = clients.get(parameters.client);
+    if (command !== "open" && !client) throw new Error(`no client ${parameters.client}`);
+    const result = command === "open" ? run(parameters) : run(client, parameters);
+    reply = { id, result: bytesAsText((await result) ?? null) };
+  } catch (error) {
+    reply = { id, error: error.message };
+  }
+  process.stdout.write(`${JSON.stringify(reply)}\n`);
+}
+
+createInterface({ input: process.stdin }).on("line", answer).on("close", () => process.exit(0));
