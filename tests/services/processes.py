@@ -5,6 +5,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,8 +15,11 @@ from dotenv import dotenv_values
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Debian keeps daemons in sbin, which is not on an ordinary user's PATH.
-SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"])
+# The virtualenv first: set-up puts Node there on a machine without a recent one. At the end what an ordinary
+# user's PATH lacks: Debian keeps daemons in sbin.
+SEARCH_PATH = os.pathsep.join(
+    [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath), "/usr/local/sbin:/usr/sbin:/sbin"]
+)
 
 
 def program(*names: str) -> str:
