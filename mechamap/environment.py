@@ -10,7 +10,8 @@ from .domain.roles import Level, level_named
 
 
 class SettingsError(Exception):
-    """A variable whose value cannot be used. ``str`` is one sentence and never shows the value of a secret."""
+    """A variable whose value cannot be used. ``str`` is one sentence and never shows the value of a
+    secret."""
 
     def __init__(self, variable: str, problem: str) -> None:
         super().__init__(f"{variable}: {problem}.")
@@ -28,7 +29,8 @@ class Environment:
         return Environment({**defaults, **{k: v for k, v in self._values.items() if v.strip()}})
 
     def text(self, name: str) -> str | None:
-        """The value without surrounding blanks; ``NAME_FILE`` may name a file that holds it (Docker secrets)."""
+        """The value without surrounding blanks; ``NAME_FILE`` may name a file that holds it (Docker
+        secrets)."""
         value = self._values.get(name, "").strip()
         path = self._values.get(f"{name}_FILE", "").strip()
         if not value and path:
@@ -100,8 +102,16 @@ class Environment:
     def origins(self, name: str) -> tuple[str, ...]:
         for origin in (found := self.words(name)):
             parts = urlsplit(origin)
-            if parts.scheme not in ("http", "https") or not parts.netloc or parts.path or parts.query or "*" in origin:
-                raise SettingsError(name, f"{origin!r} is not an origin such as https://mechamap.com (no path, no wildcard)")
+            if (
+                parts.scheme not in ("http", "https")
+                or not parts.netloc
+                or parts.path
+                or parts.query
+                or "*" in origin
+            ):
+                raise SettingsError(
+                    name, f"{origin!r} is not an origin such as https://mechamap.com (no path, no wildcard)"
+                )
         return found
 
     def networks(self, name: str) -> tuple[str, ...]:
@@ -109,7 +119,9 @@ class Environment:
             try:
                 ipaddress.ip_network(word, strict=False)
             except ValueError as err:
-                raise SettingsError(name, f"{word!r} is not an address or a network such as 10.0.0.0/8") from err
+                raise SettingsError(
+                    name, f"{word!r} is not an address or a network such as 10.0.0.0/8"
+                ) from err
         return found
 
     def file(self, name: str) -> Path | None:

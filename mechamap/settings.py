@@ -1,4 +1,5 @@
-"""Typed, frozen settings: the only reader of the environment. A wrong value stops the start with one sentence that names the variable."""
+"""Typed, frozen settings: the only reader of the environment. A wrong value stops the start with one sentence
+that names the variable."""
 
 import os
 import secrets
@@ -14,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PLAN_ORIGINS = ("https://mechamap.com", "https://www.mechamap.com", "https://mechamap.test")
 DEV_SECRETS_FILE = "dev-secrets.env"
 PLACEHOLDERS = frozenset({"secret", "changeme", "change-me", "your-secret-key", "your-api-key", "password"})
+GENERATE = "python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
 MIN_SECRET_LENGTH = 32
 """Characters. RFC 7518 3.2 asks for a key at least as long as the HMAC's hash: 32 bytes for HS256."""
 
@@ -88,8 +90,8 @@ class Settings:
 def load(environ: Mapping[str, str] | None = None) -> Settings:
     """Settings from the process environment, with ``.env`` of the project root beneath it.
 
-    Outside production missing secrets are generated once and kept, readable by the owner only, in the instance folder, so that
-    workers and the command line share them.
+    Outside production missing secrets are generated once and kept, readable by the owner only, in the
+    instance folder, so that workers and the command line share them.
 
     Raises:
         SettingsError: a value is malformed, contradictory, or missing where production needs it.
@@ -129,7 +131,9 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         app_timezone=env.timezone("APP_TIMEZONE", "UTC"),
         rate_limits=env.switch("RATE_LIMITS", True),
         log_level=env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), "INFO"),
-        log_format=env.choice("LOG_FORMAT", ("json", "plain"), "json" if app_env is AppEnv.PRODUCTION else "plain"),
+        log_format=env.choice(
+            "LOG_FORMAT", ("json", "plain"), "json" if app_env is AppEnv.PRODUCTION else "plain"
+        ),
         ladder=Ladder().extended(env.levels("ROLE_LEVELS")),
         private_forum_level=env.level("PRIVATE_FORUM_LEVEL", Level.MODERATOR),
         sanctum_expiration_minutes=env.optional_integer("SANCTUM_EXPIRATION", 1, 10_000_000),
@@ -145,36 +149,44 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
 
 def _refuse_contradictions(settings: Settings) -> None:
     if settings.workers > 1 and settings.redis_url is None:
-        raise SettingsError("WEB_CONCURRENCY", "more than one worker needs REDIS_URL, or workers would not hear each other")
+        raise SettingsError(
+            "WEB_CONCURRENCY", "more than one worker needs REDIS_URL, or workers would not hear each other"
+        )
     if (settings.ssl_cert_path is None) != (settings.ssl_key_path is None):
         raise SettingsError("SSL_KEY_PATH", "SSL_CERT_PATH and SSL_KEY_PATH go together")
     if not settings.production:
         return
     if not settings.rate_limits:
         raise SettingsError("RATE_LIMITS", "cannot be off in production")
-    secrets_in_use = {
-        "SECRET_KEY": settings.secret_key,
-        "JWT_SECRET": settings.jwt_secret,
-        "JWT_SECRET_PREVIOUS": settings.jwt_secret_previous,
-        "WEBSOCKET_SERVER_SECRET": settings.server_secret,
-        **{"WEBSOCKET_API_KEY": key for key in settings.api_keys},
-    }
-    for name, value in secrets_in_use.items():
+    in_use = [
+        ("SECRET_KEY", settings.secret_key),
+        ("JWT_SECRET", settings.jwt_secret),
+        ("JWT_SECRET_PREVIOUS", settings.jwt_secret_previous),
+        ("WEBSOCKET_SERVER_SECRET", settings.server_secret),
+        *(("WEBSOCKET_API_KEY", key) for key in settings.api_keys),
+    ]
+    for name, value in in_use:
         if value is None:
             continue
         if value.lower() in PLACEHOLDERS:
-            raise SettingsError(name, "is a placeholder; generate one with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'")
+            raise SettingsError(name, f"is a placeholder; generate one with: {GENERATE}")
         if len(value) < MIN_SECRET_LENGTH:
-            raise SettingsError(name, f"has {len(value)} characters; production needs at least {MIN_SECRET_LENGTH}")
+            problem = f"has {len(value)} characters; production needs at least {MIN_SECRET_LENGTH}"
+            raise SettingsError(name, problem)
 
 
 def _development_secrets(instance: Path, env: Environment) -> dict[str, str]:
-    """Generated secrets for whatever the environment leaves out; kept across restarts so tokens stay valid."""
+    """Generated secrets for whatever the environment leaves out; kept across restarts so tokens stay
+    valid."""
     wanted = [name for name in ("SECRET_KEY", "JWT_SECRET", "WEBSOCKET_API_KEY") if not env.text(name)]
     if not wanted:
         return {}
     path = instance / DEV_SECRETS_FILE
-    kept = dict(line.split("=", 1) for line in path.read_text().splitlines() if "=" in line) if path.exists() else {}
+    kept = (
+        dict(line.split("=", 1) for line in path.read_text().splitlines() if "=" in line)
+        if path.exists()
+        else {}
+    )
     missing = [name for name in wanted if name not in kept]
     if missing:
         kept.update({name: secrets.token_urlsafe(48) for name in missing})

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Protocol
 
-from ..domain.channels import Channel
-from ..domain.identity import Identity
+from mechamap.domain.channels import Channel
+from mechamap.domain.identity import Identity
 
 
 class Authenticator(Protocol):
@@ -15,8 +15,9 @@ class Authenticator(Protocol):
         """Verify the token and that its user exists and may sign in.
 
         Raises:
-            AuthenticationFailed: with a stable code (``token_missing``, ``token_malformed``, ``token_expired``, ``token_invalid``,
-                ``token_type``, ``token_revoked``, ``development_token``, ``user_unknown``, ``user_inactive``, ``user_banned``).
+            AuthenticationFailed: with a stable code (``token_missing``, ``token_malformed``,
+                ``token_expired``, ``token_invalid``, ``token_type``, ``token_revoked``,
+                ``development_token``, ``user_unknown``, ``user_inactive``, ``user_banned``).
             DirectoryUnavailable: the user's rows cannot be read now; the same token may pass later.
         """
 

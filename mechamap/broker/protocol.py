@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..domain.commands import Command
-from ..domain.publication import Publication, Receipt
+from mechamap.domain.commands import Command
+from mechamap.domain.publication import Publication, Receipt
 
 
 @dataclass(frozen=True, slots=True)
 class BrokerState:
-    """``ok`` False: publishing answers 503. ``detail`` is one sentence for operators, without addresses or secrets."""
+    """``ok`` False: publishing answers 503. ``detail`` is one sentence for operators, without addresses or
+    secrets."""
 
     ok: bool
     kind: str
@@ -17,7 +18,8 @@ class BrokerState:
 
 
 class BrokerEvents(Protocol):
-    """Where a broker delivers. Calls come from one greenlet, one at a time, and must not yield: their order is the channel's order."""
+    """Where a broker delivers. Calls come from one greenlet, one at a time, and must not yield: their order
+    is the channel's order."""
 
     def on_publication(self, publication: Publication) -> None: ...
 
@@ -27,8 +29,8 @@ class BrokerEvents(Protocol):
 class Broker(Protocol):
     """Orders and hands on.
 
-    * Every worker receives the publications of a channel in one and the same order, its own included: the publishing worker
-      delivers when the broker hands the publication back, never before.
+    * Every worker receives the publications of a channel in one and the same order, its own included: the
+      publishing worker delivers when the broker hands the publication back, never before.
     * A publication to several channels reaches a worker once, however many of them it subscribed to.
     * Nothing is queued while the broker is away: ``publish`` and ``command`` raise instead.
     """
@@ -50,7 +52,8 @@ class Broker(Protocol):
     def subscribe(self, channel: str) -> None:
         """Count one more subscriber of the canonical ``channel`` on this worker.
 
-        Returns once every later publication to the channel will reach this worker and the count is visible to publishers.
+        Returns once every later publication to the channel will reach this worker and the count is visible to
+        publishers.
 
         Raises:
             BrokerUnavailable: that could not be promised in time; nothing was counted.
@@ -60,7 +63,8 @@ class Broker(Protocol):
         """Count one subscriber less. Never raises and never waits; unknown channels are ignored."""
 
     def channels(self) -> dict[str, int]:
-        """Subscribers of every channel that has any, over all live workers. A dead worker's count goes with its lease.
+        """Subscribers of every channel that has any, over all live workers. A dead worker's count goes with
+        its lease.
 
         Raises:
             BrokerUnavailable

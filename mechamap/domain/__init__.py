@@ -1,1 +1,2 @@
-"""The rules of the product as pure values and functions: standard library only, no I/O, nothing imported from outside."""
+"""The rules of the product as pure values and functions: standard library only, no I/O, nothing imported from
+outside."""

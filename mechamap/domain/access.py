@@ -1,9 +1,11 @@
-"""Who may join what: a pure function of (person, channel, facts), and the table of it that a person can print.
+"""Who may join what: a pure function of (person, channel, facts), and the table of it that a person can
+print.
 
-``facts_needed`` says what to look up, the caller fetches it, ``decide`` judges. A fact that could not be had refuses.
+``facts_needed`` says what to look up, the caller fetches it, ``decide`` judges. A fact that could not be had
+refuses.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from .channels import GRAMMAR, Channel, ChannelKind
@@ -54,13 +56,14 @@ class Facts:
 class Policy:
     """What an operator may configure about the rules."""
 
-    ladder: Ladder = Ladder()
+    ladder: Ladder = field(default_factory=Ladder)
     private_forum_level: Level = Level.MODERATOR
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A verdict that explains itself: ``rule`` is the printable row, ``reason`` one sentence, ``code`` stable."""
+    """A verdict that explains itself: ``rule`` is the printable row, ``reason`` one sentence, ``code``
+    stable."""
 
     allowed: bool
     rule: str
@@ -72,10 +75,12 @@ RULES: dict[ChannelKind, str] = {
     ChannelKind.PUBLIC: "anyone signed in",
     ChannelKind.USER: "that user only",
     ChannelKind.THREAD: (
-        "the thread exists; not deleted, hidden, spam or unapproved (its author and moderators excepted); then the rule of its forum"
+        "the thread exists; not deleted, hidden, spam or unapproved (its author and moderators excepted); "
+        "then the rule of its forum"
     ),
     ChannelKind.FORUM: (
-        "the forum exists; role at least its required role (none set: anyone signed in); private forums: moderators"
+        "the forum exists; role at least its required role (none set: anyone signed in); "
+        "private forums: moderators"
     ),
     ChannelKind.ADMIN: "admin level",
     ChannelKind.MODERATOR: "moderator level",
@@ -84,7 +89,9 @@ RULES: dict[ChannelKind, str] = {
 
 def table() -> list[dict[str, str]]:
     """The rules as rows for people: spelling, kind, who may join."""
-    return [{"channel": spelling, "kind": kind.value, "may join": RULES[kind]} for spelling, kind, _ in GRAMMAR]
+    return [
+        {"channel": spelling, "kind": kind.value, "may join": RULES[kind]} for spelling, kind, _ in GRAMMAR
+    ]
 
 
 def facts_needed(channel: Channel) -> frozenset[Fact]:
@@ -142,7 +149,9 @@ def _at_least(level: Level | None, role: str | None, needed: Level) -> tuple[boo
     return True, "allowed", f"The role is {level.label}, at least {needed.label}."
 
 
-def _forum(forum: ForumFacts | None, level: Level | None, role: str | None, policy: Policy) -> tuple[bool, str, str]:
+def _forum(
+    forum: ForumFacts | None, level: Level | None, role: str | None, policy: Policy
+) -> tuple[bool, str, str]:
     if forum is None:
         return False, "forum_not_found", "The forum does not exist."
     if forum.private:
@@ -153,11 +162,17 @@ def _forum(forum: ForumFacts | None, level: Level | None, role: str | None, poli
         return True, "allowed", "The forum asks for no role."
     needed = policy.ladder.level(forum.required_role)
     if needed is None:
-        return False, "forum_role_unknown", f"The forum requires {forum.required_role!r}, which has no place on the ladder."
+        return (
+            False,
+            "forum_role_unknown",
+            f"The forum requires {forum.required_role!r}, which has no place on the ladder.",
+        )
     return _at_least(level, role, needed)
 
 
-def _thread_obstacle(thread: ThreadFacts | None, identity: Identity, level: Level | None) -> tuple[str, str] | None:
+def _thread_obstacle(
+    thread: ThreadFacts | None, identity: Identity, level: Level | None
+) -> tuple[str, str] | None:
     """Why the thread itself cannot be seen, or None."""
     if thread is None:
         return "thread_not_found", "The thread does not exist."

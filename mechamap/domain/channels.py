@@ -1,7 +1,9 @@
-"""Channel grammar: which names exist, what each is about, and the one canonical form that joins its spellings.
+"""Channel grammar: which names exist, what each is about, and the one canonical form that joins its
+spellings.
 
 A name that is not matched in full by one row of ``GRAMMAR`` does not exist. ``parseInt``-like leniency is how
-``private-user.22abc`` became user 22's room in the server this one replaces, so ids are matched, never converted first.
+``private-user.22abc`` became user 22's room in the server this one replaces, so ids are matched, never
+converted first.
 """
 
 import re

@@ -15,8 +15,8 @@ RealtimeError
     ├── BrokerUnavailable          events cannot be ordered or handed on
     └── DirectoryUnavailable       Laravel's tables cannot be read or written
 
-``code`` is a stable snake_case string: the wire, the log line, the metric and the dashboard all use it. ``str(error)`` is one
-sentence fit for a stranger; it never holds a secret, a token or a payload.
+``code`` is a stable snake_case string: the wire, the log line, the metric and the dashboard all use it.
+``str(error)`` is one sentence fit for a stranger; it never holds a secret, a token or a payload.
 """
 
 

@@ -1,6 +1,7 @@
 """One accepted event on its way from a publisher to browsers, and the receipt the publisher gets."""
 
 import secrets
+import time
 from dataclasses import dataclass, field
 
 from .channels import Channel
@@ -22,6 +23,7 @@ class Publication:
         except_id: the public Socket.IO id that must not receive it (its sender), or None.
         origin: who published it, for the console: ``key:laravel``, ``server``, ``cli``, …; never a secret.
         id: unique; travels to the console and the receipt.
+        accepted_at: Unix seconds; the latency of delivery is measured against it.
     """
 
     channels: tuple[Channel, ...]
@@ -30,6 +32,7 @@ class Publication:
     except_id: str | None = None
     origin: str = "server"
     id: str = field(default_factory=new_id)
+    accepted_at: float = field(default_factory=time.time)
 
     @property
     def rooms(self) -> tuple[str, ...]:

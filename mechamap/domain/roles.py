@@ -1,7 +1,8 @@
 """Roles: the plan's ladder of six levels, and where each role of the real application stands on it.
 
-The application numbers its roles the other way round (1 is highest) and its two tables disagree, so levels are ours and the mapping
-is configuration. A role that nobody mapped has no level: it passes no rule that asks for one, and is reported.
+The application numbers its roles the other way round (1 is highest) and its two tables disagree, so levels
+are ours and the mapping is configuration. A role that nobody mapped has no level: it passes no rule that asks
+for one, and is reported.
 """
 
 from collections.abc import Mapping

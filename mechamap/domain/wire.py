@@ -1,7 +1,8 @@
-"""What publishers may say: names of events, shapes of broadcast bodies, limits. Bodies arrive as decoded JSON values.
+"""What publishers may say: names of events, shapes of broadcast bodies, limits. Bodies arrive as decoded JSON
+values.
 
-Reserved event names: those the browser's Socket.IO library fires by itself (a published ``disconnect`` would run every page's own
-disconnect handler) and those by which this server speaks to browsers.
+Reserved event names: those the browser's Socket.IO library fires by itself (a published ``disconnect`` would
+run every page's own disconnect handler) and those by which this server speaks to browsers.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,8 @@ MAX_CHANNELS = 100
 """Per publication; the number Laravel's pusher driver sends at most per request."""
 MAX_BATCH = 100
 MAX_DEPTH = 32
-"""Levels of nesting in ``data``: far above real payloads, far below the recursion limit of any JSON reader."""
+"""Levels of nesting in ``data``: far above real payloads, far below the recursion limit of any JSON
+reader."""
 
 RESERVED_EVENTS = frozenset(
     {
@@ -52,7 +54,9 @@ def check_event(name: object, field: str = "event") -> str:
         raise InvalidField(field, f"{field} must be a non-empty string.", code="event_invalid")
     if len(name) > MAX_EVENT_LENGTH:
         raise InvalidField(
-            field, f"{field} has {len(name)} characters; the limit is {MAX_EVENT_LENGTH}.", code="event_too_long"
+            field,
+            f"{field} has {len(name)} characters; the limit is {MAX_EVENT_LENGTH}.",
+            code="event_too_long",
         )
     if not name.isprintable():
         raise InvalidField(field, f"{field} holds characters that cannot be printed.", code="event_invalid")
@@ -78,24 +82,32 @@ def check_depth(data: object, field: str = "data") -> None:
 
 
 def read_channels(body: Mapping[str, object]) -> tuple[Channel, ...]:
-    """The channels of a body: ``channel`` (a name) or ``channels`` (a list of names), not both, each kept once."""
+    """The channels of a body: ``channel`` (a name) or ``channels`` (a list of names), not both, each kept
+    once."""
     if "channel" in body and "channels" in body:
-        raise InvalidField("channels", "Give either channel or channels, not both.", code="channels_ambiguous")
+        raise InvalidField(
+            "channels", "Give either channel or channels, not both.", code="channels_ambiguous"
+        )
     if "channels" not in body:
         return (parse_channel(body.get("channel")),)
     names = body["channels"]
     if not isinstance(names, list) or not names:
-        raise InvalidField("channels", "channels must be a non-empty list of names.", code="channels_required")
+        raise InvalidField(
+            "channels", "channels must be a non-empty list of names.", code="channels_required"
+        )
     if len(names) > MAX_CHANNELS:
         raise InvalidField(
-            "channels", f"channels has {len(names)} entries; the limit is {MAX_CHANNELS}.", code="too_many_channels"
+            "channels",
+            f"channels has {len(names)} entries; the limit is {MAX_CHANNELS}.",
+            code="too_many_channels",
         )
     parsed = [parse_channel(name, f"channels[{index}]") for index, name in enumerate(names)]
     return tuple({channel.canonical: channel for channel in parsed}.values())
 
 
 def check_timestamp(value: object) -> None:
-    """The publisher's own time is optional; given, it must be ISO 8601 as ``now()->toISOString()`` writes it."""
+    """The publisher's own time is optional; given, it must be ISO 8601 as ``now()->toISOString()`` writes
+    it."""
     if value is None:
         return
     if not isinstance(value, str) or len(value) > 64:
@@ -103,7 +115,9 @@ def check_timestamp(value: object) -> None:
     try:
         datetime.fromisoformat(value)
     except ValueError as err:
-        raise InvalidField("timestamp", "timestamp must be an ISO 8601 string.", code="timestamp_invalid") from err
+        raise InvalidField(
+            "timestamp", "timestamp must be an ISO 8601 string.", code="timestamp_invalid"
+        ) from err
 
 
 def read_broadcast(body: object, origin: str) -> Publication:
@@ -133,7 +147,9 @@ def read_batch(body: object, origin: str) -> tuple[Publication, ...]:
         raise InvalidField("broadcasts", "broadcasts must be a non-empty list.", code="broadcasts_required")
     if len(items) > MAX_BATCH:
         raise InvalidField(
-            "broadcasts", f"broadcasts has {len(items)} entries; the limit is {MAX_BATCH}.", code="batch_too_large"
+            "broadcasts",
+            f"broadcasts has {len(items)} entries; the limit is {MAX_BATCH}.",
+            code="batch_too_large",
         )
     publications = []
     for index, item in enumerate(items):

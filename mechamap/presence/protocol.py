@@ -49,17 +49,20 @@ class WorkerRecord:
 class Roster(Protocol):
     """Every live connection of every live worker.
 
-    A worker's entries end with its lease at the latest (10 s after it died); a clean stop removes them at once.
+    A worker's entries end with its lease at the latest (10 s after it died); a clean stop removes them at
+    once.
     """
 
     def record(self, connection: ConnectionRecord) -> None:
-        """Add or replace this worker's connection. Visible cluster-wide within 0.5 s; never raises, never waits: while Redis is
-        away entries are kept and written on its return."""
+        """Add or replace this worker's connection. Visible cluster-wide within 0.5 s; never raises, never
+        waits: while Redis is away entries are kept and written on its return."""
 
     def forget(self, sid: str) -> None:
         """Remove this worker's connection; unknown ids are ignored. Same timing as ``record``."""
 
-    def connections(self, *, user_id: int | None = None, sid: str | None = None, limit: int = 1000) -> list[ConnectionRecord]:
+    def connections(
+        self, *, user_id: int | None = None, sid: str | None = None, limit: int = 1000
+    ) -> list[ConnectionRecord]:
         """Live connections, newest first.
 
         Raises:
@@ -67,7 +70,8 @@ class Roster(Protocol):
         """
 
     def totals(self) -> tuple[int, int]:
-        """(connections, distinct users) over all workers, at a cost that does not grow with the size of the records read.
+        """(connections, distinct users) over all workers, at a cost that does not grow with the size of the
+        records read.
 
         Raises:
             BrokerUnavailable

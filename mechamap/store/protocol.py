@@ -4,21 +4,23 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..domain.access import ForumFacts, ThreadFacts
-from ..domain.identity import UserFacts
+from mechamap.domain.access import ForumFacts, ThreadFacts
+from mechamap.domain.identity import UserFacts
 
 
 class Directory(Protocol):
     """Facts about people and places, from Laravel's tables, through a short cache.
 
-    None means that the row (or its whole table) does not exist. Every method raises DirectoryUnavailable when the database cannot
-    be asked; after a failure it is not asked again for some seconds, so a dead database costs callers nothing.
+    None means that the row (or its whole table) does not exist. Every method raises DirectoryUnavailable when
+    the database cannot be asked; after a failure it is not asked again for some seconds, so a dead database
+    costs callers nothing.
     """
 
     def user(self, user_id: int) -> UserFacts | None: ...
 
     def users(self, user_ids: Collection[int]) -> dict[int, UserFacts]:
-        """Fresh facts of many users in few queries (the cache is refilled, not consulted); missing ids do not exist."""
+        """Fresh facts of many users in few queries (the cache is refilled, not consulted); missing ids do not
+        exist."""
 
     def thread(self, thread_id: int) -> ThreadFacts | None: ...
 
@@ -27,7 +29,8 @@ class Directory(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MarkedRead:
-    """What marking did: the ids that are the user's own and now read, the unread count after it, and when (ISO 8601, UTC)."""
+    """What marking did: the ids that are the user's own and now read, the unread count after it, and when
+    (ISO 8601, UTC)."""
 
     ids: tuple[int | str, ...]
     unread_count: int
@@ -50,7 +53,15 @@ class AuditLog(Protocol):
     """Who did what. Rows are added, never changed."""
 
     def record(
-        self, actor: str, action: str, target: str, *, outcome: str = "ok", detail: str = "", address: str | None = None,
+        self,
+        actor: str,
+        action: str,
+        target: str,
+        *,
+        outcome: str = "ok",
+        detail: str = "",
+        address: str | None = None,
         request_id: str | None = None,
     ) -> None:
-        """Add a row. A database that is away is logged, never raised: the action it describes already happened."""
+        """Add a row. A database that is away is logged, never raised: the action it describes already
+        happened."""

@@ -1,0 +1,1 @@
+"""The HTTP API for publishers and for the command line."""

@@ -1,0 +1,77 @@
+"""The command line's door into a running server: without Redis no other process can see its connections.
+
+Callers prove that they share the server's SECRET_KEY by a signed stamp that lives a minute; no broadcast key
+or user token opens it.
+"""
+
+from dataclasses import asdict
+
+from flask import Blueprint, Response, jsonify, request
+from itsdangerous import BadSignature, TimestampSigner
+
+from mechamap.domain.commands import Action, Command
+from mechamap.domain.errors import InvalidField, InvalidRequest, KeyRefused
+from mechamap.hub.operations import Operations
+
+from .broadcast import read_json
+
+STAMP_HEADER = "X-Operator-Stamp"
+STAMP_SECONDS = 60
+_SALT = "mechamap.operator"
+
+
+def stamp(secret_key: str) -> str:
+    """A proof of ``secret_key`` for one minute."""
+    return TimestampSigner(secret_key, salt=_SALT).sign(b"operator").decode()
+
+
+def blueprint(operations: Operations, secret_key: str) -> Blueprint:
+    api = Blueprint("operator", __name__, url_prefix="/api/operator")
+    signer = TimestampSigner(secret_key, salt=_SALT)
+
+    @api.before_request
+    def check_stamp() -> None:
+        try:
+            signer.unsign(request.headers.get(STAMP_HEADER, ""), max_age=STAMP_SECONDS)
+        except BadSignature as err:  # SignatureExpired is one of these
+            raise KeyRefused(
+                "This door is for the command line of the same installation (SECRET_KEY).",
+                code="stamp_refused",
+            ) from err
+
+    @api.get("/clients")
+    def clients() -> Response:
+        user_id = request.args.get("user_id", type=int)
+        limit = min(request.args.get("limit", 1000, type=int), 10_000)
+        found = operations.clients(user_id=user_id, sid=request.args.get("sid"), limit=limit)
+        return jsonify([asdict(record) for record in found])
+
+    @api.get("/channels")
+    def channels() -> Response:
+        return jsonify([asdict(row) for row in operations.channels()])
+
+    @api.get("/workers")
+    def workers() -> Response:
+        return jsonify([asdict(record) for record in operations.workers()])
+
+    @api.get("/totals")
+    def totals() -> Response:
+        return jsonify(asdict(operations.totals()))
+
+    @api.post("/kick")
+    def kick() -> Response:
+        body = read_json(request.get_data(cache=False))
+        if not isinstance(body, dict):
+            raise InvalidRequest("The body must be a JSON object.")
+        try:
+            command = Command(Action.KICK, **body)
+        except (TypeError, ValueError) as err:
+            raise InvalidField("body", str(err)) from err
+        return jsonify({"connections": operations.kick(command)})
+
+    @api.post("/publish")
+    def publish() -> Response:
+        receipt = operations.publish(read_json(request.get_data(cache=False)), "cli")
+        return jsonify(asdict(receipt))
+
+    return api

@@ -1,0 +1,106 @@
+"""What operators see and do, cluster-wide: the console and the command line share it."""
+
+import logging
+from dataclasses import dataclass
+from typing import Protocol
+
+from mechamap.broker.protocol import Broker
+from mechamap.domain.channels import spell
+from mechamap.domain.commands import Action, Command
+from mechamap.domain.publication import Receipt
+from mechamap.domain.wire import read_broadcast
+from mechamap.presence.protocol import ConnectionRecord, Roster, WorkerRecord
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelRow:
+    """One channel that has subscribers. ``name`` is in the plan's spelling."""
+
+    name: str
+    canonical: str
+    kind: str
+    subscribers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Cluster-wide counts of this moment."""
+
+    connections: int
+    users: int
+    channels: int
+    subscriptions: int
+    workers: int
+
+
+class Operations(Protocol):
+    """Everything here raises BrokerUnavailable when the cluster cannot be asked."""
+
+    def clients(
+        self, *, user_id: int | None = None, sid: str | None = None, limit: int = 1000
+    ) -> list[ConnectionRecord]: ...
+
+    def channels(self) -> list[ChannelRow]:
+        """Busiest first."""
+
+    def workers(self) -> list[WorkerRecord]: ...
+
+    def totals(self) -> Totals: ...
+
+    def kick(self, command: Command) -> int:
+        """Order the connections a command names to be closed; how many they were."""
+
+    def publish(self, body: object, origin: str) -> Receipt:
+        """Publish ``{channel | channels, event, data}`` as an operator.
+
+        Raises:
+            InvalidField, InvalidRequest: as for any publisher.
+        """
+
+
+class ClusterOperations:
+    """Operations through broker and roster; works in any process that reaches them."""
+
+    def __init__(self, broker: Broker, roster: Roster) -> None:
+        self._broker = broker
+        self._roster = roster
+
+    def clients(
+        self, *, user_id: int | None = None, sid: str | None = None, limit: int = 1000
+    ) -> list[ConnectionRecord]:
+        return self._roster.connections(user_id=user_id, sid=sid, limit=limit)
+
+    def channels(self) -> list[ChannelRow]:
+        rows = [
+            ChannelRow(spell(canonical), canonical, canonical.partition(":")[0], subscribers)
+            for canonical, subscribers in self._broker.channels().items()
+        ]
+        return sorted(rows, key=lambda row: (-row.subscribers, row.name))
+
+    def workers(self) -> list[WorkerRecord]:
+        return self._roster.workers()
+
+    def totals(self) -> Totals:
+        channels = self._broker.channels()
+        connections, users = self._roster.totals()
+        return Totals(connections, users, len(channels), sum(channels.values()), len(self._roster.workers()))
+
+    def kick(self, command: Command) -> int:
+        if command.action is not Action.KICK:
+            raise ValueError("not a kick")
+        named = self._count(command)
+        self._broker.command(command)
+        log.info("kick_ordered", extra={"command": command.id, "connections": named, "code": command.code})
+        return named
+
+    def publish(self, body: object, origin: str) -> Receipt:
+        return self._broker.publish(read_broadcast(body, origin))
+
+    def _count(self, command: Command) -> int:
+        if command.everyone:
+            return self._roster.totals()[0]
+        if command.channel is not None:
+            return self._broker.channels().get(command.channel, 0)
+        return len(self._roster.connections(user_id=command.user_id, sid=command.sid, limit=10_000))

@@ -1,0 +1,60 @@
+"""What the use cases need from the transport and the meters."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One transport connection of this worker, as the transport sees it."""
+
+    sid: str
+    transport: str
+
+
+class Transport(Protocol):
+    """The browsers connected to this worker. No method waits for a browser."""
+
+    def deliver(
+        self, rooms: Iterable[str], event: str, args: tuple[object, ...], skip: Collection[str]
+    ) -> int:
+        """Send one event to the union of the rooms' local members, each once; how many it was queued for.
+        Does not yield."""
+
+    def join(self, sid: str, room: str) -> None: ...
+
+    def leave(self, sid: str, room: str) -> None: ...
+
+    def send(self, sid: str, event: str, *args: object) -> None:
+        """To one local connection; unknown ids are ignored."""
+
+    def close(self, sid: str, reason: str) -> None:
+        """End a connection for good: session, socket and buffers."""
+
+
+class Links(Protocol):
+    """The transport's own list of connections, to measure the registry against."""
+
+    def links(self) -> list[Link]: ...
+
+
+class Meter(Protocol):
+    """Counts what happened, under the codes that logs, clients and dashboard use."""
+
+    def connection(self, code: str) -> None:
+        """A connection attempt ended: ``accepted`` or the code of its refusal."""
+
+    def disconnection(self, code: str) -> None: ...
+
+    def received(self, event: str) -> None:
+        """A browser sent an event; names the server does not know are all ``unknown``."""
+
+    def subscription(self, kind: str, code: str) -> None:
+        """A subscription was judged: ``allowed`` or the code of its refusal."""
+
+    def publication(self, code: str) -> None:
+        """A publication was ``accepted`` or refused."""
+
+    def delivery(self, connections: int, seconds: float) -> None:
+        """A publication was queued for so many local connections, so long after its acceptance."""

@@ -1,0 +1,63 @@
+"""What publishers do: send events to channels within their key's scope, and batches of them."""
+
+import logging
+
+from mechamap.auth.protocol import BroadcastKey
+from mechamap.broker.protocol import Broker
+from mechamap.domain.errors import Forbidden, PayloadTooLarge, RealtimeError
+from mechamap.domain.publication import Publication, Receipt
+
+from .protocol import Meter
+
+log = logging.getLogger(__name__)
+
+
+class Publisher:
+    """Checks what only the server knows (scope, size of the event) and hands on to the broker."""
+
+    def __init__(self, broker: Broker, meter: Meter, max_bytes: int) -> None:
+        self._broker = broker
+        self._meter = meter
+        self._max_bytes = max_bytes
+
+    def publish(self, key: BroadcastKey, publication: Publication) -> Receipt:
+        """Accept one event.
+
+        Raises:
+            Forbidden: the key's scope leaves out one of the channels.
+            BrokerUnavailable: it was not accepted.
+        """
+        self.check_scope(key, publication)
+        try:
+            receipt = self._broker.publish(publication)
+        except RealtimeError as err:
+            self.refused(key.name, err)
+            raise
+        self._meter.publication("accepted")
+        log.info(
+            "published",
+            extra={
+                "publication": receipt.id,
+                "origin": publication.origin,
+                "channels": [channel.name for channel in publication.channels[:10]],
+                "event": publication.event,
+                "subscribers": receipt.total,
+            },
+        )
+        return receipt
+
+    def check_scope(self, key: BroadcastKey, publication: Publication) -> None:
+        """Refuse channels outside the key's scope, before anything of a batch is published."""
+        for channel in publication.channels:
+            if not key.may_publish(channel):
+                raise Forbidden(f"The key {key.name!r} may not publish to {channel.name}.", code="key_scope")
+
+    def check_size(self, size: int, field: str = "data") -> None:
+        """``size`` bytes of JSON are within the limit for one event."""
+        if size > self._max_bytes:
+            raise PayloadTooLarge(field, size, self._max_bytes)
+
+    def refused(self, origin: str, error: RealtimeError) -> None:
+        """Count and log a publication that was not accepted."""
+        self._meter.publication(error.code)
+        log.warning("publication_refused", extra={"origin": origin, "code": error.code})

@@ -1,0 +1,107 @@
+"""Re-judging of live connections: token ends, bans, lost roles and lost memberships act on who is already
+connected."""
+
+import logging
+import time
+from collections.abc import Callable
+
+from mechamap.domain.errors import DirectoryUnavailable
+from mechamap.domain.identity import UserFacts
+from mechamap.store.protocol import Directory
+
+from .access import Judge
+from .connections import Connection
+from .hub import Hub
+from .protocol import Links
+
+log = logging.getLogger(__name__)
+
+CHUNK = 500
+"""Users asked for in one query; the database is let breathe between chunks."""
+GRACE = 10.0
+"""Seconds: a connection being accepted is in the books a moment before the transport lists it."""
+
+
+class Rechecks:
+    """Walks this worker's connections. A directory that is away changes nothing: live connections keep what
+    they had."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        judge: Judge,
+        directory: Directory,
+        links: Links,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._hub = hub
+        self._judge = judge
+        self._directory = directory
+        self._links = links
+        self._sleep = sleep
+        self._clock = clock
+
+    def end_expired(self) -> int:
+        """Close connections whose token has ended; how many."""
+        ended = self._hub.connections.expired(self._clock())
+        for connection in ended:
+            self._hub.close(
+                connection, "token_expired", "The token has expired; connect again with a fresh one."
+            )
+        return len(ended)
+
+    def everyone(self) -> None:
+        """Judge every connection again."""
+        everyone = list(self._hub.connections)
+        for start in range(0, len(everyone), CHUNK):
+            chunk = everyone[start : start + CHUNK]
+            try:
+                facts = self._directory.users({connection.identity.user_id for connection in chunk})
+                for connection in chunk:
+                    self._one(connection, facts.get(connection.identity.user_id))
+            except DirectoryUnavailable as err:
+                log.warning("recheck_postponed", extra={"code": err.code})
+                return
+            self._sleep(0.01)
+
+    def user(self, user_id: int) -> None:
+        """Judge one user's connections again, now."""
+        try:
+            facts = self._directory.users({user_id})
+            for connection in self._hub.connections.of_user(user_id):
+                self._one(connection, facts.get(user_id))
+        except DirectoryUnavailable as err:
+            log.warning("recheck_postponed", extra={"user": user_id, "code": err.code})
+
+    def reconcile(self) -> None:
+        """Make the books agree with the transport: note upgrades, and forget (saying so) a connection it lost
+        without a word."""
+        links = {link.sid: link.transport for link in self._links.links()}
+        now = self._clock()
+        for connection in self._hub.connections:
+            transport = links.get(connection.sid)
+            if transport is not None:
+                self._hub.note_transport(connection, transport)
+            elif now - connection.connected_at > GRACE:
+                log.error(
+                    "ghost_connection", extra={"user": connection.identity.user_id, "sid": connection.sid}
+                )
+                self._hub.disconnect(connection.sid, "ghost")
+
+    def _one(self, connection: Connection, facts: UserFacts | None) -> None:
+        if self._hub.connections.get(connection.sid) is not connection:
+            return
+        if facts is None and connection.facts is not None:
+            self._hub.close(connection, "user_unknown", "The user no longer exists.")
+        elif facts is not None and facts.banned:
+            self._hub.close(connection, "user_banned", "The user is banned.")
+        elif facts is not None and not facts.active:
+            self._hub.close(connection, "user_inactive", "The user is not active.")
+        else:
+            connection.facts = facts
+            for channel in list(connection.channels.values()):
+                decision = self._judge.decide(connection.identity, channel, facts)
+                if not decision.allowed:
+                    self._hub.revoke(connection, channel, decision)

@@ -1,0 +1,129 @@
+"""The life of one worker: what starts when it does, what goes on every second, and what its health is."""
+
+import logging
+import os
+import resource
+import secrets
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import gevent
+
+from .broker.protocol import BrokerLink
+from .health import Check
+from .hub.hub import Hub
+from .hub.rechecks import Rechecks
+from .metrics import Metrics
+from .presence.protocol import RosterLink, WorkerRecord
+
+log = logging.getLogger(__name__)
+
+RECONCILE_SECONDS = 5
+"""Between comparisons of the books with the transport: a pass over 10,000 connections takes a few
+milliseconds."""
+
+
+def new_worker_id() -> str:
+    """Unique among the workers of all machines, and readable in a log."""
+    return f"{socket.gethostname()[:40]}.{os.getpid()}.{secrets.token_hex(4)}"
+
+
+@dataclass(slots=True)
+class Runtime:
+    """The background of one worker. Built by the composition root, started by gunicorn once the worker is
+    ready.
+
+    Attributes:
+        slot: this worker's slot number under gunicorn.
+        draining: whether the engine is closing its clients.
+        databases: (name, probe) pairs; a probe answers (ok, one sentence) within about a second.
+    """
+
+    worker_id: str
+    hub: Hub
+    rechecks: Rechecks
+    broker: BrokerLink
+    roster: RosterLink
+    metrics: Metrics
+    recheck_seconds: float
+    slot: Callable[[], int]
+    draining: Callable[[], bool]
+    databases: tuple[tuple[str, Callable[[], tuple[bool, str]]], ...]
+    _started_at: float = 0.0
+    _greenlets: tuple[gevent.Greenlet, ...] = ()
+
+    def start(self) -> None:
+        """Begin to hear the broker, keep the lease, and look after live connections."""
+        self._started_at = time.time()
+        self.hub.recheck = lambda user_id: gevent.spawn(self.rechecks.user, user_id)
+        self.broker.start(self.hub)
+        self.roster.start(self.describe)
+        self._greenlets = tuple(
+            gevent.spawn(self._every, seconds, work)
+            for seconds, work in (
+                (1.0, self._second),
+                (RECONCILE_SECONDS, self.rechecks.reconcile),
+                (self.recheck_seconds, self.rechecks.everyone),
+            )
+        )
+        log.info("worker_ready", extra={"worker": self.worker_id, "slot": self.slot()})
+
+    def stop(self) -> None:
+        """Give up what the cluster knows of this worker."""
+        gevent.killall(self._greenlets)
+        self.roster.stop()
+        self.broker.stop()
+
+    def describe(self) -> WorkerRecord:
+        return WorkerRecord(
+            id=self.worker_id,
+            slot=self.slot(),
+            pid=os.getpid(),
+            host=socket.gethostname(),
+            started_at=self._started_at,
+            connections=len(self.hub.connections),
+            memory=_resident_bytes(),
+            draining=self.draining(),
+        )
+
+    def checks(self) -> list[Check]:
+        """Every dependency, measured now."""
+        broker = self.broker.state()
+        found = [Check("broker", broker.ok, broker.detail, essential=True)]
+        for name, probe in self.databases:
+            ok, detail = probe()
+            found.append(Check(name, ok, detail, essential=False))
+        draining = self.draining()
+        found.append(
+            Check("draining", not draining, "the worker is closing" if draining else "no", essential=True)
+        )
+        return found
+
+    def _second(self) -> None:
+        self.rechecks.end_expired()
+        connections = self.hub.connections
+        self.metrics.sample(
+            connections=len(connections),
+            subscriptions=connections.subscriptions,
+            broker_up=self.broker.state().ok,
+        )
+
+    def _every(self, seconds: float, work: Callable[[], object]) -> None:
+        """Do ``work`` again and again; a round that fails is logged and the next one tried, so one bad row
+        stops nothing."""
+        while True:
+            gevent.sleep(seconds)
+            try:
+                work()
+            except Exception:
+                log.exception("background_round_failed", extra={"work": getattr(work, "__name__", str(work))})
+
+
+def _resident_bytes() -> int:
+    try:
+        with open("/proc/self/statm", encoding="ascii") as statm:
+            return int(statm.read().split()[1]) * resource.getpagesize()
+    except OSError:  # not Linux: the peak is what can be had
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -1,0 +1,1 @@
+"""The Socket.IO edge: parse what a browser sent, call the hub, answer."""
