@@ -1,0 +1,228 @@
+"""SocketIO: Flask-SocketIO 5.7.0's class with this engine underneath.
+
+Everything Flask-SocketIO documents works as documented. Options that would take a guarantee away are refused
+by name instead of being ignored: `message_queue` (publish failures vanish, every worker has its own order),
+`always_connect` (admits before judging), `monitor_clients=False` (dead peers would stay),
+`serializer='msgpack'` (unbounded input).
+"""
+
+import inspect
+import logging
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+
+import flask_socketio
+from flask_socketio import _SocketIOMiddleware
+from socketio import packet as sio
+from socketio.exceptions import ConnectionRefusedError as Refusal
+
+from .packets import Packet
+from .rooms import RoomManager
+from .server import INTERNAL_ERROR, Server
+from .session import Limits, Reason
+
+LOG = logging.getLogger(__name__)
+
+_REFUSED_OPTIONS = {
+    "message_queue": (None, "give client_manager instead"),
+    "always_connect": (False, "a client is admitted only after its connect handler agreed"),
+    "monitor_clients": (True, "heartbeats are what frees dead peers"),
+    "async_mode": ("gevent", "the engine runs on gevent"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionInfo:
+    """One client of the default namespace on this worker."""
+
+    sid: str
+    transport: str  # 'websocket' or 'polling'
+    remote_addr: str | None
+    connected_at: float  # unix seconds
+    queued_packets: int
+
+
+class SocketIO(flask_socketio.SocketIO):
+    """Flask-SocketIO with bounded, ordered, honest delivery.
+
+    Options besides the stock ones: `connect_timeout` (10 s to be accepted into a namespace),
+    `max_queue_bytes` (1 MiB) and `max_queue_packets` (10,000) that may wait for one client, `on_drop(sid,
+    reason)` for a client closed because it passed them.
+    """
+
+    server: Server
+
+    def __init__(self, app=None, **options: object) -> None:
+        self._draining = False
+        super().__init__(**options)
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app, **options: object) -> None:
+        """Build the server and put it in front of the app. Stock hard-wires socketio.Server here."""
+        self.server_options.update(options)
+        options = dict(self.server_options)
+        self.manage_session = options.pop("manage_session", self.manage_session)
+        for name, (only, why) in _REFUSED_OPTIONS.items():
+            if options.pop(name, only) not in (only, None):
+                raise ValueError(f"SocketIO option {name} is not supported: {why}")
+        resource = (options.pop("path", None) or options.pop("resource", None) or "socket.io").lstrip("/")
+        self.server = Server(
+            async_mode="gevent",
+            client_manager=options.pop("client_manager", None) or RoomManager(),
+            serializer=_serializer(options.pop("serializer", "default"), options.pop("json", None), app),
+            logger=_logger(options.pop("logger", False), "socketio"),
+            engineio_logger=_logger(options.pop("engineio_logger", False), "engineio"),
+            limits=_limits(options),
+            **options,
+        )
+        self.async_mode = self.server.async_mode
+        for event, handler, namespace in self.handlers:
+            self.server.on(event, handler, namespace=namespace)
+        for namespace_handler in self.namespace_handlers:
+            self.server.register_namespace(namespace_handler)
+        if app is not None:
+            app.extensions["socketio"] = self
+            self.sockio_mw = _SocketIOMiddleware(self.server, app, socketio_path=resource)
+            app.wsgi_app = self.sockio_mw
+
+    # --- sending ---
+
+    def emit(self, event: str, *args: object, **kwargs: object) -> None:
+        """As documented, except that an empty `to` or `room` reaches nobody (stock 5.7.0: everybody)."""
+        target = kwargs.get("to") if kwargs.get("to") is not None else kwargs.get("room")
+        if target is not None and not target:
+            return
+        super().emit(event, *args, **kwargs)
+
+    def deliver(
+        self,
+        rooms: Iterable[str],
+        event: str,
+        args: tuple,
+        *,
+        skip: Collection[str] = (),
+        namespace: str = "/",
+    ) -> int:
+        """Send one event to the union of the local members of the rooms: encoded once, each socket once.
+
+        `skip` holds Socket.IO ids. Gives the number of sockets it was queued for. Never yields between the
+        first and the last of them, so two deliveries reach every common member in the same order. ValueError,
+        before anybody got anything, for data that is not JSON or an event larger than `max_queue_bytes`.
+        """
+        return self.server.manager.deliver(rooms, event, args, skip=skip, namespace=namespace)
+
+    def send_to(self, sid: str, event: str, *args: object, namespace: str = "/") -> bool:
+        """Send one event to exactly one local socket; False when it is not here."""
+        return self.server.manager.send_to(sid, event, args, namespace)
+
+    # --- connections ---
+
+    def close(self, sid: str, reason: str = Reason.SERVER_DISCONNECT) -> bool:
+        """Really end a connection: DISCONNECT, disconnect handlers with `reason`, transport closed within a
+        second.
+
+        Returns at once; False when there is no such socket here.
+        """
+        member = self.server.manager.member(sid, "/")
+        if member is None:
+            return False
+        self.server._send_packet(member.eio_sid, self.server.packet_class(sio.DISCONNECT, namespace="/"))
+        self.server.end(member.eio_sid, reason)
+        return True
+
+    def connections(self) -> list[ConnectionInfo]:
+        """The accepted sockets of the default namespace on this worker."""
+        found = []
+        for member in self.server.manager.members("/"):
+            session = self.server.eio.sockets.get(member.eio_sid)
+            environ = self.server.environ.get(member.eio_sid) or {}
+            found.append(ConnectionInfo(
+                sid=member.sid,
+                transport='websocket' if session is not None and session.upgraded else 'polling',
+                remote_addr=environ.get('REMOTE_ADDR'),
+                connected_at=member.since,
+                queued_packets=len(session.outbox) if session is not None else 0,
+            ))  # fmt: skip
+        return found
+
+    @property
+    def draining(self) -> bool:
+        """Whether this worker is on its way out: not ready for new clients."""
+        return self.server.eio.draining
+
+    # --- handlers ---
+
+    def _handle_event(self, handler: Callable, message: str, namespace: str, sid: str, *args: object):
+        """Call connect and disconnect handlers once, whatever they raise.
+
+        Stock 5.7.0 takes a TypeError for a wrong signature and calls the handler again without its argument:
+        a bug in `def connect(auth=None)` admits the client. An error hook that returns None admits it as
+        well.
+        """
+        if message not in ("connect", "disconnect"):
+            return super()._handle_event(handler, message, namespace, sid, *args)
+        offered = args[1:2] if message == "connect" else args[:1]
+        accepted = offered if _takes_argument(handler) else ()
+        failure: list[Exception] = []
+
+        def once(*_: object) -> object:
+            try:
+                return handler(*accepted)
+            except Exception as err:
+                failure.append(err)
+                return False
+
+        answer = super()._handle_event(once, message, namespace, sid, *args)
+        if failure:
+            self._report(failure[0], message, namespace, sid)
+        return answer
+
+    def _report(self, error: Exception, message: str, namespace: str, sid: str) -> None:
+        member = self.server.manager.member(sid, namespace)
+        if message == "connect" and member is not None:
+            member.refusal = error.error_args if isinstance(error, Refusal) else INTERNAL_ERROR
+        if isinstance(error, Refusal):
+            return
+        LOG.error("%s_handler_failed", message, exc_info=error)
+        hook = self.exception_handlers.get(namespace, self.default_exception_handler)
+        if hook is not None:
+            hook(error)
+
+
+def _takes_argument(handler: Callable) -> bool:
+    try:
+        inspect.signature(handler).bind(None)
+    except TypeError:
+        return False
+    return True
+
+
+def _serializer(serializer: object, json: object, app) -> type[Packet]:
+    chosen = Packet if serializer == "default" else serializer
+    if not (isinstance(chosen, type) and issubclass(chosen, Packet)):
+        raise ValueError("SocketIO option serializer must be a subclass of mechamap.engine.packets.Packet")
+    if json is None:
+        return chosen
+    # a subclass, not an assignment: stock changes the class for every server and client of the process
+    return type("Packet", (chosen,), {"json": json})
+
+
+def _logger(option: bool | logging.Logger, name: str) -> logging.Logger:
+    """A logger of the engine's own; stock attaches a handler to a global logger and sets its level."""
+    if not isinstance(option, bool):
+        return option
+    logger = logging.getLogger(f"{__package__}.{name}")
+    logger.setLevel(logging.INFO if option else logging.ERROR)
+    return logger
+
+
+def _limits(options: dict) -> Limits:
+    interval = options.get("ping_interval", 25)
+    return Limits(
+        ping_interval=interval[0] if isinstance(interval, tuple) else interval,
+        ping_timeout=options.get("ping_timeout", 20),
+        connect_timeout=options.pop("connect_timeout", 10.0),
+        max_queue_bytes=options.pop("max_queue_bytes", 1_048_576),
+        max_queue_packets=options.pop("max_queue_packets", 10_000),
+    )

@@ -1,0 +1,105 @@
+"""The gunicorn worker class: `worker_class = 'mechamap.engine.worker.Worker'`.
+
+GeventWebSocketWorker (gevent-websocket 0.10.1) with our HTTP handler and an end of its own. What stock
+gunicorn 27.0.1 does wrong for a server of long connections:
+* `worker_connections` counts open WebSockets and stops accepting at the limit, so health checks hang; here
+  the limit answers 503 and leaves room for short requests;
+* SIGTERM waits the whole `graceful_timeout` for WebSockets that never end and is then killed without running
+  a single disconnect handler; here clients are closed in paced slices, told in a way that makes them
+  reconnect elsewhere. Imported by gunicorn's master before gevent patches anything, so nothing of
+  python-socketio may be imported here.
+"""
+
+import math
+import time
+
+import gevent
+from gevent.pool import Pool
+from geventwebsocket.gunicorn.workers import GeventWebSocketWorker
+from gunicorn.http.wsgi import base_environ
+from gunicorn.sock import ssl_context
+from gunicorn.workers.ggevent import VERSION
+
+from .http import Connections, Handler, Listener
+
+_TICK = 0.1  # seconds between looks at the signal flag
+_SLICE_PAUSE = 0.05
+
+
+class Worker(GeventWebSocketWorker):
+    """One process: its listeners, its connections, and their orderly end."""
+
+    server_class = Listener
+    wsgi_handler = Handler
+    drain_seconds = (
+        5.0  # at most this long to close all clients, so that their reconnects do not arrive as one wave
+    )
+
+    def run(self) -> None:
+        self.connections = Connections(self.worker_connections)
+        listeners = [self._listen(sock) for sock in self.sockets]
+        heartbeat = gevent.spawn(self._heartbeat)
+        try:
+            while self.alive:
+                gevent.sleep(_TICK)
+            self._drain(listeners)
+        finally:
+            heartbeat.kill(block=False)
+
+    def _heartbeat(self) -> None:
+        while True:
+            self.notify()
+            gevent.sleep(1.0)
+
+    def _listen(self, sock) -> Listener:
+        sock.setblocking(1)
+        environ = base_environ(self.cfg)
+        environ.update({"wsgi.multithread": True, "SERVER_SOFTWARE": VERSION})
+        tls = {"ssl_context": ssl_context(self.cfg)} if self.cfg.is_ssl else {}
+        listener = self.server_class(
+            sock,
+            application=self.wsgi,
+            spawn=Pool(),
+            log=self.log,
+            handler_class=self.wsgi_handler,
+            environ=environ,
+            **tls,
+        )
+        listener.connections = self.connections
+        listener.start()
+        return listener
+
+    # --- the end ---
+
+    def _drain(self, listeners: list[Listener]) -> None:
+        """Leave in order: not ready, no new connections, clients away in slices, handlers run, then out."""
+        deadline = time.monotonic() + self.cfg.graceful_timeout * 0.8
+        transport = self._transport()
+        if transport is not None:
+            transport.draining = True
+        for listener in listeners:
+            listener.close()
+        self.connections.drain()
+        if transport is not None:
+            self._close_sessions(transport, min(self.drain_seconds, self.cfg.graceful_timeout / 3))
+            transport.farewells.join(max(0.0, deadline - time.monotonic()))
+        while len(self.connections) and time.monotonic() < deadline:
+            gevent.sleep(_TICK)
+        if len(self.connections):
+            self.log.warning("%d connections did not end in time", len(self.connections))
+        for listener in listeners:
+            listener.stop(timeout=0)
+
+    def _transport(self):
+        """The Engine.IO server of the Flask app being served, if it has one."""
+        socketio = getattr(self.wsgi, "extensions", {}).get("socketio")
+        return socketio.server.eio if socketio is not None else None
+
+    def _close_sessions(self, transport, seconds: float) -> None:
+        sessions = list(transport.sockets.values())
+        size = max(32, math.ceil(len(sessions) * _SLICE_PAUSE / seconds))
+        for start in range(0, len(sessions), size):
+            if start:
+                gevent.sleep(_SLICE_PAUSE)
+            for session in sessions[start : start + size]:
+                session.close("drain", 1001)
