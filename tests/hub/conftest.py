@@ -1,0 +1,72 @@
+"""One worker's hub on the in-process broker and roster, with a transport and facts that tests can see and
+set."""
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from mechamap.broker.memory import MemoryBroker
+from mechamap.domain.access import ForumFacts, Policy, ThreadFacts
+from mechamap.domain.identity import UserFacts
+from mechamap.hub.access import Judge
+from mechamap.hub.connections import Connection
+from mechamap.hub.hub import Hub
+from mechamap.hub.rechecks import Rechecks
+from mechamap.presence.memory import MemoryRoster
+
+from .fakes import CountingMeter, FactsByHand, RecordingTransport, UnreadByHand, identity
+
+
+@dataclass
+class World:
+    """A hub and everything around it."""
+
+    transport: RecordingTransport = field(default_factory=RecordingTransport)
+    facts: FactsByHand = field(default_factory=FactsByHand)
+    unread: UnreadByHand = field(default_factory=UnreadByHand)
+    meter: CountingMeter = field(default_factory=CountingMeter)
+    broker: MemoryBroker = field(default_factory=MemoryBroker)
+    roster: MemoryRoster = field(default_factory=lambda: MemoryRoster("w1"))
+    now: float = 1_000_000.0
+
+    def __post_init__(self) -> None:
+        judge = Judge(self.facts, Policy())
+        self.hub = Hub(
+            worker_id="w1",
+            transport=self.transport,
+            broker=self.broker,
+            roster=self.roster,
+            judge=judge,
+            notifications=self.unread,
+            meter=self.meter,
+            max_connections=20,
+            max_subscriptions=4,
+            clock=lambda: self.now,
+        )
+        self.rechecks = Rechecks(
+            self.hub, judge, self.facts, self.transport, sleep=lambda seconds: None, clock=lambda: self.now
+        )
+        self.broker.start(self.hub)
+        for user_id, role in ((1, "super_admin"), (4, "moderator"), (7, "member"), (8, "member")):
+            self.facts.people[user_id] = UserFacts(user_id, f"User {user_id}", role)
+        self.facts.forums = {1: ForumFacts(1), 2: ForumFacts(2, "senior_member")}
+        self.facts.threads = {
+            10: ThreadFacts(10, 1, author_id=8),
+            11: ThreadFacts(11, 1, author_id=8, hidden=True),
+        }
+
+    def connect(self, sid: str, user_id: int = 7, **token) -> Connection:
+        self.transport.alive[sid] = "websocket"
+        return self.hub.connect(
+            sid,
+            identity(user_id, **token),
+            self.facts.people.get(user_id),
+            transport="websocket",
+            address="203.0.113.9",
+            user_agent="test",
+        )
+
+
+@pytest.fixture
+def world() -> World:
+    return World()

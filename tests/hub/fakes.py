@@ -1,0 +1,116 @@
+"""Stand-ins for what the hub talks to, obeying the same protocols."""
+
+from mechamap.domain.access import ForumFacts, ThreadFacts
+from mechamap.domain.errors import DirectoryUnavailable, NotFound
+from mechamap.domain.identity import Identity, TokenKind, UserFacts
+from mechamap.hub.protocol import Link
+from mechamap.store.protocol import MarkedRead
+
+
+class RecordingTransport:
+    """Keeps rooms as the engine does and remembers what each connection was sent."""
+
+    def __init__(self) -> None:
+        self.rooms: dict[str, set[str]] = {}
+        self.sent: dict[str, list[tuple[str, tuple]]] = {}
+        self.closed: dict[str, str] = {}
+        self.alive: dict[str, str] = {}
+
+    def deliver(self, rooms, event, args, skip):
+        members = set().union(*(self.rooms.get(room, set()) for room in rooms)) - set(skip)
+        for sid in members:
+            self.send(sid, event, *args)
+        return len(members)
+
+    def join(self, sid, room):
+        self.rooms.setdefault(room, set()).add(sid)
+
+    def leave(self, sid, room):
+        self.rooms.get(room, set()).discard(sid)
+
+    def send(self, sid, event, *args):
+        self.sent.setdefault(sid, []).append((event, args))
+
+    def close(self, sid, reason):
+        self.closed[sid] = reason
+        self.alive.pop(sid, None)
+        for members in self.rooms.values():
+            members.discard(sid)
+
+    def links(self):
+        return [Link(sid, transport) for sid, transport in self.alive.items()]
+
+    def events(self, sid, event):
+        return [args[0] for name, args in self.sent.get(sid, []) if name == event]
+
+
+class FactsByHand:
+    """A directory whose facts a test sets; ``away`` makes it unavailable."""
+
+    def __init__(self) -> None:
+        self.people: dict[int, UserFacts] = {}
+        self.threads: dict[int, ThreadFacts] = {}
+        self.forums: dict[int, ForumFacts] = {}
+        self.away = False
+
+    def _answer(self, value):
+        if self.away:
+            raise DirectoryUnavailable("The database is away.")
+        return value
+
+    def user(self, user_id):
+        return self._answer(self.people.get(user_id))
+
+    def users(self, user_ids):
+        return self._answer({i: self.people[i] for i in user_ids if i in self.people})
+
+    def thread(self, thread_id):
+        return self._answer(self.threads.get(thread_id))
+
+    def forum(self, forum_id):
+        return self._answer(self.forums.get(forum_id))
+
+
+class UnreadByHand:
+    """Notifications: (owner, id) → read."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[int, int | str], bool] = {}
+
+    def mark_read(self, user_id, ids):
+        own = tuple(i for i in ids if (user_id, i) in self.rows)
+        if not own:
+            raise NotFound("No such notification.", code="notification_not_found")
+        for i in own:
+            self.rows[(user_id, i)] = True
+        unread = sum(1 for (owner, _), read in self.rows.items() if owner == user_id and not read)
+        return MarkedRead(own, unread, "2026-11-23T03:12:45.000Z")
+
+
+class CountingMeter:
+    """Remembers every count as a tuple."""
+
+    def __init__(self) -> None:
+        self.counts: list[tuple] = []
+
+    def connection(self, code):
+        self.counts.append(("connection", code))
+
+    def disconnection(self, code):
+        self.counts.append(("disconnection", code))
+
+    def received(self, event):
+        self.counts.append(("received", event))
+
+    def subscription(self, kind, code):
+        self.counts.append(("subscription", kind, code))
+
+    def publication(self, code):
+        self.counts.append(("publication", code))
+
+    def delivery(self, connections, seconds):
+        self.counts.append(("delivery", connections))
+
+
+def identity(user_id: int = 7, role: str | None = "member", expires_at: float | None = None) -> Identity:
+    return Identity(user_id, role, f"User {user_id}", TokenKind.JWT, expires_at, "0" * 16)

@@ -1,0 +1,158 @@
+"""Settings: typed values, and one sentence naming the variable for every wrong one."""
+
+import pytest
+
+from mechamap.domain.roles import Level
+from mechamap.settings import DEV_SECRETS_FILE, PLAN_ORIGINS, AppEnv, SettingsError, load
+
+STRONG = "s" * 48
+PRODUCTION = {"APP_ENV": "production", "SECRET_KEY": STRONG, "JWT_SECRET": STRONG}
+
+
+@pytest.fixture
+def env(tmp_path):
+    return {"INSTANCE_PATH": str(tmp_path / "instance")}
+
+
+def test_the_defaults_are_a_working_development_server(env, tmp_path):
+    settings = load(env)
+    assert (settings.host, settings.port, settings.workers) == ("127.0.0.1", 3000, 1)
+    assert settings.app_env is AppEnv.DEVELOPMENT
+    assert settings.redis_url is None
+    assert settings.database_url == settings.laravel_database_url
+    assert settings.database_url.startswith("sqlite:///")
+    assert settings.allowed_origins[:3] == PLAN_ORIGINS
+    assert (settings.ping_interval_ms, settings.ping_timeout_ms) == (25_000, 20_000)
+
+
+def test_generated_secrets_are_kept_and_private(env, tmp_path):
+    first, second = load(env), load(env)
+    assert first.jwt_secret == second.jwt_secret
+    assert first.api_keys == second.api_keys
+    assert len({first.secret_key, first.jwt_secret, *first.api_keys}) == 3
+    assert ((tmp_path / "instance" / DEV_SECRETS_FILE).stat().st_mode & 0o777) == 0o600
+
+
+def test_a_given_secret_is_never_replaced(env):
+    assert load({**env, "JWT_SECRET": "mine"}).jwt_secret == "mine"
+
+
+def test_secrets_do_not_show_in_a_printed_settings(env):
+    settings = load({**env, "REDIS_URL": "redis://:hunter2@localhost", "WEBSOCKET_SERVER_SECRET": "hunter3"})
+    for secret in (settings.jwt_secret, settings.secret_key, *settings.api_keys, "hunter2", "hunter3"):
+        assert secret not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "x"),
+        ("PORT", "0"),
+        ("PORT", "70000"),
+        ("PORT", "3_000"),
+        ("PORT", "３０００"),
+        ("WEB_CONCURRENCY", "0"),
+        ("APP_ENV", "prod"),
+        ("JWT_ALGORITHM", "none"),
+        ("JWT_ALGORITHM", "RS256"),
+        ("REDIS_URL", "http://localhost"),
+        ("REDIS_URL", "localhost:6379"),
+        ("DATABASE_URL", "localhost"),
+        ("ALLOWED_ORIGINS", "*"),
+        ("ALLOWED_ORIGINS", "https://a.example/path"),
+        ("ALLOWED_ORIGINS", "a.example"),
+        ("TRUSTED_PROXIES", "everyone"),
+        ("SSL_CERT_PATH", "/no/such/file.pem"),
+        ("WS_PING_INTERVAL", "fast"),
+        ("WS_PING_TIMEOUT", "-1"),
+        ("APP_TIMEZONE", "Mars/Olympus"),
+        ("RATE_LIMITS", "maybe"),
+        ("LOG_LEVEL", "LOUD"),
+        ("LOG_FORMAT", "xml"),
+        ("ROLE_LEVELS", "vip"),
+        ("ROLE_LEVELS", "vip=king"),
+        ("PRIVATE_FORUM_LEVEL", "king"),
+        ("MAX_BROADCAST_BYTES", "10"),
+        ("RECHECK_SECONDS", "nan"),
+    ],
+)
+def test_a_wrong_value_stops_the_start_with_a_sentence_that_names_the_variable(env, name, value):
+    with pytest.raises(SettingsError) as refusal:
+        load({**env, name: value})
+    assert str(refusal.value).startswith(f"{name}: ")
+    assert str(refusal.value).endswith(".")
+
+
+def test_a_url_with_a_password_is_not_repeated(env):
+    with pytest.raises(SettingsError) as refusal:
+        load({**env, "REDIS_URL": "http://:hunter2@localhost"})
+    assert "hunter2" not in str(refusal.value)
+
+
+def test_more_workers_need_redis(env):
+    with pytest.raises(SettingsError, match="REDIS_URL"):
+        load({**env, "WEB_CONCURRENCY": "2"})
+    assert load({**env, "WEB_CONCURRENCY": "2", "REDIS_URL": "redis://localhost"}).workers == 2
+
+
+def test_a_certificate_needs_its_key(env, tmp_path):
+    cert = tmp_path / "cert.pem"
+    cert.write_text("x")
+    with pytest.raises(SettingsError, match="go together"):
+        load({**env, "SSL_CERT_PATH": str(cert)})
+
+
+@pytest.mark.parametrize("name", ["SECRET_KEY", "JWT_SECRET"])
+def test_production_generates_nothing(env, name):
+    values = {key: value for key, value in PRODUCTION.items() if key != name}
+    with pytest.raises(SettingsError, match=f"^{name}: is required"):
+        load({**env, **values})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"SECRET_KEY": "short"},
+        {"JWT_SECRET": "changeme"},
+        {"WEBSOCKET_API_KEY": f"{STRONG},weak"},
+        {"WEBSOCKET_API_KEY": f"weak,{STRONG}"},
+        {"WEBSOCKET_SERVER_SECRET": "secret"},
+        {"JWT_SECRET_PREVIOUS": "old"},
+        {"RATE_LIMITS": "off"},
+    ],
+)
+def test_production_refuses_weak_secrets_and_open_gates(env, wrong):
+    (name,) = wrong
+    with pytest.raises(SettingsError, match=f"^{name}: "):
+        load({**env, **PRODUCTION, **wrong})
+
+
+def test_production_starts_with_strong_secrets_and_has_no_demo(env):
+    settings = load({**env, **PRODUCTION, "WEBSOCKET_API_KEY": f"{STRONG},{'t' * 40}"})
+    assert settings.production
+    assert not settings.demo
+    assert len(settings.api_keys) == 2
+
+
+def test_lists_and_pairs_are_read(env):
+    settings = load(
+        {
+            **env,
+            "ALLOWED_ORIGINS": "https://a.example, https://b.example:8443",
+            "TRUSTED_PROXIES": "127.0.0.1, 10.0.0.0/8, ::1",
+            "ROLE_LEVELS": "vip=senior_member, robot = guest",
+        }
+    )
+    assert settings.allowed_origins[:2] == ("https://a.example", "https://b.example:8443")
+    assert settings.trusted_proxies == ("127.0.0.1", "10.0.0.0/8", "::1")
+    assert settings.ladder.level("vip") == Level.SENIOR_MEMBER
+    assert settings.ladder.level("robot") == Level.GUEST
+    assert settings.ladder.level("member") == Level.MEMBER
+
+
+def test_a_secret_may_come_from_a_file(env, tmp_path):
+    path = tmp_path / "jwt"
+    path.write_text("from-a-file\n")
+    assert load({**env, "JWT_SECRET_FILE": str(path)}).jwt_secret == "from-a-file"
+    with pytest.raises(SettingsError, match="^JWT_SECRET_FILE: "):
+        load({**env, "JWT_SECRET_FILE": str(tmp_path / "missing")})
