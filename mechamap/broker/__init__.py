@@ -1,1 +1,1 @@
-"""The broker: gives every channel one order of events and hands each event to every worker that has subscribers."""
+"""The broker: gives every channel one order of events and hands each to every worker that has subscribers."""

@@ -1,0 +1,152 @@
+"""The JSON that workers send each other: publications and commands, schema version 1.
+
+Redis is a trust boundary: other programs may write to it. What arrives is decoded against a schema and raises
+``Malformed`` when it breaks any rule; what leaves is held to the same rules, so nothing is accepted from a
+publisher that every worker would then drop.
+"""
+
+import json
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from ..domain.channels import MAX_NAME_LENGTH, parse_channel
+from ..domain.commands import Command
+from ..domain.errors import InvalidField, PayloadTooLarge
+from ..domain.publication import Publication
+from ..domain.wire import MAX_CHANNELS, MAX_DEPTH, MAX_EVENT_LENGTH, check_depth
+
+VERSION = 1
+MAX_PUBLICATION_BYTES = 2_097_152
+"""Twice the largest event an operator may allow (1,000,000 bytes): room for a hundred channel names and for
+JSON written less tersely."""
+MAX_COMMAND_BYTES = 8_192
+
+
+class Malformed(ValueError):
+    """A message from Redis that breaks the schema. The text says where, never what the message held."""
+
+
+class _Publication(msgspec.Struct, forbid_unknown_fields=True):
+    v: Literal[1]
+    id: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    channels: Annotated[
+        list[Annotated[str, msgspec.Meta(max_length=MAX_NAME_LENGTH)]],
+        msgspec.Meta(min_length=1, max_length=MAX_CHANNELS),
+    ]
+    event: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_EVENT_LENGTH)]
+    data: Any
+    except_id: str | None = msgspec.field(name="except")
+    origin: str
+    at: float
+
+
+class _Command(msgspec.Struct, forbid_unknown_fields=True):
+    v: Literal[1]
+    command: Command
+
+
+_publications = msgspec.json.Decoder(_Publication)
+_commands = msgspec.json.Decoder(_Command)
+
+
+def encode_publication(publication: Publication) -> bytes:
+    """The publication as bytes.
+
+    Raises:
+        InvalidField: ``data`` is not JSON (NaN, an infinity, half a surrogate pair, nested too deep).
+        PayloadTooLarge
+    """
+    try:
+        # The standard library's encoder, because msgspec 0.22 writes NaN and infinities as null instead of
+        # refusing them.
+        text = json.dumps(
+            {
+                "v": VERSION,
+                "id": publication.id,
+                "channels": [channel.name for channel in publication.channels],
+                "event": publication.event,
+                "data": publication.data,
+                "except": publication.except_id,
+                "origin": publication.origin,
+                "at": publication.accepted_at,
+            },
+            allow_nan=False,
+            ensure_ascii=False,
+            separators=(",", ":"),
+        ).encode()
+    except (ValueError, TypeError, RecursionError) as err:
+        raise InvalidField("data", "data cannot be written as JSON.", code="data_invalid") from err
+    if len(text) > MAX_PUBLICATION_BYTES:
+        raise PayloadTooLarge("data", len(text), MAX_PUBLICATION_BYTES)
+    _check_depth(text, publication.data)
+    return text
+
+
+def decode_publication(text: bytes) -> Publication:
+    """The publication in ``text``.
+
+    Raises:
+        Malformed
+    """
+    _check_size(text, MAX_PUBLICATION_BYTES)
+    try:
+        message = _publications.decode(text)
+        _check_depth(text, message.data)
+        channels = tuple(parse_channel(name) for name in message.channels)
+    # InvalidField: the depth or a channel's name; the rest is msgspec's way to say no.
+    except (msgspec.MsgspecError, ValueError, RecursionError, InvalidField) as err:
+        raise Malformed(f"a publication that breaks the schema ({_place(err)})") from err
+    return Publication(
+        channels,
+        message.event,
+        message.data,
+        message.except_id,
+        message.origin,
+        id=message.id,
+        accepted_at=message.at,
+    )
+
+
+def encode_command(command: Command) -> bytes:
+    """The command as bytes.
+
+    Raises:
+        PayloadTooLarge: its texts are absurdly long.
+    """
+    text = msgspec.json.encode(_Command(VERSION, command))
+    if len(text) > MAX_COMMAND_BYTES:
+        raise PayloadTooLarge("reason", len(text), MAX_COMMAND_BYTES)
+    return text
+
+
+def decode_command(text: bytes) -> Command:
+    """The command in ``text``.
+
+    Raises:
+        Malformed
+    """
+    _check_size(text, MAX_COMMAND_BYTES)
+    try:
+        return _commands.decode(text).command
+    except (msgspec.MsgspecError, ValueError, RecursionError) as err:
+        raise Malformed(f"a command that breaks the schema ({_place(err)})") from err
+
+
+def _check_size(text: bytes, limit: int) -> None:
+    if len(text) > limit:
+        raise Malformed(f"a message of {len(text)} bytes; the limit is {limit}")
+
+
+def _check_depth(text: bytes, data: object) -> None:
+    # Walking every value costs; text with few brackets cannot nest deeply.
+    if text.count(b"[") + text.count(b"{") > MAX_DEPTH:
+        check_depth(data)
+
+
+def _place(err: Exception) -> str:
+    """Which rule broke. Only messages of msgspec's validation and of our own rules are known to quote no
+    values."""
+    if isinstance(err, InvalidField):
+        return err.code
+    return str(err)[:200] if isinstance(err, msgspec.ValidationError) else type(err).__name__

@@ -1,0 +1,114 @@
+"""A broker inside one process. Enough for a server with one worker and no publishers but its own HTTP API.
+
+More workers, more machines, or a command line that publishes need the one in ``redis.py``.
+"""
+
+import threading
+from collections import Counter, deque
+
+from ..domain.commands import Command
+from ..domain.errors import BrokerUnavailable
+from ..domain.publication import Publication, Receipt
+from .delivery import Delivery
+from .envelope import encode_command, encode_publication
+from .protocol import BrokerEvents, BrokerState
+
+
+class MemoryBroker:
+    """``Broker`` and ``BrokerLink``: delivers in the publisher's greenlet before ``publish`` returns, without
+    yielding.
+
+    A publication made while another is being delivered waits behind it, whoever made it; so there is one
+    order, and ``publish`` from inside a delivery returns before its own.
+    """
+
+    def __init__(self) -> None:
+        self._delivery: Delivery | None = None
+        self._subscribers: Counter[str] = Counter()
+        self._waiting: deque[Publication | Command] = deque()
+        self._delivering = False
+        # Held for a few instructions that do not yield: greenlets never wait for it, only real threads may.
+        self._lock = threading.Lock()
+
+    def publish(self, publication: Publication) -> Receipt:
+        delivery = self._started()
+        encode_publication(
+            publication
+        )  # what Redis would refuse is refused here too: one worker today, two tomorrow
+        with self._lock:
+            receipt = Receipt(publication.id, {room: self._subscribers[room] for room in publication.rooms})
+            if receipt.total:
+                self._waiting.append(publication)
+        self._drain(delivery)
+        return receipt
+
+    def command(self, command: Command) -> None:
+        delivery = self._started()
+        encode_command(command)
+        with self._lock:
+            self._waiting.append(command)
+        self._drain(delivery)
+
+    def subscribe(self, channel: str) -> None:
+        self._started()
+        with self._lock:
+            self._subscribers[channel] += 1
+
+    def unsubscribe(self, channel: str) -> None:
+        with self._lock:
+            if self._subscribers[channel] > 1:
+                self._subscribers[channel] -= 1
+            else:
+                del self._subscribers[channel]
+
+    def channels(self) -> dict[str, int]:
+        with self._lock:
+            return dict(self._subscribers)
+
+    def start(self, events: BrokerEvents) -> None:
+        self._delivery = Delivery(events)
+
+    def stop(self) -> None:
+        with self._lock:
+            self._delivery = None
+            self._subscribers.clear()
+            self._waiting.clear()
+
+    def state(self) -> BrokerState:
+        if self._delivery is None:
+            return BrokerState(False, "memory", "No worker runs in this process.")
+        return BrokerState(True, "memory", "Events stay inside this process.")
+
+    def stats(self) -> dict[str, int]:
+        """Counters since ``start``, under the names every broker uses."""
+        delivery = self._delivery
+        return {
+            "received": delivery.received if delivery else 0,
+            "duplicates": delivery.duplicates if delivery else 0,
+            "failures": delivery.failures if delivery else 0,
+            "malformed": 0,
+            "reconnects": 0,
+        }
+
+    def _started(self) -> Delivery:
+        if self._delivery is None:
+            raise BrokerUnavailable(
+                "No worker runs in this process and REDIS_URL is not set: nobody would receive it."
+            )
+        return self._delivery
+
+    def _drain(self, delivery: Delivery) -> None:
+        with self._lock:
+            if self._delivering:
+                return
+            self._delivering = True
+        while True:
+            with self._lock:
+                if not self._waiting:
+                    self._delivering = False
+                    return
+                message = self._waiting.popleft()
+            if isinstance(message, Publication):
+                delivery.publication(message)
+            else:
+                delivery.command(message)

@@ -1,0 +1,53 @@
+"""A roster inside one process. Enough for a server with one worker; a command line in another process sees
+nothing of it."""
+
+import threading
+from collections.abc import Callable
+
+from .protocol import ConnectionRecord, WorkerRecord
+
+
+class MemoryRoster:
+    """``Roster`` and ``RosterLink``: a dictionary. No lease, because the process that holds it is the
+    worker."""
+
+    def __init__(self, worker_id: str) -> None:
+        self.worker_id = worker_id
+        self._describe: Callable[[], WorkerRecord] | None = None
+        self._live: dict[str, ConnectionRecord] = {}
+        self._lock = threading.Lock()
+
+    def record(self, connection: ConnectionRecord) -> None:
+        with self._lock:
+            self._live[connection.sid] = connection
+
+    def forget(self, sid: str) -> None:
+        with self._lock:
+            self._live.pop(sid, None)
+
+    def connections(
+        self, *, user_id: int | None = None, sid: str | None = None, limit: int = 1000
+    ) -> list[ConnectionRecord]:
+        with self._lock:
+            found = [
+                record
+                for record in self._live.values()
+                if (user_id is None or record.user_id == user_id) and (sid is None or record.sid == sid)
+            ]
+        found.sort(key=lambda record: record.connected_at, reverse=True)
+        return found[: max(0, limit)]
+
+    def totals(self) -> tuple[int, int]:
+        with self._lock:
+            return len(self._live), len({record.user_id for record in self._live.values()})
+
+    def workers(self) -> list[WorkerRecord]:
+        return [self._describe()] if self._describe is not None else []
+
+    def start(self, describe: Callable[[], WorkerRecord]) -> None:
+        self._describe = describe
+
+    def stop(self) -> None:
+        self._describe = None
+        with self._lock:
+            self._live.clear()
