@@ -1,0 +1,114 @@
+"""From a person's token to an identity: the token proves itself first, then the user must exist and be allowed in."""
+
+import base64
+import binascii
+import hashlib
+import json
+from enum import StrEnum
+
+from ..domain.errors import AuthenticationFailed
+from ..domain.identity import Identity, TokenKind, UserFacts
+from ..store.laravel.directory import LaravelDirectory
+from .jwt import Jwts
+from .sanctum import OPAQUE_LENGTH, Sanctum
+
+MAX_TOKEN_LENGTH = 4096
+"""Characters. Laravel's JWTs have some 400; proxies cut headers at 8 KB."""
+
+DEVELOPMENT_TOKEN = "development-mode"
+"""What the site's browser code sends when it could fetch no token. The server before this one let it in."""
+
+
+class TokenShape(StrEnum):
+    """What a token looks like; decides who verifies it."""
+
+    JWT = "jwt"
+    SANCTUM = "sanctum"
+    NONE = "none"
+
+
+def shape_of(token: str) -> TokenShape:
+    """A bar means Sanctum; two dots and a JSON header mean JWT; anything long without either may be a Sanctum token too."""
+    if "|" in token:
+        return TokenShape.SANCTUM
+    if token.count(".") == 2 and _is_jose_header(token.partition(".")[0]):
+        return TokenShape.JWT
+    if len(token) >= OPAQUE_LENGTH:
+        return TokenShape.SANCTUM
+    return TokenShape.NONE
+
+
+def token_ref(token: str) -> str:
+    """Names a token without revealing it."""
+    return hashlib.sha256(token.encode()).hexdigest()[:16]
+
+
+class TokenAuthenticator:
+    """Implements ``auth.protocol.Authenticator``."""
+
+    def __init__(self, jwts: Jwts, sanctum: Sanctum, directory: LaravelDirectory) -> None:
+        self._jwts = jwts
+        self._sanctum = sanctum
+        self._directory = directory
+
+    def authenticate(self, token: object) -> Identity:
+        text = _readable(token)
+        ref = token_ref(text)
+        match shape_of(text):
+            case TokenShape.JWT:
+                jwt = self._jwts.verify(text)
+                user = self._user(jwt.user_id)
+                role, name = (user.role, user.name) if user else (jwt.role, jwt.name)
+                return Identity(jwt.user_id, role, name, TokenKind.JWT, jwt.expires_at, ref)
+            case TokenShape.SANCTUM:
+                sanctum = self._sanctum.verify(text)
+                user = self._user(sanctum.user_id)
+                if user is None:
+                    raise AuthenticationFailed("this server has no table of users.", code="token_unsupported")
+                return Identity(
+                    user.user_id, user.role, user.name, TokenKind.SANCTUM, sanctum.expires_at, ref
+                )
+            case _:
+                raise AuthenticationFailed(
+                    "the token is neither a JWT nor a Sanctum token.", code="token_malformed"
+                )
+
+    def _user(self, user_id: int) -> UserFacts | None:
+        """The user, who may sign in; None where there is no table of users and the token's word has to do.
+
+        Raises:
+            AuthenticationFailed: no such user, not active, or banned.
+            DirectoryUnavailable: it cannot be told now.
+        """
+        if not self._directory.knows_users():
+            return None
+        user = self._directory.user(user_id)
+        if user is None:
+            raise AuthenticationFailed("the user does not exist.", code="user_unknown")
+        if user.banned:
+            raise AuthenticationFailed("the user is banned.", code="user_banned")
+        if not user.active:
+            raise AuthenticationFailed("the user is not active.", code="user_inactive")
+        return user
+
+
+def _readable(token: object) -> str:
+    """The token as text that is safe to hash and look up."""
+    if not isinstance(token, str) or not token:
+        raise AuthenticationFailed("a token is required.", code="token_missing")
+    if token == DEVELOPMENT_TOKEN:
+        raise AuthenticationFailed("development-mode is not a token.", code="development_token")
+    if len(token) > MAX_TOKEN_LENGTH:
+        raise AuthenticationFailed(
+            f"the token has {len(token)} characters; the limit is {MAX_TOKEN_LENGTH}.", code="token_malformed"
+        )
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise AuthenticationFailed("the token holds characters that no token has.", code="token_malformed")
+    return token
+
+
+def _is_jose_header(part: str) -> bool:
+    try:
+        return isinstance(json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))), dict)
+    except (binascii.Error, ValueError, RecursionError):
+        return False

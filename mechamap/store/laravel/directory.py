@@ -1,0 +1,109 @@
+"""The directory of users, threads and forums in Laravel's tables, behind a short cache."""
+
+from collections.abc import Collection
+from functools import partial
+from typing import TypeVar
+
+from sqlalchemy import Connection, column
+
+from ...domain.access import ForumFacts, ThreadFacts
+from ...domain.identity import UserFacts
+from ...settings import Settings
+from ..cache import BATCH, FactCache
+from ..refreshed import Refreshed
+from ..source import Source
+from .gaps import gaps_of
+from .rows import FORUMS, THREADS, USERS, Reading
+from .schema import MAX_ID, LaravelSchema, Schema
+
+F = TypeVar("F")
+
+
+class LaravelDirectory:
+    """Implements ``store.protocol.Directory``. Rows are at most ``settings.cache_seconds`` old, and shared between callers."""
+
+    def __init__(self, source: Source, settings: Settings) -> None:
+        self.schema = LaravelSchema(source)
+        self._source = source
+        self._users: FactCache[int, UserFacts] = FactCache(partial(self._load, USERS), settings.cache_seconds)
+        self._threads: FactCache[int, ThreadFacts] = FactCache(
+            partial(self._load, THREADS), settings.cache_seconds
+        )
+        self._forums: FactCache[int, ForumFacts] = FactCache(
+            partial(self._load, FORUMS), settings.cache_seconds
+        )
+        self._health: Refreshed[str] = Refreshed(self._check, seconds=0.5, patience=1.0)
+
+    def user(self, user_id: int) -> UserFacts | None:
+        return self._users.get(user_id) if _possible(user_id) else None
+
+    def users(self, user_ids: Collection[int]) -> dict[int, UserFacts]:
+        ticket = self._users.ticket()
+        rows = self._load(USERS, user_ids)
+        self._users.put(rows, ticket)
+        return rows
+
+    def thread(self, thread_id: int) -> ThreadFacts | None:
+        return self._threads.get(thread_id) if _possible(thread_id) else None
+
+    def forum(self, forum_id: int) -> ForumFacts | None:
+        return self._forums.get(forum_id) if _possible(forum_id) else None
+
+    def knows_users(self) -> bool:
+        """Whether there is a table of users at all; without one a JWT's claims are all there is.
+
+        Raises:
+            DirectoryUnavailable: the database cannot be asked.
+        """
+        return self.schema.current().has("users", "id")
+
+    def forget_user(self, user_id: int) -> None:
+        """The next question about this user asks the database."""
+        self._users.forget(user_id)
+
+    def forget(self) -> None:
+        """Every next question asks the database."""
+        self._users.clear()
+        self._threads.clear()
+        self._forums.clear()
+
+    def available(self) -> tuple[bool, str]:
+        """Whether the database answers, and a sentence. Takes a second at most, never raises."""
+        reading = self._health.read()
+        if reading.fresh and reading.value is not None:
+            return True, reading.value
+        return False, "The Laravel database does not answer."
+
+    def gaps(self) -> list[str]:
+        """What the schema lacks and what follows, one sentence each.
+
+        Raises:
+            DirectoryUnavailable: the database cannot be asked.
+        """
+        return gaps_of(self.schema.current())
+
+    def _check(self) -> str:
+        self._source.ping()
+        return "The Laravel database answers."
+
+    def _load(self, reading: Reading[F], ids: Collection[int]) -> dict[int, F]:
+        """Facts of many rows by id, a query for every 500 ids; missing rows and tables have none."""
+        wanted = sorted({row_id for row_id in ids if _possible(row_id)})
+
+        def ask(connection: Connection, schema: Schema) -> dict[int, F]:
+            if not schema.has(reading.table, "id"):
+                return {}
+            statement = reading.query(schema)
+            return {
+                int(row["id"]): reading.build(row)
+                for start in range(0, len(wanted), BATCH)
+                for row in connection.execute(
+                    statement.where(column("id").in_(wanted[start : start + BATCH]))
+                ).mappings()
+            }
+
+        return self.schema.read(ask) if wanted else {}
+
+
+def _possible(row_id: int) -> bool:
+    return 0 < row_id <= MAX_ID

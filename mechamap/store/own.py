@@ -1,0 +1,85 @@
+"""Our own tables, all named ``rt_…``; ``migrations/`` makes them. Times are stored as UTC without a zone and read back aware."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Index, Integer, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+from .database import db
+
+# SQLite numbers rows by itself only in a column whose type is exactly INTEGER.
+_Id = BigInteger().with_variant(Integer(), "sqlite")
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An instant. DATETIME and not TIMESTAMP, which MySQL would convert by the session's time zone."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("an instant needs a time zone")
+        return value.astimezone(UTC).replace(tzinfo=None, microsecond=0)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+class ApiKey(db.Model):
+    """A publisher's key. The secret is not here: ``digest`` is the SHA-256 of its 43 random characters and prefix."""
+
+    __tablename__ = "rt_api_keys"
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    name: Mapped[str] = mapped_column(String(64))
+    # Equal to the name while the key lives, NULL afterwards: unique among the living. MySQL has no partial index.
+    live_name: Mapped[str | None] = mapped_column(String(64))
+    prefix: Mapped[str] = mapped_column(String(16))
+    digest: Mapped[str] = mapped_column(String(64))
+    scopes: Mapped[list[str]] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    created_by: Mapped[str] = mapped_column(String(191))
+    last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    __table_args__ = (
+        UniqueConstraint("live_name", name="uq_rt_api_keys_live_name"),
+        UniqueConstraint("digest", name="uq_rt_api_keys_digest"),
+    )
+
+
+class AuditEntry(db.Model):
+    """Who did what to what, and how it ended. Rows are added, never changed."""
+
+    __tablename__ = "rt_audit_log"
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    actor: Mapped[str] = mapped_column(String(191))
+    action: Mapped[str] = mapped_column(String(64))
+    target: Mapped[str] = mapped_column(String(255))
+    outcome: Mapped[str] = mapped_column(String(32))
+    detail: Mapped[str] = mapped_column(String(1000))
+    address: Mapped[str | None] = mapped_column(String(45))
+    request_id: Mapped[str | None] = mapped_column(String(64))
+
+    __table_args__ = (Index("ix_rt_audit_log_actor_at", "actor", "at"),)
+
+
+class RevokedToken(db.Model):
+    """A JWT that no longer counts, named by the SHA-256 of itself or of its ``jti``; kept until it would have ended anyway."""
+
+    __tablename__ = "rt_revoked_tokens"
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64))
+    user_id: Mapped[int | None] = mapped_column(BigInteger)
+    revoked_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+
+    __table_args__ = (UniqueConstraint("digest", name="uq_rt_revoked_tokens_digest"),)

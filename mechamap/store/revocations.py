@@ -1,0 +1,73 @@
+"""JWTs that were revoked before their time, in our own database."""
+
+import hashlib
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import delete, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from .cache import FactCache
+from .own import RevokedToken
+from .source import SchemaMismatch, Source
+
+_TABLE = RevokedToken.__table__
+_LAST_SECOND = 253402300799
+"""The end of the year 9999, the last that a DATETIME holds."""
+_GRACE = timedelta(minutes=5)
+"""Rows outlive their token by more than any leeway between clocks."""
+
+
+def digest_of_token(token: str) -> str:
+    """Names a token by itself."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def digest_of_jti(jti: str) -> str:
+    """Names every token with this ``jti`` claim. The prefix keeps it apart from the digest of a token."""
+    return hashlib.sha256(f"jti:{jti}".encode()).hexdigest()
+
+
+class Revocations:
+    """Which digests are revoked, remembered for ``seconds``: a revocation acts on new connections within that time."""
+
+    def __init__(self, source: Source, seconds: float) -> None:
+        self._source = source
+        self._known: FactCache[str, bool] = FactCache(self._load, seconds)
+
+    def revoke(self, digest: str, expires_at: float, user_id: int | None = None) -> None:
+        """Revoke; doing it twice is fine. Rows of tokens that have ended anyway are removed on the way.
+
+        Args:
+            expires_at: Unix seconds when the token ends by itself.
+        """
+        now = datetime.now(UTC)
+        ends = datetime.fromtimestamp(min(expires_at, _LAST_SECOND), UTC)
+        with self._source.write() as connection:
+            connection.execute(delete(_TABLE).where(_TABLE.c.expires_at < now - _GRACE))
+            try:
+                connection.execute(
+                    insert(_TABLE).values(digest=digest, user_id=user_id, revoked_at=now, expires_at=ends)
+                )
+            except IntegrityError:
+                pass  # revoked already
+        self._known.forget(digest)
+
+    def any_revoked(self, digests: Collection[str]) -> bool:
+        """Whether one of them is revoked.
+
+        Raises:
+            Unavailable: it cannot be told now.
+        """
+        return any(self._known.get(digest) for digest in digests)
+
+    def _load(self, digests: Collection[str]) -> dict[str, bool]:
+        try:
+            with self._source.read() as connection:
+                revoked = set(
+                    connection.execute(select(_TABLE.c.digest).where(_TABLE.c.digest.in_(digests))).scalars()
+                )
+        except SchemaMismatch:
+            # before the migrations ran nothing can have been revoked
+            revoked = set()
+        return {digest: digest in revoked for digest in digests}
