@@ -5,8 +5,9 @@ All workers stand in one sorted set with the moment their lease ends, by the clo
 tables (hashes, sorted sets), which expire with the lease. Only the owner writes its tables.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from itertools import islice
 
 import redis
 
@@ -94,19 +95,22 @@ class LeasedTables:
         """Where a worker keeps that table."""
         return f"{self._prefix}:{table}:{worker}"
 
-    def commit(self, rows: Sequence[Row], *, fresh: bool = False) -> tuple[int, ...]:
+    def commit(self, rows: Iterable[Row], *, fresh: bool = False) -> tuple[int, ...]:
         """Write rows and renew the lease; the sizes of the tables afterwards, in their order.
 
         A size other than the owner's own count means that Redis lost something (restart, FLUSHALL, a lease
         that had ended) and everything must be written again with ``fresh``, which begins from empty tables.
         """
-        sizes: Sequence[int] = ()
-        for start in range(0, max(1, len(rows)), ROWS):
-            arguments = [self._worker, int(self.lease * 1000), int(fresh and start == 0), self._kinds]
-            for table, field, value in rows[start : start + ROWS]:
+        rest = iter(rows)
+        chunk = list(islice(rest, ROWS))
+        while True:
+            arguments = [self._worker, int(self.lease * 1000), int(fresh), self._kinds]
+            for table, field, value in chunk:
                 arguments += (self._numbers[table], field, "" if value is None else value)
             sizes = _COMMIT.run(self._client, self._keys, arguments)
-        return tuple(sizes)
+            fresh = False
+            if not (chunk := list(islice(rest, ROWS))):
+                return tuple(sizes)
 
     def release(self) -> None:
         """Give up the lease and the tables at once."""
