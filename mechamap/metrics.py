@@ -12,6 +12,7 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
+    disable_created_metrics,
     generate_latest,
     multiprocess,
 )
@@ -23,6 +24,7 @@ class Metrics:
     """The instruments of one process; implements the hub's ``Meter``."""
 
     def __init__(self) -> None:
+        disable_created_metrics()  # a second series for every counter, which nothing reads
         self._registry = registry = CollectorRegistry()
         self.connections = Gauge(
             "realtime_connections",

@@ -1,45 +1,38 @@
 """What the composition root hands to the edges for people: the dashboard, the demo page, the command line."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from .auth.protocol import Authenticator
-from .edge.limits import RateLimits
-from .health import Check
-from .hub.access import Judge
-from .hub.operations import Operations
-from .metrics import Metrics
-from .settings import Settings
-from .store.protocol import Directory
-
-if TYPE_CHECKING:
-    from .auth.jwt import JwtTokens
-    from .auth.signin import Operator, SignIn
-    from .engine import SocketIO
-    from .runtime import Runtime
-    from .store.audit import AuditRows
-    from .store.keys import ApiKeys
-    from .store.laravel.schema import LaravelSchema
+from mechamap.auth.authenticator import TokenAuthenticator
+from mechamap.auth.jwt import Jwts
+from mechamap.auth.signin import SignIn
+from mechamap.edge.limits import RateLimits
+from mechamap.engine import SocketIO
+from mechamap.hub.access import Judge
+from mechamap.hub.operations import Operations
+from mechamap.metrics import Metrics
+from mechamap.runtime import Runtime
+from mechamap.settings import Settings
+from mechamap.store.audit import AuditTrail
+from mechamap.store.database import Databases
+from mechamap.store.keys import ApiKeys
+from mechamap.store.laravel.directory import LaravelDirectory
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """One application's parts, by what they are for."""
+    """One application's parts, by what they are for. ``app.extensions["mechamap"]`` holds them."""
 
     settings: Settings
-    socketio: "SocketIO"
-    runtime: "Runtime"
+    socketio: SocketIO
+    runtime: Runtime
     operations: Operations
     judge: Judge
-    directory: Directory
-    schema: "LaravelSchema"
-    authenticator: Authenticator
-    tokens: "JwtTokens"
-    sign_in: "SignIn"
-    operator_facts: Callable[[int], "Operator | None"]
-    api_keys: "ApiKeys"
-    audit: "AuditRows"
+    directory: LaravelDirectory
+    authenticator: TokenAuthenticator
+    jwts: Jwts
+    sign_in: SignIn
+    api_keys: ApiKeys
+    audit: AuditTrail
     limits: RateLimits
     metrics: Metrics
-    checks: Callable[[], list[Check]]
+    databases: Databases

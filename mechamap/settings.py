@@ -81,6 +81,15 @@ class Settings:
         return self.ssl_cert_path is not None
 
     @property
+    def origins(self) -> tuple[str, ...]:
+        """Origins that browsers may call from; outside production also this server's own, for the demo page."""
+        if self.production:
+            return self.allowed_origins
+        scheme = "https" if self.tls else "http"
+        own = {f"{scheme}://{host}:{self.port}" for host in ("127.0.0.1", "localhost")} | {self.base_url}
+        return (*self.allowed_origins, *sorted(own))
+
+    @property
     def base_url(self) -> str:
         """Where this machine reaches the server."""
         host = "127.0.0.1" if self.host in ("0.0.0.0", "::", "") else self.host

@@ -4,7 +4,7 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from flask import Flask, Response, g, request
 
@@ -22,8 +22,10 @@ CSP = (
 )
 
 
-def init_app(app: Flask, *, allowed_origins: Collection[str], tls: bool) -> None:
-    """Install the hooks."""
+def init_app(
+    app: Flask, *, allowed_origins: Collection[str], tls: bool, seen: Callable[[str, int], None]
+) -> None:
+    """Install the hooks. ``seen`` is told the endpoint and status of each answer."""
     origins = frozenset(allowed_origins)
 
     @app.before_request
@@ -46,6 +48,7 @@ def init_app(app: Flask, *, allowed_origins: Collection[str], tls: bool) -> None
         response.headers.setdefault("X-Frame-Options", "DENY")
         if tls or request.is_secure:
             response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+        seen(request.endpoint or "unknown", response.status_code)
         _log(response)
         return response
 

@@ -31,7 +31,7 @@ class Publisher:
         try:
             receipt = self._broker.publish(publication)
         except RealtimeError as err:
-            self.refused(key.name, err)
+            self.refused(publication.origin, err)
             raise
         self._meter.publication("accepted")
         log.info(

@@ -1,0 +1,187 @@
+"""The composition root: which parts there are, and who is given what."""
+
+import logging
+import logging.config
+import os
+import signal
+
+from flask import Flask
+
+from mechamap import health, logs
+from mechamap.api import broadcast, operator
+from mechamap.auth import jwt
+from mechamap.auth.authenticator import TokenAuthenticator
+from mechamap.auth.keyring import BroadcastKeyRing
+from mechamap.auth.passwords import Passwords
+from mechamap.auth.sanctum import Sanctum
+from mechamap.auth.signin import SignIn
+from mechamap.broker.memory import MemoryBroker
+from mechamap.broker.redis import RedisBroker
+from mechamap.domain.access import Policy
+from mechamap.edge import errors, requests
+from mechamap.edge.limits import RateLimits
+from mechamap.edge.proxies import TrustedProxies
+from mechamap.engine import SocketIO, current_slot
+from mechamap.hub.access import Judge
+from mechamap.hub.hub import Hub
+from mechamap.hub.operations import ClusterOperations
+from mechamap.hub.publishing import Publisher
+from mechamap.hub.rechecks import Rechecks
+from mechamap.metrics import Metrics
+from mechamap.presence.memory import MemoryRoster
+from mechamap.presence.redis import RedisRoster
+from mechamap.runtime import Runtime, new_worker_id
+from mechamap.services import Services
+from mechamap.settings import ROOT, Settings
+from mechamap.sockets.events import Events
+from mechamap.sockets.transport import EngineTransport
+from mechamap.store import database
+from mechamap.store.audit import AuditTrail
+from mechamap.store.keys import ApiKeys
+from mechamap.store.laravel.accounts import Accounts
+from mechamap.store.laravel.directory import LaravelDirectory
+from mechamap.store.laravel.notifications import LaravelNotifications
+from mechamap.store.laravel.tokens import TokenRows
+from mechamap.store.probe import Probe
+from mechamap.store.revocations import Revocations
+
+log = logging.getLogger(__name__)
+
+MAX_BODY = 1_048_576
+"""Bytes of one HTTP request: a batch of broadcasts fits, a runaway upload does not."""
+MAX_MESSAGE = 65_536
+"""Bytes of one message of a browser; OWASP's advice for WebSockets. Its events are names and ids."""
+
+
+def compose(settings: Settings) -> Flask:
+    """The application with all its parts, none of them started."""
+    logging.config.dictConfig(logs.config(settings.log_level, settings.log_format))
+    app = _flask(settings)
+    metrics = Metrics()
+    limits = RateLimits(
+        on=settings.rate_limits, redis_url=settings.redis_url, seen_failure=metrics.limits_failed
+    )
+
+    # the databases
+    databases = database.configure(app, settings)
+    directory = LaravelDirectory(databases.laravel, settings)
+    notifications = LaravelNotifications(databases.laravel, settings, directory.schema)
+    api_keys = ApiKeys(databases.own)
+    audit = AuditTrail(databases.own)
+
+    # proof of identity
+    jwt.configure(app, settings)
+    jwts = jwt.Jwts(app, settings, Revocations(databases.own, settings.cache_seconds))
+    sanctum = Sanctum(TokenRows(databases.laravel, settings, directory.schema), settings)
+    authenticator = TokenAuthenticator(jwts, sanctum, directory)
+    keyring = BroadcastKeyRing(settings, api_keys)
+    sign_in = SignIn(Accounts(databases.laravel, directory.schema), directory, settings.ladder, Passwords())
+
+    # order, and who is here
+    worker_id = new_worker_id()
+    if settings.redis_url is None:
+        broker, roster = MemoryBroker(), MemoryRoster(worker_id)
+    else:
+        broker = RedisBroker(settings.redis_url, worker_id, on_lost=_leave)
+        roster = RedisRoster(settings.redis_url, worker_id, on_lost=_leave)
+
+    # the use cases on the transport
+    socketio = _socketio(app, settings)
+    transport = EngineTransport(socketio)
+    judge = Judge(directory, Policy(settings.ladder, settings.private_forum_level))
+    hub = Hub(
+        worker_id=worker_id,
+        transport=transport,
+        broker=broker,
+        roster=roster,
+        judge=judge,
+        notifications=notifications,
+        meter=metrics,
+        max_connections=-(-settings.max_connections // settings.workers),
+        max_subscriptions=settings.max_subscriptions,
+    )
+    publisher = Publisher(broker, metrics, settings.max_broadcast_bytes)
+    operations = ClusterOperations(broker, roster)
+    runtime = Runtime(
+        worker_id=worker_id,
+        hub=hub,
+        rechecks=Rechecks(hub, judge, directory, transport),
+        broker=broker,
+        roster=roster,
+        metrics=metrics,
+        recheck_seconds=settings.recheck_seconds,
+        slot=current_slot,
+        draining=lambda: socketio.draining,
+        databases=(
+            ("database", Probe(databases.own).available),
+            ("laravel_database", Probe(databases.laravel).available),
+        ),
+    )
+    services = Services(
+        settings=settings,
+        socketio=socketio,
+        runtime=runtime,
+        operations=operations,
+        judge=judge,
+        directory=directory,
+        authenticator=authenticator,
+        jwts=jwts,
+        sign_in=sign_in,
+        api_keys=api_keys,
+        audit=audit,
+        limits=limits,
+        metrics=metrics,
+        databases=databases,
+    )
+
+    # the edges
+    errors.init_app(app)
+    origins = settings.origins
+    requests.init_app(app, allowed_origins=origins, tls=settings.tls, seen=metrics.request)
+    Events(socketio, hub, authenticator, directory, limits, metrics).register()
+    app.register_blueprint(broadcast.blueprint(publisher, keyring, limits))
+    app.register_blueprint(operator.blueprint(operations, settings.secret_key))
+    app.register_blueprint(health.blueprint(runtime.checks, metrics.render))
+    app.extensions["mechamap"] = services
+    app.wsgi_app = TrustedProxies(app.wsgi_app, settings.trusted_proxies)
+    return app
+
+
+def _flask(settings: Settings) -> Flask:
+    app = Flask(
+        "mechamap",
+        root_path=str(ROOT / "mechamap"),
+        instance_path=str(settings.instance_path),
+        template_folder=str(ROOT / "templates"),
+        static_folder=str(ROOT / "static"),
+    )
+    app.config.update(
+        SECRET_KEY=settings.secret_key,
+        MAX_CONTENT_LENGTH=MAX_BODY,
+        SESSION_COOKIE_NAME="mechamap_console",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=settings.tls or settings.production,
+        TESTING=settings.app_env == "testing",
+    )
+    return app
+
+
+def _socketio(app: Flask, settings: Settings) -> SocketIO:
+    return SocketIO(
+        app,
+        manage_session=False,
+        # a browser's events are handled one after the other: its order is kept, and a flood slows its sender
+        async_handlers=False,
+        cors_allowed_origins=list(settings.origins),
+        ping_interval=settings.ping_interval_ms / 1000,
+        ping_timeout=settings.ping_timeout_ms / 1000,
+        max_http_buffer_size=MAX_MESSAGE,
+        on_drop=lambda sid, reason: log.warning("connection_dropped", extra={"sid": sid, "code": reason}),
+    )
+
+
+def _leave(why: str) -> None:
+    """A worker deaf to the cluster must not pretend: it says so and ends; the arbiter starts another."""
+    log.critical("worker_gives_up", extra={"why": why})
+    os.kill(os.getpid(), signal.SIGTERM)
