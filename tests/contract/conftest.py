@@ -1,0 +1,96 @@
+"""Workers of every kind of broker and roster, stopped after the test."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+import pytest
+
+from mechamap.broker.memory import MemoryBroker
+from mechamap.broker.redis import RedisBroker
+from mechamap.presence.protocol import WorkerRecord
+from mechamap.presence.redis import RedisRoster
+from tests.contract.recorder import Recorder
+from tests.services.processes import wait_until
+from tests.services.redis import RedisServer
+
+LEASE = 2.0
+"""A fifth of the real one, so that a test sees it end."""
+
+
+@dataclass(slots=True)
+class Worker:
+    """A started broker and what it delivered."""
+
+    broker: Any
+    got: Recorder
+
+    def heard(self, *events: str) -> None:
+        """Wait until exactly these events have arrived, in this order."""
+        wait_until(lambda: len(self.got.events) >= len(events), f"{events}; got {self.got.events}", 3)
+        assert self.got.events == list(events)
+
+
+Hire = Callable[..., Worker]
+
+
+@pytest.fixture
+def redis_worker(redis_server: RedisServer) -> Iterator[Hire]:
+    """Start another worker on the test's Redis; it is connected when the call returns."""
+    numbers, hired = count(1), []
+
+    def hire(worker_id: str | None = None, **options: Any) -> Worker:
+        broker = RedisBroker(
+            redis_server.url, worker_id or f"w{next(numbers)}", **{"lease": LEASE, **options}
+        )
+        worker = Worker(broker, Recorder())
+        hired.append(broker)
+        broker.start(worker.got)
+        wait_until(lambda: broker.state().ok, "the broker to connect", 3)
+        return worker
+
+    yield hire
+    for broker in hired:
+        broker.stop()
+
+
+@pytest.fixture(params=["memory", "redis"])
+def worker(request: pytest.FixtureRequest, redis_worker: Hire) -> Iterator[Worker]:
+    """One worker of each kind of broker."""
+    if request.param == "redis":
+        yield redis_worker()
+        return
+    started = Worker(MemoryBroker(), Recorder())
+    started.broker.start(started.got)
+    yield started
+    started.broker.stop()
+
+
+@pytest.fixture
+def outsider(redis_server: RedisServer) -> Iterator[RedisBroker]:
+    """A broker that was never started, as a command line has it."""
+    broker = RedisBroker(redis_server.url, "cli")
+    yield broker
+    broker.stop()
+
+
+def describe(worker_id: str, slot: int = 1) -> WorkerRecord:
+    return WorkerRecord(worker_id, slot, 4711, "host", 1000.0, 3, 50_000_000)
+
+
+@pytest.fixture
+def redis_roster(redis_server: RedisServer) -> Iterator[Callable[..., RedisRoster]]:
+    """Start another worker's roster on the test's Redis; ``started=False`` for one that only reads."""
+    made = []
+
+    def make(worker_id: str, *, slot: int = 1, started: bool = True) -> RedisRoster:
+        roster = RedisRoster(redis_server.url, worker_id, lease=LEASE)
+        made.append(roster)
+        if started:
+            roster.start(lambda: describe(worker_id, slot))
+        return roster
+
+    yield make
+    for roster in made:
+        roster.stop()

@@ -1,0 +1,33 @@
+"""A worker's end of a broker that writes down what arrives."""
+
+from collections.abc import Callable
+
+from mechamap.domain.channels import parse_channel
+from mechamap.domain.commands import Command
+from mechamap.domain.publication import Publication
+
+
+class Recorder:
+    """Implements ``BrokerEvents``. ``then`` runs inside each delivery."""
+
+    def __init__(self, then: Callable[[Publication], None] | None = None) -> None:
+        self.publications: list[Publication] = []
+        self.commands: list[Command] = []
+        self.then = then
+
+    def on_publication(self, publication: Publication) -> None:
+        self.publications.append(publication)
+        if self.then is not None:
+            self.then(publication)
+
+    def on_command(self, command: Command) -> None:
+        self.commands.append(command)
+
+    @property
+    def events(self) -> list[str]:
+        return [publication.event for publication in self.publications]
+
+
+def event(name: str, *channels: str, data: object = None) -> Publication:
+    """A publication to channels in the plan's spelling; ``public.news`` unless told otherwise."""
+    return Publication(tuple(parse_channel(channel) for channel in channels or ("public.news",)), name, data)

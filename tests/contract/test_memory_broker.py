@@ -1,0 +1,44 @@
+"""What the broker inside one process promises beyond the protocol."""
+
+import pytest
+
+from mechamap.broker.memory import MemoryBroker
+from mechamap.domain.commands import Action, Command
+from mechamap.domain.errors import BrokerUnavailable
+from tests.contract.recorder import Recorder, event
+
+
+def test_an_event_is_delivered_before_publishing_returns():
+    broker, got = MemoryBroker(), Recorder()
+    broker.start(got)
+    broker.subscribe("public:news")
+    broker.publish(event("now"))
+    assert got.events == ["now"]
+
+
+def test_an_event_published_during_a_delivery_follows_it_and_is_not_nested():
+    broker, steps = MemoryBroker(), []
+
+    def deliver(publication):
+        steps.append(f"begin {publication.event}")
+        if publication.event == "outer":
+            broker.publish(event("inner"))
+        steps.append(f"end {publication.event}")
+
+    broker.start(Recorder(deliver))
+    broker.subscribe("public:news")
+    broker.publish(event("outer"))
+    assert steps == ["begin outer", "end outer", "begin inner", "end inner"]
+
+
+@pytest.mark.parametrize("send", ["publish", "command", "subscribe"])
+def test_a_process_without_a_worker_is_told_that_nobody_would_receive_it(send: str):
+    broker = MemoryBroker()
+    argument = {
+        "publish": event("x"),
+        "command": Command(Action.KICK, user_id=7),
+        "subscribe": "public:news",
+    }[send]
+    with pytest.raises(BrokerUnavailable):
+        getattr(broker, send)(argument)
+    assert not broker.state().ok
