@@ -1,4 +1,4 @@
-"""From a person's token to an identity: the token proves itself first, then the user must exist and be allowed in."""
+"""From a person's token to an identity: first the token proves itself, then its user must be allowed in."""
 
 import base64
 import binascii
@@ -6,9 +6,10 @@ import hashlib
 import json
 from enum import StrEnum
 
-from ..domain.errors import AuthenticationFailed
-from ..domain.identity import Identity, TokenKind, UserFacts
-from ..store.laravel.directory import LaravelDirectory
+from mechamap.domain.errors import AuthenticationFailed
+from mechamap.domain.identity import Identity, TokenKind, UserFacts
+from mechamap.store.laravel.directory import LaravelDirectory
+
 from .jwt import Jwts
 from .sanctum import OPAQUE_LENGTH, Sanctum
 
@@ -28,7 +29,7 @@ class TokenShape(StrEnum):
 
 
 def shape_of(token: str) -> TokenShape:
-    """A bar means Sanctum; two dots and a JSON header mean JWT; anything long without either may be a Sanctum token too."""
+    """A bar means Sanctum; two dots and a JSON header, JWT; other long text may be Sanctum's without id."""
     if "|" in token:
         return TokenShape.SANCTUM
     if token.count(".") == 2 and _is_jose_header(token.partition(".")[0]):

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..domain.errors import AuthenticationFailed
-from ..store.laravel.schema import USER_MODEL
+from mechamap.domain.errors import AuthenticationFailed
+from mechamap.store.laravel.schema import USER_MODEL
 
 ID_CLAIMS = ("userId", "sub", "user_id")
 """Laravel's legacy endpoint writes ``userId``, tymon/jwt-auth ``sub``; the plan also accepts ``user_id``."""

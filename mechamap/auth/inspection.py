@@ -1,12 +1,13 @@
-"""A token explained to a person: what it claims to be, and whether it would be let in. Nothing of it is kept."""
+"""A token explained to a person: what it claims to be, and whether it is let in. Nothing of it is kept."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
 import jwt
 
-from ..domain.errors import AuthenticationFailed, DirectoryUnavailable
-from ..domain.identity import Identity
+from mechamap.domain.errors import AuthenticationFailed, DirectoryUnavailable
+from mechamap.domain.identity import Identity
+
 from .authenticator import MAX_TOKEN_LENGTH, TokenAuthenticator, TokenShape, shape_of, token_ref
 
 

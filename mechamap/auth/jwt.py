@@ -1,7 +1,7 @@
 """JWTs, through Flask-JWT-Extended 4.7.4, with what its ``decode_token`` leaves unchecked.
 
-* It would accept a token without ``exp``. The one claim it can require is JWT_IDENTITY_CLAIM, so that is set to ``exp``; whose token it
-  is may stand in three different claims and is read by ``claims.py``.
+* It would accept a token without ``exp``. The one claim it can require is JWT_IDENTITY_CLAIM, so that is set
+  to ``exp``; whose token it is may stand in three different claims and is read by ``claims.py``.
 * It ignores ``type`` and revocation: checked here.
 * It knows one key: the previous secret is tried when the signature does not fit the current one.
 * It answers foreign tokens (tymon's integer ``sub``) with an error unless JWT_VERIFY_SUB is off.
@@ -17,9 +17,10 @@ from flask import Flask, g
 from flask_jwt_extended import JWTManager, create_access_token, decode_token
 from flask_jwt_extended.exceptions import JWTExtendedException
 
-from ..domain.errors import AuthenticationFailed, DirectoryUnavailable, Unavailable
-from ..settings import Settings
-from ..store.revocations import Revocations, digest_of_jti, digest_of_token
+from mechamap.domain.errors import AuthenticationFailed, DirectoryUnavailable, Unavailable
+from mechamap.settings import Settings
+from mechamap.store.revocations import Revocations, digest_of_jti, digest_of_token
+
 from .claims import check_use, expiry_of, refused, user_id_of
 
 LEEWAY = 5
@@ -37,6 +38,8 @@ def configure(app: Flask, settings: Settings) -> None:
         JWT_IDENTITY_CLAIM="exp",
         JWT_VERIFY_SUB=False,
         JWT_TOKEN_LOCATION=["headers"],
+        # no cookie carries our tokens, so they need no claim against forged forms
+        JWT_COOKIE_CSRF_PROTECT=False,
         JWT_ENCODE_NBF=False,
     )
     manager = JWTManager(app)

@@ -1,4 +1,7 @@
-"""The live broadcast keys: those of the settings and those of our table. People's tokens are not among them, so they open nothing."""
+"""The live broadcast keys: those of the settings and those of our table.
+
+People's tokens are not among them, so they open nothing.
+"""
 
 import hmac
 import logging
@@ -7,10 +10,11 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from ..domain.errors import KeyRefused, Unavailable
-from ..settings import Settings
-from ..store.keys import ApiKeys, KeyRecord, digest_of
-from ..store.refreshed import Refreshed
+from mechamap.domain.errors import KeyRefused, Unavailable
+from mechamap.settings import Settings
+from mechamap.store.keys import ApiKeys, KeyRecord, digest_of
+from mechamap.store.refreshed import Refreshed
+
 from .protocol import BroadcastKey
 
 log = logging.getLogger(__name__)
@@ -29,8 +33,8 @@ MAX_KEY_LENGTH = 512
 class BroadcastKeyRing:
     """Implements ``auth.protocol.KeyRing``.
 
-    While our database is away the keys last seen stay live: a key cannot be revoked in a database that is away either. Keys of the
-    settings never touch it.
+    While our database is away the keys last seen stay live: a key cannot be revoked in a database that is
+    away either. Keys of the settings never touch it.
     """
 
     def __init__(

@@ -1,8 +1,9 @@
 """Laravel Sanctum tokens, verified in the database by Sanctum 4's own rule.
 
-``{id}|{secret}`` is split at the first bar: the row of that id must hold the SHA-256 of the secret. Without a bar the row is found by the
-SHA-256 of the whole. A prefix and the CRC-32 that newer versions append belong to the secret. Sanctum's ``findToken`` looks at no expiry;
-its guard does, and so do we. ``last_used_at`` is Laravel's to write.
+``{id}|{secret}`` is split at the first bar: the row of that id must hold the SHA-256 of the secret. Without a
+bar the row is found by the SHA-256 of the whole. A prefix and the CRC-32 that newer versions append belong to
+the secret. Sanctum's ``findToken`` looks at no expiry; its guard does, and so do we. ``last_used_at`` is
+Laravel's to write.
 """
 
 import hashlib
@@ -12,10 +13,10 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..domain.errors import AuthenticationFailed
-from ..settings import Settings
-from ..store.laravel.schema import USER_MODEL
-from ..store.laravel.tokens import TokenRow, TokenRows
+from mechamap.domain.errors import AuthenticationFailed
+from mechamap.settings import Settings
+from mechamap.store.laravel.schema import USER_MODEL
+from mechamap.store.laravel.tokens import TokenRow, TokenRows
 
 OPAQUE_LENGTH = 40
 """Sanctum's random part has 40 characters; nothing shorter is worth a look-up."""
@@ -62,7 +63,7 @@ class Sanctum:
         return VerifiedSanctum(row.tokenable_id, expires_at, row.id)
 
     def _row(self, token: str) -> TokenRow | None:
-        """The row that proves the token. None: no such row; a wrong secret for a row that exists is refused at once."""
+        """The row that proves the token, or None when there is none; a wrong secret is refused at once."""
         row_id, bar, secret = token.partition("|")
         if not bar:
             return self._rows.by_digest(_digest(token))
@@ -76,7 +77,7 @@ class Sanctum:
         return row
 
     def _end(self, row: TokenRow) -> float | None:
-        """When the token ends: at its own time or by SANCTUM_EXPIRATION, whichever is first; None is never."""
+        """When the token ends: by its own time or by SANCTUM_EXPIRATION, whichever is first; None: never."""
         ends = []
         if row.expires:
             ends.append(row.expires_at.timestamp() if row.expires_at else 0.0)
@@ -87,7 +88,8 @@ class Sanctum:
 
 
 def made_by_sanctum(token: str) -> bool:
-    """Whether the token ends as Sanctum ends them: 40 characters and their CRC-32. Proves nothing; it tells a person whose row is
+    """Whether the token ends as Sanctum ends them: 40 characters and their CRC-32. Proves nothing; it tells a
+    person whose row is
     gone (Laravel revokes by deleting) from one who made the token up."""
     secret = token.partition("|")[2] or token
     random, checksum = secret[-48:-8], secret[-8:]

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
-from ..domain.errors import AuthenticationFailed, Forbidden
-from ..domain.identity import UserFacts
-from ..domain.roles import Ladder, Level
-from ..store.laravel.accounts import Accounts
-from ..store.laravel.directory import LaravelDirectory
+from mechamap.domain.errors import AuthenticationFailed, Forbidden
+from mechamap.domain.identity import UserFacts
+from mechamap.domain.roles import Ladder, Level
+from mechamap.store.laravel.accounts import Accounts
+from mechamap.store.laravel.directory import LaravelDirectory
+
 from .passwords import Passwords
 
 ENTRY = Level.ADMIN
@@ -60,7 +61,7 @@ class SignIn:
         return operator
 
     def still(self, user_id: int) -> Operator | None:
-        """The operator of a running session, judged anew: None once the user is gone, barred or no administrator any more.
+        """The operator of a running session, judged anew: None once barred, gone, or no administrator.
 
         Raises:
             DirectoryUnavailable: it cannot be told now.

@@ -1,11 +1,13 @@
 """The audit log in our own database."""
 
 import logging
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
-from ..domain.errors import Unavailable
+from mechamap.domain.errors import Unavailable
+
 from .own import AuditEntry
 from .source import Source
 
@@ -21,6 +23,24 @@ LIMITS = {
     "request_id": 64,
 }
 """Characters, as the columns have them; longer text is cut, since a row that says less beats no row."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """One row as people read it."""
+
+    id: int
+    at: datetime
+    actor: str
+    action: str
+    target: str
+    outcome: str
+    detail: str
+    address: str | None
+    request_id: str | None
+
+
+_COLUMNS = tuple(AuditEntry.__table__.c[name] for name in AuditRow.__slots__)
 
 
 class AuditTrail:
@@ -40,7 +60,7 @@ class AuditTrail:
         address: str | None = None,
         request_id: str | None = None,
     ) -> None:
-        """Add a row. A database that is away is logged, never raised: the action it describes already happened."""
+        """Add a row. A database that is away is logged, never raised: what the row tells already happened."""
         row = {
             "actor": actor,
             "action": action,
@@ -65,6 +85,16 @@ class AuditTrail:
                     "code": err.code,
                 },
             )
+
+    def recent(self, limit: int = 50, offset: int = 0) -> list[AuditRow]:
+        """Rows, newest first.
+
+        Raises:
+            Unavailable: our database cannot be asked.
+        """
+        query = select(*_COLUMNS).order_by(AuditEntry.id.desc()).limit(limit).offset(offset)
+        with self._source.read() as connection:
+            return [AuditRow(*row) for row in connection.execute(query)]
 
 
 def _cut(text: str, limit: int) -> str:

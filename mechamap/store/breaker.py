@@ -1,4 +1,4 @@
-"""Circuit breaker: a database that is away is left alone for a moment, so that it costs its callers nothing."""
+"""Circuit breaker: a database that is away is left alone for a moment and costs its callers nothing."""
 
 import threading
 import time
@@ -10,7 +10,7 @@ OPEN_SECONDS = 3.0
 
 
 TRIAL_SECONDS = 12.0
-"""A trial whose end nobody reports does not lock the door for ever. Pre-ping, connect and read timeouts add up to less."""
+"""A trial whose end nobody reports does not lock the door for ever. All timeouts of one add up to less."""
 
 
 class State(StrEnum):
@@ -30,7 +30,7 @@ class CircuitOpen(Exception):
 
 
 class Breaker:
-    """Every caller that ``admit`` lets pass must end with exactly one of ``succeeded``, ``failed`` and ``abandoned``."""
+    """Each caller that ``admit`` lets pass ends with one of ``succeeded``, ``failed`` and ``abandoned``."""
 
     def __init__(
         self, open_seconds: float = OPEN_SECONDS, clock: Callable[[], float] = time.monotonic

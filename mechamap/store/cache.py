@@ -1,7 +1,8 @@
 """A short memory in front of a look-up: rows are kept for seconds, and concurrent questions share queries.
 
-After a restart thousands of browsers ask for their rows at once. Keys that are asked for while a query runs are gathered and
-fetched together by the next one, so a storm costs one connection and a few queries, not one query per browser.
+After a restart thousands of browsers ask for their rows at once. Keys that are asked for while a query runs
+are gathered and fetched together by the next one, so a storm costs one connection and a few queries, not one
+query per browser.
 """
 
 import logging
@@ -12,7 +13,7 @@ from collections.abc import Callable, Collection, Hashable, Mapping
 from copy import copy
 from typing import Generic, TypeVar
 
-from ..domain.errors import DirectoryUnavailable, Unavailable
+from mechamap.domain.errors import DirectoryUnavailable, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +25,7 @@ MAX_ROWS = 10_000
 BATCH = 500
 """Keys in one query."""
 PATIENCE = 10.0
-"""Seconds until a waiter gives up: pool, connect and read timeouts together are less, so only a defect reaches it."""
+"""Seconds until a waiter gives up. All timeouts of a query add up to less, so only a defect reaches it."""
 
 
 class _Flight(Generic[K, V]):
@@ -40,12 +41,14 @@ class _Flight(Generic[K, V]):
 
 
 class FactCache(Generic[K, V]):
-    """Rows by key. A row that does not exist is None and is not remembered: it may be created the next moment.
+    """Rows by key. A row that is missing is None and not remembered: it may be created the next moment.
 
-    Queries run in a thread of their own (a greenlet under gevent), so a caller that is killed takes nobody with it.
+    Queries run in a thread of their own (a greenlet under gevent), so a caller that is killed takes nobody
+    with it.
 
     Args:
-        load: fetches many rows in one query; missing keys are left out. May raise Unavailable, which every waiter is told.
+        load: fetches many rows in one query; missing keys are left out. May raise Unavailable, which every
+            waiter is told.
         seconds: how long a row is kept; 0 keeps nothing, and still joins concurrent questions.
     """
 
@@ -95,7 +98,7 @@ class FactCache(Generic[K, V]):
         return flight.value
 
     def ticket(self) -> int:
-        """Taken before a query whose rows are to be ``put``: tells whether something was forgotten meanwhile."""
+        """Taken before a query whose rows will be ``put``: tells whether anything was forgotten meanwhile."""
         return self._forgotten
 
     def put(self, rows: Mapping[K, V], ticket: int) -> None:

@@ -1,4 +1,4 @@
-"""The two databases: our own tables on DATABASE_URL, Laravel's on LARAVEL_DATABASE_URL; one pool when they are the same."""
+"""The two databases: our tables on DATABASE_URL, Laravel's on LARAVEL_DATABASE_URL; one pool if equal."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,24 +10,26 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import URL, Engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
-from ..domain.errors import DirectoryUnavailable, Unavailable
-from ..settings import ROOT, Settings, SettingsError
+from mechamap.domain.errors import DirectoryUnavailable, Unavailable
+from mechamap.settings import ROOT, Settings, SettingsError
+
 from .breaker import Breaker
 from .source import Source
 
 LARAVEL = "laravel"
 """Bind key of Laravel's database, when it is not our own."""
 
-# Ten connections per worker are plenty behind the cache. A caller that cannot have one within two seconds is better told so.
+# Ten connections per worker are plenty behind the cache. A caller that cannot have one within two seconds is
+# better told so.
 POOL_SIZE, POOL_OVERFLOW, POOL_TIMEOUT = 5, 5, 2
 # MySQL closes idle connections after wait_timeout, 8 hours by default and ten minutes at some hosts.
 POOL_RECYCLE = 280
 CONNECT_TIMEOUT, READ_TIMEOUT, WRITE_TIMEOUT = 2, 3, 3
 SQLITE_BUSY_MS = 2000
-"""SQLite waits for another process's write without yielding to the hub, so this also bounds how long a worker stands still."""
+"""SQLite waits for another's write without yielding to the hub: this is how long a worker may stand still."""
 
 db = SQLAlchemy()
-"""Declarative tables need their metadata at import; this is the one extension that is not made per application."""
+"""Declarative tables need their metadata at import: the one extension that is not made per application."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,7 @@ def in_memory(url: URL) -> bool:
 
 
 def _prepare_sqlite(engine: Engine) -> None:
-    """Folder, and per connection: WAL (readers do not wait for a writer), a bounded wait for the lock, foreign keys."""
+    """The folder; and per connection WAL (readers wait for no writer), a bounded wait, foreign keys."""
     if not in_memory(engine.url) and engine.url.database and not engine.url.database.startswith("file:"):
         Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
 

@@ -1,4 +1,4 @@
-"""Demo data: a small Laravel-shaped site in the embedded SQLite, so that a first run has somebody to sign in."""
+"""Demo data: a small Laravel-shaped site in the embedded SQLite, so that a first run has people in it."""
 
 import json
 import os
@@ -11,7 +11,8 @@ from typing import Any
 import bcrypt
 from sqlalchemy import Connection, inspect, text
 
-from ..settings import Settings
+from mechamap.settings import Settings
+
 from .database import Databases, in_memory
 from .laravel.clock import wall_clock
 
@@ -84,19 +85,22 @@ _TABLES = (
         banned_at TIMESTAMP NULL, created_at TIMESTAMP NULL, updated_at TIMESTAMP NULL)""",
     """CREATE TABLE IF NOT EXISTS personal_access_tokens (
         id INTEGER PRIMARY KEY, tokenable_type VARCHAR(191) NOT NULL, tokenable_id INTEGER NOT NULL,
-        name VARCHAR(191) NOT NULL, token VARCHAR(64) NOT NULL UNIQUE, abilities TEXT, last_used_at TIMESTAMP NULL,
+        name VARCHAR(191) NOT NULL, token VARCHAR(64) NOT NULL UNIQUE, abilities TEXT, last_used_at TIMESTAMP
+        NULL,
         expires_at TIMESTAMP NULL, created_at TIMESTAMP NULL, updated_at TIMESTAMP NULL)""",
     """CREATE TABLE IF NOT EXISTS forums (
         id INTEGER PRIMARY KEY, name VARCHAR(191) NOT NULL, slug VARCHAR(191) NOT NULL UNIQUE,
         required_role VARCHAR(50) NULL, is_private TINYINT NOT NULL DEFAULT 0,
         created_at TIMESTAMP NULL, updated_at TIMESTAMP NULL)""",
     """CREATE TABLE IF NOT EXISTS threads (
-        id INTEGER PRIMARY KEY, title VARCHAR(191) NOT NULL, user_id INTEGER NOT NULL, forum_id INTEGER NOT NULL,
-        moderation_status VARCHAR(20) NOT NULL DEFAULT 'approved', is_spam TINYINT NOT NULL DEFAULT 0,
-        hidden_at TIMESTAMP NULL, deleted_at TIMESTAMP NULL, created_at TIMESTAMP NULL, updated_at TIMESTAMP NULL)""",
+        id INTEGER PRIMARY KEY, title VARCHAR(191) NOT NULL, user_id INTEGER NOT NULL, forum_id INTEGER NOT
+        NULL, moderation_status VARCHAR(20) NOT NULL DEFAULT 'approved', is_spam TINYINT NOT NULL DEFAULT 0,
+        hidden_at TIMESTAMP NULL, deleted_at TIMESTAMP NULL, created_at TIMESTAMP NULL, updated_at TIMESTAMP
+        NULL)""",
     """CREATE TABLE IF NOT EXISTS notifications (
-        id INTEGER PRIMARY KEY, user_id INTEGER NOT NULL, type VARCHAR(50) NOT NULL, title VARCHAR(191) NOT NULL,
-        message TEXT NOT NULL, status VARCHAR(20) NOT NULL DEFAULT 'pending', is_read TINYINT NOT NULL DEFAULT 0,
+        id INTEGER PRIMARY KEY, user_id INTEGER NOT NULL, type VARCHAR(50) NOT NULL, title VARCHAR(191) NOT
+        NULL, message TEXT NOT NULL, status VARCHAR(20) NOT NULL DEFAULT 'pending', is_read TINYINT NOT NULL
+        DEFAULT 0,
         read_at TIMESTAMP NULL, created_at TIMESTAMP NULL, updated_at TIMESTAMP NULL)""",
 )
 

@@ -1,4 +1,4 @@
-"""What a library's database error means for us: the server is away, busy, or differs from what was inspected."""
+"""What a library's database error means: the server is away or busy, or differs from what was inspected."""
 
 from enum import StrEnum
 
@@ -8,7 +8,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 
 class Failure(StrEnum):
-    """AWAY opens the circuit breaker; the others mean that the server answered, or that only our pool is full."""
+    """AWAY opens the circuit breaker; the others mean that the server answered, or that only our pool is
+    full.
+    """
 
     AWAY = "away"
     BUSY = "busy"

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from ..domain.errors import InvalidField, NotFound
+from mechamap.domain.errors import InvalidField, NotFound
+
 from .own import ApiKey
 from .source import SchemaMismatch, Source
 
@@ -53,7 +54,7 @@ def digest_of(secret: str) -> str:
 
 
 class ApiKeys:
-    """The repository of ``rt_api_keys``. Every method raises Unavailable when our database cannot be asked."""
+    """The repository of ``rt_api_keys``. Every method raises Unavailable when our database is away."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -65,7 +66,8 @@ class ApiKeys:
             scopes: patterns of channel names such as ``forum.*``; none at all means every channel.
 
         Raises:
-            InvalidField: a name that is malformed or that a live key has; a malformed scope; too many of either.
+            InvalidField: a name that is malformed or that a live key has; a malformed scope; too many of
+                either.
         """
         if not _NAME.fullmatch(name):
             raise InvalidField(

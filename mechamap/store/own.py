@@ -1,4 +1,7 @@
-"""Our own tables, all named ``rt_…``; ``migrations/`` makes them. Times are stored as UTC without a zone and read back aware."""
+"""Our own tables, all named ``rt_…``; ``migrations/`` makes them.
+
+Times are stored as UTC without a zone and read back as aware datetimes.
+"""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -31,13 +34,13 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class ApiKey(db.Model):
-    """A publisher's key. The secret is not here: ``digest`` is the SHA-256 of its 43 random characters and prefix."""
+    """A publisher's key. The secret is not kept: ``digest`` is its SHA-256."""
 
     __tablename__ = "rt_api_keys"
 
     id: Mapped[int] = mapped_column(_Id, primary_key=True)
     name: Mapped[str] = mapped_column(String(64))
-    # Equal to the name while the key lives, NULL afterwards: unique among the living. MySQL has no partial index.
+    # The name while the key lives, then NULL: names are unique among the living. MySQL has no partial index.
     live_name: Mapped[str | None] = mapped_column(String(64))
     prefix: Mapped[str] = mapped_column(String(16))
     digest: Mapped[str] = mapped_column(String(64))
@@ -72,7 +75,7 @@ class AuditEntry(db.Model):
 
 
 class RevokedToken(db.Model):
-    """A JWT that no longer counts, named by the SHA-256 of itself or of its ``jti``; kept until it would have ended anyway."""
+    """A JWT that was ended early, named by the SHA-256 of itself or of its ``jti``."""
 
     __tablename__ = "rt_revoked_tokens"
 

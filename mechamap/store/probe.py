@@ -1,7 +1,7 @@
 """Whether a database answers, for readiness: asked at most twice a second, answered within a second."""
 
-from .refreshed import Refreshed
-from .source import Source
+from mechamap.store.refreshed import Refreshed
+from mechamap.store.source import Source
 
 
 class Probe:

@@ -1,4 +1,4 @@
-"""One value that is fetched again every few seconds, by whoever needs it, without making callers wait for a dead database."""
+"""One value, fetched again every few seconds by whoever needs it; a dead database keeps nobody waiting."""
 
 import threading
 import time
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from ..domain.errors import Unavailable
+from mechamap.domain.errors import Unavailable
 
 T = TypeVar("T")
 
@@ -49,7 +49,9 @@ class Refreshed(Generic[T]):
         self._under_way: threading.Event | None = None
 
     def read(self) -> Reading[T]:
-        """The value, fetched now if it is older than agreed. Never raises, never waits longer than ``patience``."""
+        """The value, fetched now if it is older than agreed. Never raises, never waits longer than
+        ``patience``.
+        """
         with self._lock:
             if self._within(self._fetched_at, self._seconds):
                 return Reading(self._value, fresh=True)

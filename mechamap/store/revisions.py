@@ -9,14 +9,16 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from flask import Flask
 
-from ..settings import Settings
+from mechamap.settings import Settings
+
 from .source import Source
 
 VERSION_TABLE = "rt_alembic_version"
 
 
 def pending(app: Flask, own: Source) -> list[str]:
-    """The revisions that the database lacks, oldest first, as ``0001 Own tables``; none when it is up to date.
+    """The revisions that the database lacks, oldest first, as ``0001 Own tables``; none when it is up to
+    date.
 
     Raises:
         Unavailable: the database cannot be asked.
@@ -33,7 +35,9 @@ def pending(app: Flask, own: Source) -> list[str]:
 
 
 def upgrade(app: Flask, settings: Settings) -> None:
-    """Run what is pending, like ``flask db upgrade``; processes on this machine that start together take turns."""
+    """Run what is pending, like ``flask db upgrade``; processes on this machine that start together take
+    turns.
+    """
     with _one_at_a_time(settings), app.app_context():
         # not flask_migrate.upgrade: version 4.1 answers an error by ending the process
         command.upgrade(app.extensions["migrate"].migrate.get_config(), "head")

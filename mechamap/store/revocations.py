@@ -29,7 +29,9 @@ def digest_of_jti(jti: str) -> str:
 
 
 class Revocations:
-    """Which digests are revoked, remembered for ``seconds``: a revocation acts on new connections within that time."""
+    """Which digests are revoked, remembered for ``seconds``: a revocation acts on new connections within that
+    time.
+    """
 
     def __init__(self, source: Source, seconds: float) -> None:
         self._source = source

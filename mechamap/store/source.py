@@ -1,4 +1,4 @@
-"""One database behind its circuit breaker: short transactions, and library errors turned into the product's own."""
+"""One database behind its circuit breaker: short transactions, and errors turned into the product's own."""
 
 import logging
 import math
@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from ..domain.errors import Unavailable
+from mechamap.domain.errors import Unavailable
+
 from .breaker import Breaker, CircuitOpen
 from .failures import Failure, failure_of
 
@@ -30,7 +31,8 @@ class SchemaMismatch(Unavailable):
 
 
 class Source:
-    """Where rows come from. Two sources may share one engine, and then one breaker, when their URLs are equal.
+    """Where rows come from. Two sources may share one engine, and then one breaker, when their URLs are
+    equal.
 
     Args:
         name: for people: "own" or "Laravel".
@@ -47,7 +49,8 @@ class Source:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A connection for a few SELECTs; its read transaction ends with the block, so no old snapshot is kept.
+        """A connection for a few SELECTs; its read transaction ends with the block, so no old snapshot is
+        kept.
 
         Raises:
             Unavailable: (of this source's class) the database cannot be asked.

@@ -1,11 +1,12 @@
-"""Look-up of a person by e-mail address or user name, with the password's hash: only for signing in to the dashboard."""
+"""A person by e-mail address or user name, with the password's hash: only for signing in to the dashboard."""
 
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, column, or_
 
-from ...domain.identity import UserFacts
-from ..source import Source
+from mechamap.domain.identity import UserFacts
+from mechamap.store.source import Source
+
 from .rows import USERS
 from .schema import LaravelSchema, Schema
 
@@ -22,7 +23,7 @@ class Account:
 
 
 class Accounts:
-    """Not cached: a changed password counts at once, and hashes stay in memory no longer than a comparison."""
+    """Not cached: a changed password counts at once, and a hash stays in memory no longer than needed."""
 
     def __init__(self, source: Source, schema: LaravelSchema | None = None) -> None:
         self._schema = schema or LaravelSchema(source)
@@ -33,8 +34,8 @@ class Accounts:
         Raises:
             DirectoryUnavailable: the database cannot be asked.
         """
-        # a lone surrogate is a string that no database can be asked for
-        if not 0 < len(login) <= MAX_LOGIN_LENGTH or any("\ud800" <= letter <= "\udfff" for letter in login):
+        # no database can be asked for text with a lone surrogate in it
+        if not 0 < len(login) <= MAX_LOGIN_LENGTH or any("\ud800" <= each <= "\udfff" for each in login):
             return None
 
         def ask(connection: Connection, schema: Schema) -> Account | None:

@@ -6,12 +6,13 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, column
 
-from ...domain.access import ForumFacts, ThreadFacts
-from ...domain.identity import UserFacts
-from ...settings import Settings
-from ..cache import BATCH, FactCache
-from ..refreshed import Refreshed
-from ..source import Source
+from mechamap.domain.access import ForumFacts, ThreadFacts
+from mechamap.domain.identity import UserFacts
+from mechamap.settings import Settings
+from mechamap.store.cache import BATCH, FactCache
+from mechamap.store.probe import Probe
+from mechamap.store.source import Source
+
 from .gaps import gaps_of
 from .rows import FORUMS, THREADS, USERS, Reading
 from .schema import MAX_ID, LaravelSchema, Schema
@@ -20,11 +21,12 @@ F = TypeVar("F")
 
 
 class LaravelDirectory:
-    """Implements ``store.protocol.Directory``. Rows are at most ``settings.cache_seconds`` old, and shared between callers."""
+    """Implements ``store.protocol.Directory``. Rows are at most ``settings.cache_seconds`` old, and shared
+    between callers.
+    """
 
     def __init__(self, source: Source, settings: Settings) -> None:
         self.schema = LaravelSchema(source)
-        self._source = source
         self._users: FactCache[int, UserFacts] = FactCache(partial(self._load, USERS), settings.cache_seconds)
         self._threads: FactCache[int, ThreadFacts] = FactCache(
             partial(self._load, THREADS), settings.cache_seconds
@@ -32,7 +34,7 @@ class LaravelDirectory:
         self._forums: FactCache[int, ForumFacts] = FactCache(
             partial(self._load, FORUMS), settings.cache_seconds
         )
-        self._health: Refreshed[str] = Refreshed(self._check, seconds=0.5, patience=1.0)
+        self._probe = Probe(source)
 
     def user(self, user_id: int) -> UserFacts | None:
         return self._users.get(user_id) if _possible(user_id) else None
@@ -69,10 +71,7 @@ class LaravelDirectory:
 
     def available(self) -> tuple[bool, str]:
         """Whether the database answers, and a sentence. Takes a second at most, never raises."""
-        reading = self._health.read()
-        if reading.fresh and reading.value is not None:
-            return True, reading.value
-        return False, "The Laravel database does not answer."
+        return self._probe.available()
 
     def gaps(self) -> list[str]:
         """What the schema lacks and what follows, one sentence each.
@@ -81,10 +80,6 @@ class LaravelDirectory:
             DirectoryUnavailable: the database cannot be asked.
         """
         return gaps_of(self.schema.current())
-
-    def _check(self) -> str:
-        self._source.ping()
-        return "The Laravel database answers."
 
     def _load(self, reading: Reading[F], ids: Collection[int]) -> dict[int, F]:
         """Facts of many rows by id, a query for every 500 ids; missing rows and tables have none."""

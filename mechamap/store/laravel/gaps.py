@@ -3,7 +3,7 @@
 from .schema import Schema
 
 _TABLES = {
-    "users": "there is no table users: people are taken for what their JWT claims, and nobody can be barred here",
+    "users": "there is no table users: people are who their JWT says they are, and nobody can be barred here",
     "personal_access_tokens": "there is no table personal_access_tokens: Sanctum tokens are refused",
     "forums": "there is no table forums: nobody may enter a forum or a thread",
     "threads": "there is no table threads: nobody may enter a thread",

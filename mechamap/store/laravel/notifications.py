@@ -1,7 +1,8 @@
 """Marking a user's notifications as read, in whichever of the three historical shapes the database has.
 
-Laravel caches its own unread counts for up to five minutes (cache keys ``notifications:unread_count:{id}`` and
-``user_notifications_unread_count_{id}``), so a badge rendered by Laravel may lag behind what this module answers.
+Laravel caches its own unread counts for up to five minutes (cache keys ``notifications:unread_count:{id}``
+and ``user_notifications_unread_count_{id}``), so a badge rendered by Laravel may lag behind what this module
+answers.
 """
 
 import re
@@ -12,10 +13,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, column, func, or_, select, table, update
 
-from ...domain.errors import DirectoryUnavailable, NotFound
-from ...settings import Settings
-from ..protocol import MarkedRead
-from ..source import Source
+from mechamap.domain.errors import DirectoryUnavailable, NotFound
+from mechamap.settings import Settings
+from mechamap.store.protocol import MarkedRead
+from mechamap.store.source import Source
+
 from .clock import wall_clock
 from .schema import MAX_ID, USER_MODEL, LaravelSchema, NotificationShape, Schema
 
@@ -70,8 +72,9 @@ class _Book:
         unread: rows that marking changes.
         counted: rows that count as unread, by Laravel's own rule.
         changes: what marking writes.
-        key: an id as the table's key holds it, or None when it cannot hold it. MySQL would take «12abc» for 12, and a number for
-            every uuid that does not begin with a digit, so ids are never left to its conversion.
+        key: an id as the table's key holds it, or None when it cannot hold it. MySQL would take «12abc» for
+            12, and a number for every uuid that does not begin with a digit, so ids are never left to its
+            conversion.
     """
 
     name: str
@@ -107,7 +110,9 @@ class _Book:
 
 
 def _flags(name: str, schema: Schema, user_id: int, read_at: str) -> _Book:
-    """The application's own shape, marked as its controller does it: ``is_read`` is the truth, ``read_at`` alone is not."""
+    """The application's own shape, marked as its controller does it: ``is_read`` is the truth, ``read_at``
+    alone is not.
+    """
     changes = {
         "is_read": 1,
         "read_at": read_at,

@@ -9,8 +9,9 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Select, column, select, table
 
-from ...domain.access import ForumFacts, ThreadFacts
-from ...domain.identity import UserFacts
+from mechamap.domain.access import ForumFacts, ThreadFacts
+from mechamap.domain.identity import UserFacts
+
 from .schema import Schema
 
 F = TypeVar("F")

@@ -1,9 +1,11 @@
 """Which of Laravel's tables and columns there are.
 
-The application's schema has several histories and the plan's is smaller than all of them, so nothing is assumed: statements name only
-columns that were found. Found means readable: MySQL's information_schema shows an account only what it was granted.
+The application's schema has several histories and the plan's is smaller than all of them, so nothing is
+assumed: statements name only columns that were found. Found means readable: MySQL's information_schema shows
+an account only what it was granted.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -12,9 +14,9 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, bindparam, text
 
-from ...domain.errors import DirectoryUnavailable
-from ..cache import FactCache
-from ..source import SchemaMismatch, Source
+from mechamap.domain.errors import DirectoryUnavailable
+from mechamap.store.cache import FactCache
+from mechamap.store.source import SchemaMismatch, Source
 
 T = TypeVar("T")
 
@@ -22,7 +24,9 @@ INSPECT_SECONDS = 60.0
 """A column that Laravel's migrations add is noticed within this time."""
 
 MAX_ID = 2**63 - 1
-"""The largest id a signed BIGINT holds. No row is above it, and Python's sqlite3 raises OverflowError for more."""
+"""The largest id a signed BIGINT holds. No row is above it, and Python's sqlite3 raises OverflowError for
+more.
+"""
 
 USER_MODEL = "App\\Models\\User"
 """What Laravel calls a person in ``tokenable_type`` and ``notifiable_type``."""
@@ -44,7 +48,9 @@ _SQLITE = text(
 
 
 class NotificationShape(StrEnum):
-    """FLAGS: rows of one user with ``user_id`` and ``is_read``. MORPH: Laravel's own, with uuid and ``notifiable``."""
+    """FLAGS: rows of one user with ``user_id`` and ``is_read``. MORPH: Laravel's own, with uuid and
+    ``notifiable``.
+    """
 
     FLAGS = "flags"
     MORPH = "morph"
@@ -66,7 +72,7 @@ class Schema:
 
     @property
     def notifications(self) -> tuple[str, NotificationShape] | None:
-        """The table of notifications and its shape, told by columns: the table was renamed twice in its life."""
+        """The table of notifications and its shape, told by columns: it was renamed twice in its life."""
         for table in ("notifications", "custom_notifications"):
             if self.has(table, "id", "user_id", "is_read"):
                 return table, NotificationShape.FLAGS
@@ -78,10 +84,10 @@ class Schema:
 class LaravelSchema:
     """The schema as last inspected, and statements that survive its changes."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, clock: Callable[[], float] = time.monotonic) -> None:
         self.source = source
         self._inspected: FactCache[str, Schema] = FactCache(
-            lambda _: {_ONLY: self._inspect()}, INSPECT_SECONDS
+            lambda _: {_ONLY: self._inspect()}, INSPECT_SECONDS, clock=clock
         )
 
     def current(self) -> Schema:
@@ -95,7 +101,7 @@ class LaravelSchema:
         return schema
 
     def read(self, ask: Callable[[Connection, Schema], T]) -> T:
-        """``ask`` in a read transaction; once more with a fresh inspection when a column turns out to be gone."""
+        """``ask`` in a read transaction; once more, after a fresh inspection, when a column is gone."""
         return self._twice(self.source.read, ask)
 
     def write(self, tell: Callable[[Connection, Schema], T]) -> T:

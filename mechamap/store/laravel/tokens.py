@@ -7,9 +7,10 @@ from functools import partial
 
 from sqlalchemy import Connection, column, select, table
 
-from ...settings import Settings
-from ..cache import FactCache
-from ..source import Source
+from mechamap.settings import Settings
+from mechamap.store.cache import FactCache
+from mechamap.store.source import Source
+
 from .clock import instant
 from .schema import MAX_ID, LaravelSchema, Schema
 
@@ -19,7 +20,8 @@ NEEDED = ("id", "tokenable_type", "tokenable_id", "token")
 
 @dataclass(frozen=True, slots=True)
 class TokenRow:
-    """One row. ``expires`` tells NULL (no end) from a text that is no time (``expires_at`` None: it proves nothing).
+    """One row. ``expires`` tells NULL (no end) from a text that is no time (``expires_at`` None: it proves
+    nothing).
 
     Attributes:
         digest: lower-case SHA-256 hex of the secret part.
@@ -35,7 +37,9 @@ class TokenRow:
 
 
 class TokenRows:
-    """Look-ups by id or digest, remembered for ``settings.cache_seconds``: a deleted token passes for no longer than that."""
+    """Look-ups by id or digest, remembered for ``settings.cache_seconds``: a deleted token passes for no
+    longer than that.
+    """
 
     def __init__(self, source: Source, settings: Settings, schema: LaravelSchema | None = None) -> None:
         self._schema = schema or LaravelSchema(source)
