@@ -87,15 +87,22 @@ def test_plain_http_is_sent_to_the_same_path_over_tls(nginx: Nginx) -> None:
     assert answer.headers["location"] == "https://realtime.mechamap.com/api/broadcast?a=b"
 
 
-@pytest.mark.parametrize(
-    ("path", "size", "status"),
-    [("/api/broadcast/batch", 10_500_000, 200), ("/api/broadcast", 12_000_000, 413),
-     ("/socket.io/", 1_000_000, 200), ("/socket.io/", 1_100_000, 413)],
-)  # fmt: skip
-def test_a_body_over_the_limit_of_its_path_is_refused(
-    nginx: Nginx, path: str, size: int, status: int
+def test_a_body_too_big_for_the_application_still_reaches_it_and_its_refusal(
+    nginx: Nginx, upstream: Upstream
 ) -> None:
-    assert nginx.request("POST", path, b"x" * size).status == status
+    nginx.request("POST", "/api/broadcast", b"x" * 1_500_000)
+    assert upstream.only.path == "/api/broadcast"
+
+
+def test_a_body_of_several_megabytes_ends_at_nginx(nginx: Nginx, upstream: Upstream) -> None:
+    assert nginx.request("POST", "/api/broadcast", b"x" * 2_200_000).status == 413
+    assert upstream.received == []
+
+
+@pytest.mark.parametrize("path", ["/api/operator", "/api/operator/kick", "//api/x/../operator/clients"])
+def test_the_door_of_the_command_line_is_shut(nginx: Nginx, upstream: Upstream, path: str) -> None:
+    assert nginx.request("POST", path, b"{}").status == 403
+    assert upstream.received == []
 
 
 @pytest.mark.parametrize("path", ["/socket.io/", "/health", "/admin"])

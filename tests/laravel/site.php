@@ -25,7 +25,12 @@ $notify = function (int $userId, string $type, string $title, string $message, a
 // Text in an encoding that JSON does not have, as an old table may hold it.
 $broadcastLatin1 = fn (string $channel, string $event) => $broadcast($channel, $event, ['title' => "caf\xE9"]);
 
-$call = ['broadcast' => $broadcast, 'notify' => $notify, 'broadcast-latin1' => $broadcastLatin1][$argv[1]];
+$call = [
+    'broadcast' => $broadcast,
+    'broadcast-latin1' => $broadcastLatin1,
+    'notify' => $notify,
+    'tinker' => fn (string $line) => eval("return {$line}"),
+][$argv[1]];
 $start = hrtime(true);
 $returned = $call(...$arguments);
 

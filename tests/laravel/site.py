@@ -48,6 +48,10 @@ class Site:
         """The same with text that is not UTF-8, which Python could not hand over."""
         return self._call("broadcast-latin1", channel, event)
 
+    def tinker(self, line: str) -> Outcome:
+        """One line of PHP as `php artisan tinker` would run it."""
+        return self._call("tinker", line)
+
     def notify(
         self, user_id: int, type: str, title: str, message: str, data: dict[str, Any], channels: list[str]
     ) -> Outcome:

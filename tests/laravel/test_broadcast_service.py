@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from tests.services.application import Serve
 from tests.services.browser_client import BrowserClient
-from tests.services.processes import free_port, program
+from tests.services.processes import free_port, program, wait_until
+from tests.services.redis import RedisServer
 
 from .conftest import KEY, ScriptedServer
 from .site import SHIPPED, Outcome, Site
@@ -116,6 +118,22 @@ def test_a_server_that_hangs_is_false_after_three_seconds_and_not_asked_twice() 
             silent.accept()
     assert outcome.returned is False
     assert 2.5 < outcome.seconds < 4
+
+
+def test_a_server_without_its_redis_is_false_until_it_is_back(
+    serve: Serve, redis_server: RedisServer
+) -> None:
+    server = serve(WEBSOCKET_API_KEY=KEY, REDIS_URL=redis_server.url)
+    site = Site(server.url, KEY)
+    redis_server.stop()
+    outcome = site.broadcast("public.news", "news.published", {"id": 1})
+    assert outcome.returned is False
+    assert '"status":503' in outcome.log
+    redis_server.start()
+    wait_until(
+        lambda: site.broadcast("public.news", "news.published", {"id": 2}).returned,
+        "a broadcast to be accepted",
+    )
 
 
 def sent(server: ScriptedServer) -> Outcome:

@@ -1,0 +1,144 @@
+"""The real server behind the real nginx, reached by the stock client: both transports, and who is who."""
+
+import json
+import secrets
+import time
+from collections.abc import Callable
+from contextlib import closing
+from functools import partial
+from http.client import HTTPConnection
+from signal import SIGTERM
+from typing import Any
+
+import jwt
+import pytest
+
+from mechamap.api.operator import STAMP_HEADER, stamp
+from tests.services.application import Answer, Application, Serve
+from tests.services.browser_client import BrowserClient
+from tests.services.processes import wait_until
+from tests.services.redis import RedisServer
+
+from .nginx import Nginx
+
+StartNginx = Callable[..., Nginx]
+NodeClient = Callable[[], BrowserClient]
+KEY, SECRET = secrets.token_urlsafe(48), secrets.token_urlsafe(48)
+SETTINGS = {
+    "SECRET_KEY": SECRET,
+    "JWT_SECRET": SECRET,
+    "WEBSOCKET_API_KEY": KEY,
+    "TRUSTED_PROXIES": "127.0.0.1",
+}
+FORGED = {"X-Forwarded-For": "203.0.113.9", "X-Real-IP": "203.0.113.9", "Forwarded": "for=203.0.113.9"}
+TRANSPORTS = {
+    "websocket": {"transports": ["websocket"]},
+    "polling": {"transports": ["polling"], "upgrade": False},
+    "upgraded": {"transports": ["polling", "websocket"]},
+}
+
+
+def token(user_id: int) -> str:
+    return jwt.encode({"userId": user_id, "exp": int(time.time()) + 600}, SECRET, algorithm="HS256")
+
+
+def connect(client: BrowserClient, url: str, user_id: int = 2, **options: Any) -> BrowserClient:
+    # The certificate is the test's own.
+    return client.connect(url, auth={"token": token(user_id)}, rejectUnauthorized=False, **options)
+
+
+def publish(through: Application | Nginx, user_id: int, data: dict[str, Any]) -> None:
+    body = {"channel": f"private-user.{user_id}", "event": "news", "data": data}
+    headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
+    answer = through.request("POST", "/api/broadcast", json.dumps(body).encode(), headers=headers)
+    assert answer.status == 200, answer.text
+
+
+def sign_in_by_hand(send: Callable[..., Answer]) -> None:
+    """What a browser does first with long polling; `send` makes one request."""
+    path = "/socket.io/?EIO=4&transport=polling"
+    opened = send("GET", path)
+    assert opened.status == 200, opened.text
+    session = f"{path}&sid={json.loads(opened.text[1:])['sid']}"
+    assert send("POST", session, b"40" + json.dumps({"token": token(2)}).encode()).status == 200
+    assert send("GET", session).text.startswith("40")
+
+
+def addresses(server: Application) -> list[str]:
+    """Where the server believes its browsers to be."""
+    answer = server.get("/api/operator/clients", headers={STAMP_HEADER: stamp(SECRET)})
+    assert answer.status == 200, answer.text
+    return [client["address"] for client in answer.json()]
+
+
+@pytest.mark.parametrize("way", TRANSPORTS)
+def test_a_browser_connects_through_nginx_and_receives(
+    serve: Serve, start_nginx: StartNginx, node_client: NodeClient, way: str
+) -> None:
+    nginx = start_nginx(serve(SETTINGS).port)
+    browser = connect(node_client(), nginx.url, **TRANSPORTS[way])
+    publish(nginx, 2, {"id": 7})
+    assert browser.wait_for("news") == [{"id": 7}]
+    if way == "upgraded":
+        wait_until(lambda: browser.transport() == "websocket", "the upgrade")
+    assert browser.transport() == ("polling" if way == "polling" else "websocket")
+
+
+def test_the_server_sees_the_browser_s_address_behind_a_trusted_nginx(
+    serve: Serve, start_nginx: StartNginx
+) -> None:
+    server = serve(SETTINGS)
+    sign_in_by_hand(partial(start_nginx(server.port).request, headers=FORGED, source="127.0.0.5"))
+    wait_until(lambda: addresses(server) == ["127.0.0.5"], "the browser's own address")
+
+
+def test_the_server_does_not_believe_an_nginx_it_does_not_trust(
+    serve: Serve, start_nginx: StartNginx
+) -> None:
+    server = serve(SETTINGS, TRUSTED_PROXIES="127.0.0.77")
+    sign_in_by_hand(partial(start_nginx(server.port).request, headers=FORGED, source="127.0.0.5"))
+    wait_until(lambda: addresses(server) == ["127.0.0.1"], "the address of nginx")
+
+
+def test_a_stranger_beside_nginx_cannot_choose_an_address(serve: Serve) -> None:
+    server = serve(SETTINGS)
+
+    def send(method: str, path: str, body: bytes | None = None) -> Answer:
+        connection = HTTPConnection("127.0.0.1", server.port, timeout=10, source_address=("127.0.0.5", 0))
+        with closing(connection):
+            connection.request(method, path, body, {**FORGED, "Connection": "close"})
+            response = connection.getresponse()
+            return Answer(response.status, {}, response.read())
+
+    sign_in_by_hand(send)
+    wait_until(lambda: addresses(server) == ["127.0.0.5"], "the stranger's own address")
+
+
+@pytest.mark.parametrize("way", TRANSPORTS)
+def test_an_event_reaches_the_browsers_of_both_applications(
+    serve: Serve, start_nginx: StartNginx, node_client: NodeClient, redis_server: RedisServer, way: str
+) -> None:
+    first, second = (serve(SETTINGS, REDIS_URL=redis_server.url) for _ in range(2))
+    nginx = start_nginx(first.port, second.port)
+    through = connect(node_client(), nginx.url, **TRANSPORTS[way])
+    beside = [connect(node_client(), application.url) for application in (first, second)]
+    publish(nginx, 2, {"id": 7})
+    assert [browser.wait_for("news") for browser in (through, *beside)] == [[{"id": 7}]] * 3
+
+
+@pytest.mark.parametrize("way", ["websocket", "polling"])
+def test_a_browser_moves_to_the_other_application_when_its_own_stops(
+    serve: Serve, start_nginx: StartNginx, node_client: NodeClient, redis_server: RedisServer, way: str
+) -> None:
+    both = [serve(SETTINGS, REDIS_URL=redis_server.url) for _ in range(2)]
+    nginx = start_nginx(*(application.port for application in both))
+    browser = connect(
+        node_client(), nginx.url, reconnection=True, reconnectionDelay=50, reconnectionDelayMax=200,
+        **TRANSPORTS[way],
+    )  # fmt: skip
+    [own] = [application for application in both if " connected" in application.log()]
+    browser.forget()
+    own.stop(SIGTERM)
+    browser.wait_for("connect", timeout=15)
+    publish(nginx, 2, {"id": 8})
+    assert browser.wait_for("news") == [{"id": 8}]
