@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from flask import request
+from flask_socketio import ConnectionRefusedError as Refusal
 
 from mechamap.auth.protocol import Authenticator
 from mechamap.domain.errors import AuthenticationFailed, RateLimited, RealtimeError
@@ -74,11 +75,11 @@ class Events:
         except RealtimeError as err:
             self._meter.connection(err.code)
             log.info("connection_refused", extra={"code": err.code, "address": request.remote_addr})
-            raise ConnectionRefusedError(err.message, {"code": err.code, **err.details()}) from err
+            raise Refusal(err.message, {"code": err.code, **err.details()}) from err
         except Exception as err:
             self._meter.connection("internal_error")
             answer = internal_error("connect")
-            raise ConnectionRefusedError(
+            raise Refusal(
                 "Internal error", {k: answer[k] for k in ("code", "incident")}
             ) from err
 

@@ -1,0 +1,1 @@
+"""The assembled application, driven from outside as its users drive it."""

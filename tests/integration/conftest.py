@@ -1,0 +1,98 @@
+"""Sites: the real server on a Laravel database that holds a handful of people and places."""
+
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+import pytest
+
+from tests.services.application import Answer, Application
+from tests.services.browser_client import BrowserClient
+
+JWT_SECRET = "integration-jwt-secret-integration-jwt-secret"
+KEY = "integration-broadcast-key-integration-key"
+
+# The plan's own assumption of Laravel's tables: nothing but what its code reads.
+PLAN_TABLES = """
+CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT, email TEXT, role TEXT);
+CREATE TABLE forums (id INTEGER PRIMARY KEY, required_role TEXT);
+CREATE TABLE threads (id INTEGER PRIMARY KEY, forum_id INTEGER);
+CREATE TABLE notifications (id INTEGER PRIMARY KEY, user_id INTEGER, is_read INTEGER, read_at TEXT);
+INSERT INTO users VALUES (1, 'Anna', 'a@x', 'super_admin'), (2, 'Binh', 'b@x', 'member'),
+    (3, 'Chi', 'c@x', 'member'), (4, 'Dung', 'd@x', 'moderator'), (6, 'Guest', 'g@x', 'guest');
+INSERT INTO forums VALUES (1, NULL), (2, 'senior_member'), (3, 'wizard');
+INSERT INTO threads VALUES (10, 1), (20, 2);
+INSERT INTO notifications VALUES (100, 2, 0, NULL), (101, 2, 0, NULL), (200, 3, 0, NULL);
+"""
+
+
+def token(user_id: object = 2, *, secret: str = JWT_SECRET, **claims: Any) -> str:
+    """A JWT as the plan's Laravel route makes it; a claim given as None is left out."""
+    now = int(time.time())
+    content = {"userId": user_id, "iat": now, "exp": now + 3600, **claims}
+    content = {name: value for name, value in content.items() if value is not None}
+    return jwt.encode(content, secret, algorithm="HS256")
+
+
+@dataclass
+class Site:
+    """A running server, and how Laravel and browsers reach it."""
+
+    server: Application
+    client: Callable[[], BrowserClient]
+
+    def browser(self, user_id: int = 2, **options: Any) -> BrowserClient:
+        """A signed-in browser, after its greeting."""
+        options = {"auth": {"token": token(user_id)}, **options}
+        browser = self.client().connect(self.server.url, **options)
+        browser.wait_for("connected")
+        return browser
+
+    def refusal(self, **options: Any) -> dict[str, Any]:
+        return self.client().connect_error(self.server.url, **options)
+
+    def broadcast(self, channel: str, event: str = "news", data: Any = None, *, key: str = KEY) -> Answer:
+        """As the plan's PHP class sends it."""
+        body = {"channel": channel, "event": event, "data": data, "timestamp": "2026-11-23T03:12:45.123456Z"}
+        return self.server.post("/api/broadcast", body, headers={"Authorization": f"Bearer {key}"})
+
+
+def settings(**more: str) -> dict[str, str]:
+    return {"JWT_SECRET": JWT_SECRET, "WEBSOCKET_API_KEY": KEY, **more}
+
+
+def plan_database(path) -> str:
+    """A SQLite file with the plan's tables; its URL."""
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(PLAN_TABLES)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture(scope="module")
+def plan_server(serve_module, tmp_path_factory) -> Application:
+    path = tmp_path_factory.mktemp("laravel") / "laravel.sqlite"
+    return serve_module(settings(LARAVEL_DATABASE_URL=plan_database(path), DIRECTORY_CACHE_SECONDS="0"))
+
+
+@pytest.fixture
+def site(plan_server, node_client) -> Site:
+    """One worker on the plan's minimal tables, shared by a module's tests."""
+    return Site(plan_server, node_client)
+
+
+@pytest.fixture
+def laravel_rows(plan_server):
+    """Run SQL on the Laravel database of ``site``."""
+    path = plan_server.settings["LARAVEL_DATABASE_URL"].removeprefix("sqlite:///")
+
+    def run(sql: str, *parameters: object) -> list[tuple]:
+        with closing(sqlite3.connect(path, timeout=5)) as database:
+            rows = database.execute(sql, parameters).fetchall()
+            database.commit()
+            return rows
+
+    return run
