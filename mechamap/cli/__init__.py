@@ -1,0 +1,19 @@
+"""The ``flask`` command: what operators do at a terminal, by noun. ``flask db`` is Flask-Migrate's."""
+
+from typing import TYPE_CHECKING
+
+from flask import Flask
+
+from . import broadcast, channels, clients, command, demo, doctor, keys, tokens, workers
+
+if TYPE_CHECKING:
+    from mechamap.services import Services
+
+
+def register(app: Flask, services: "Services") -> None:
+    """Add the commands to ``app``. They import what is heavy when they run: workers register them too."""
+    command.attach(app, services)
+    for noun in (keys, tokens, channels, clients, workers, demo):
+        app.cli.add_command(noun.group)
+    app.cli.add_command(broadcast.command)
+    app.cli.add_command(doctor.command)

@@ -1,0 +1,128 @@
+"""``flask channels``: who listens where, the rules of joining, and one verdict explained."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from mechamap.domain import access
+from mechamap.domain.channels import Channel, parse_channel
+from mechamap.domain.identity import Identity, TokenKind
+from mechamap.domain.roles import Ladder, Level
+
+from .cluster import operations_of
+from .command import Nouns, json_option, pass_services
+from .printing import fields, heading, note, print_json, table
+
+if TYPE_CHECKING:
+    from mechamap.services import Services
+
+group = Nouns("channels", help="Channels: who listens, who may, and why.")
+
+
+@group.command("list")
+@json_option
+@pass_services
+def list_channels(services: "Services", as_json: bool) -> None:
+    """List the channels that have subscribers, busiest first."""
+    rows = operations_of(services).channels()
+    if as_json:
+        print_json([asdict(row) for row in rows])
+    elif rows:
+        table(
+            ("SUBSCRIBERS", "CHANNEL", "KIND"),
+            [(f"{row.subscribers:,}", row.name, row.kind) for row in rows],
+            flexible=1,
+            right=(0,),
+        )
+    else:
+        note("No channel has a subscriber at the moment.")
+
+
+@group.command("rules")
+@json_option
+@pass_services
+def rules(services: "Services", as_json: bool) -> None:
+    """Print who may join what, and the ladder of roles."""
+    settings = services.settings
+    ladder = _ladder(settings.ladder)
+    if as_json:
+        print_json(
+            {
+                "rules": access.table(),
+                "ladder": ladder,
+                "private_forum_level": settings.private_forum_level.label,
+            }
+        )
+        return
+    heading("Who may join")
+    fields(((row["channel"], row["may join"]) for row in access.table()), indent="  ")
+    click.echo(f"  (private forums ask for {settings.private_forum_level.label}: PRIVATE_FORUM_LEVEL)")
+    click.echo()
+    heading("Which role stands where, highest first")
+    fields(
+        ((f"{level.value} {level.label}", ", ".join(ladder[level.label])) for level in reversed(Level)),
+        indent="  ",
+    )
+    click.echo("  (ROLE_LEVELS adds and moves roles; one that is not here passes no rule)")
+
+
+@group.command("explain")
+@click.argument("user_id", type=click.IntRange(min=1))
+@click.argument("channel")
+@json_option
+@pass_services
+def explain(services: "Services", user_id: int, channel: str, as_json: bool) -> None:
+    """Say whether a user may join a channel, and why."""
+    wanted = parse_channel(channel)
+    facts, decision = judged(services, user_id, wanted)
+    level = services.settings.ladder.level(facts.user.role) if facts.user else None
+    if as_json:
+        print_json(
+            {
+                "user_id": user_id,
+                "channel": wanted.name,
+                "canonical": wanted.canonical,
+                **asdict(decision),
+                "level": level.label if level else None,
+                "facts": asdict(facts),
+            }
+        )
+        return
+    click.secho(
+        "allowed" if decision.allowed else "refused", fg="green" if decision.allowed else "red", nl=False
+    )
+    click.echo(f"  user {user_id}, {wanted.name}  [{decision.code}]")
+    told: list[tuple[str, object]] = [("why", decision.reason), ("rule", decision.rule)]
+    if facts.user is not None:
+        told.append(
+            ("role", f"{facts.user.role or 'none'} ({level.label if level else 'no place on the ladder'})")
+        )
+    told += [(name, _row(row)) for name, row in asdict(facts).items() if row is not None]
+    fields(told, indent="  ")
+
+
+def judged(services: "Services", user_id: int, channel: Channel) -> tuple[access.Facts, access.Decision]:
+    """The verdict on a user with a good token, and the facts it rests on."""
+    user = services.directory.user(user_id)
+    if user is None:
+        reason = "No user has this id, so no token of theirs is accepted."
+        return access.Facts(), access.Decision(False, access.RULES[channel.kind], reason, "user_unknown")
+    identity = Identity(user_id, user.role, user.name, TokenKind.JWT, None, "")
+    return services.judge.facts(identity, channel), services.judge.decide(identity, channel)
+
+
+def _ladder(ladder: Ladder) -> dict[str, list[str]]:
+    return {
+        level.label: sorted(role for role, its_level in ladder.levels.items() if its_level is level)
+        for level in reversed(Level)
+    }
+
+
+def _row(row: dict[str, object]) -> str:
+    """A row of facts in words."""
+    words = {True: "yes", False: "no", None: "none"}
+    return ", ".join(
+        f"{name.replace('_', ' ')}: {words[value] if isinstance(value, bool | None) else value}"
+        for name, value in row.items()
+    )

@@ -1,0 +1,104 @@
+"""The settings in effect, as an operator may see them: of a secret only its length and fingerprint."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import fields
+from enum import Enum
+from urllib.parse import parse_qsl, urlencode
+
+from mechamap.domain.roles import DEFAULT_LEVELS, Ladder
+from mechamap.settings import MIN_SECRET_LENGTH, Settings
+
+VARIABLES: Mapping[str, str] = {
+    "app_env": "APP_ENV",
+    "instance_path": "INSTANCE_PATH",
+    "host": "HOST",
+    "port": "PORT",
+    "workers": "WEB_CONCURRENCY",
+    "secret_key": "SECRET_KEY",
+    "jwt_secret": "JWT_SECRET",
+    "jwt_secret_previous": "JWT_SECRET_PREVIOUS",
+    "jwt_algorithm": "JWT_ALGORITHM",
+    "api_keys": "WEBSOCKET_API_KEY",
+    "server_secret": "WEBSOCKET_SERVER_SECRET",
+    "redis_url": "REDIS_URL",
+    "database_url": "DATABASE_URL",
+    "laravel_database_url": "LARAVEL_DATABASE_URL",
+    "allowed_origins": "ALLOWED_ORIGINS",
+    "trusted_proxies": "TRUSTED_PROXIES",
+    "ssl_cert_path": "SSL_CERT_PATH",
+    "ssl_key_path": "SSL_KEY_PATH",
+    "ping_interval_ms": "WS_PING_INTERVAL",
+    "ping_timeout_ms": "WS_PING_TIMEOUT",
+    "app_timezone": "APP_TIMEZONE",
+    "rate_limits": "RATE_LIMITS",
+    "log_level": "LOG_LEVEL",
+    "log_format": "LOG_FORMAT",
+    "ladder": "ROLE_LEVELS",
+    "private_forum_level": "PRIVATE_FORUM_LEVEL",
+    "sanctum_expiration_minutes": "SANCTUM_EXPIRATION",
+    "cache_seconds": "DIRECTORY_CACHE_SECONDS",
+    "recheck_seconds": "RECHECK_SECONDS",
+    "max_connections": "MAX_CONNECTIONS",
+    "max_subscriptions": "MAX_SUBSCRIPTIONS",
+    "max_broadcast_bytes": "MAX_BROADCAST_BYTES",
+}
+"""Field → variable; the few whose names differ by more than case are why this is a table."""
+SECRETS = frozenset({"secret_key", "jwt_secret", "jwt_secret_previous", "api_keys", "server_secret"})
+URLS = frozenset({"redis_url", "database_url", "laravel_database_url"})
+_SAFE_OPTIONS = frozenset({"db", "charset", "unix_socket", "mode", "timeout", "protocol"})
+
+
+def effective(settings: Settings) -> dict[str, str]:
+    """Every setting by its variable, as text that may be shown."""
+    return {
+        VARIABLES.get(field.name, field.name.upper()): shown(field.name, getattr(settings, field.name))
+        for field in fields(settings)
+    }
+
+
+def shown(name: str, value: object) -> str:
+    """One value as text that may be shown; nothing for what is not set."""
+    if value is None or value == ():
+        return ""
+    if name in SECRETS:
+        return ", ".join(map(disguised, value if isinstance(value, tuple) else (value,)))
+    if name in URLS:
+        return without_password(str(value))
+    if isinstance(value, Ladder):
+        return ", ".join(
+            f"{role}={level.label}"
+            for role, level in value.levels.items()
+            if DEFAULT_LEVELS.get(role) != level
+        )
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
+    if isinstance(value, Enum):
+        return value.name.lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def disguised(secret: object) -> str:
+    """A secret's length and, if it is too long to be guessed, a fingerprint to compare two machines by."""
+    text = str(secret)
+    size = f"set, {len(text)} characters"
+    if len(text) < MIN_SECRET_LENGTH:
+        return size
+    return f"{size}, fingerprint {hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def without_password(url: str) -> str:
+    """A URL without its password, and without the options that may hold a secret.
+
+    What stands between the user's name and the last @ goes. Not by ``urlsplit``:
+    an unescaped / or ? in a password makes it take half of the password for a path or a query.
+    """
+    scheme, _, rest = url.partition("://")
+    user, at, place = rest.rpartition("@")
+    address, _, query = place.partition("?")
+    if at:
+        address = f"{user.partition(':')[0]}{':***' if ':' in user else ''}@{address}"
+    options = [(name, value if name in _SAFE_OPTIONS else "***") for name, value in parse_qsl(query)]
+    return f"{scheme}://{address}{'?' if options else ''}{urlencode(options, safe='*/')}"

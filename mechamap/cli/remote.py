@@ -1,0 +1,119 @@
+"""Operations through the running server: without Redis no other process can see its connections."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from mechamap.api.operator import STAMP_HEADER, stamp
+from mechamap.domain.commands import Command
+from mechamap.domain.errors import BrokerUnavailable, InvalidField, InvalidRequest, KeyRefused, RealtimeError
+from mechamap.domain.publication import Receipt
+from mechamap.hub.operations import ChannelRow, Totals
+from mechamap.presence.protocol import ConnectionRecord, WorkerRecord
+
+from .door import Answer, Door, NoAnswer
+
+
+class RemoteOperations:
+    """Implements ``hub.operations.Operations`` by asking ``/api/operator/…`` of the server at ``base_url``.
+
+    Args:
+        secret_key: the server's SECRET_KEY, of which every request carries a proof that lives a minute.
+        certificate: the server's own TLS certificate, trusted over loopback.
+    """
+
+    def __init__(self, base_url: str, secret_key: str, certificate: Path | None = None) -> None:
+        self._base_url = base_url
+        self._secret_key = secret_key
+        self._door = Door(base_url, certificate)
+
+    def clients(
+        self, *, user_id: int | None = None, sid: str | None = None, limit: int = 1000
+    ) -> list[ConnectionRecord]:
+        wanted = {"user_id": user_id, "sid": sid, "limit": limit}
+        query = urlencode({name: value for name, value in wanted.items() if value is not None})
+        rows = self._ask(f"/clients?{query}")
+        return self._read(
+            lambda: [ConnectionRecord(**{**row, "channels": tuple(row["channels"])}) for row in rows]
+        )
+
+    def channels(self) -> list[ChannelRow]:
+        rows = self._ask("/channels")
+        return self._read(lambda: [ChannelRow(**row) for row in rows])
+
+    def workers(self) -> list[WorkerRecord]:
+        rows = self._ask("/workers")
+        return self._read(lambda: [WorkerRecord(**row) for row in rows])
+
+    def totals(self) -> Totals:
+        counts = self._ask("/totals")
+        return self._read(lambda: Totals(**counts))
+
+    def kick(self, command: Command) -> int:
+        order = {name: value for name, value in asdict(command).items() if name != "action"}
+        answer = self._ask("/kick", order)
+        return self._read(lambda: int(answer["connections"]))
+
+    def publish(self, body: object, origin: str) -> Receipt:
+        """``origin`` is decided by the server's door: whoever comes through it is the command line."""
+        receipt = self._ask("/publish", body)
+        return self._read(lambda: Receipt(**receipt))
+
+    def _ask(self, path: str, body: object = None) -> Any:
+        try:
+            answer = self._door.request(
+                f"/api/operator{path}",
+                body=None if body is None else json.dumps(body, allow_nan=False).encode(),
+                headers={STAMP_HEADER: stamp(self._secret_key)},
+            )
+        except NoAnswer as err:
+            raise BrokerUnavailable(
+                f"The server does not answer at {self._base_url}: {err}. Start it with `make run`, "
+                "or set REDIS_URL to reach servers elsewhere.",
+                code="server_unreachable",
+            ) from err
+        if answer.status != 200:
+            raise self._refusal(answer)
+        return self._read(lambda: json.loads(answer.body))
+
+    def _read(self, build: Any) -> Any:
+        try:
+            return build()
+        except (TypeError, ValueError, KeyError, AttributeError) as err:
+            raise BrokerUnavailable(
+                f"What answers at {self._base_url} is not this version of the server; restart it.",
+                code="server_differs",
+            ) from err
+
+    def _refusal(self, answer: Answer) -> RealtimeError:
+        """The server's own error, as if it had been raised here."""
+        try:
+            told = json.loads(answer.body)
+            message, code = str(told["message"]), str(told["code"])
+        except (TypeError, ValueError, KeyError):
+            return BrokerUnavailable(
+                f"What answers at {self._base_url} is not this server (HTTP {answer.status}).",
+                code="server_differs",
+            )
+        match answer.status:
+            case 400:
+                return InvalidRequest(message, code=code)
+            case 401:
+                return KeyRefused(
+                    f"The server at {self._base_url} has another SECRET_KEY than this command line; "
+                    "run the command with the server's own settings.",
+                    code=code,
+                )
+            case 404:
+                return BrokerUnavailable(
+                    f"What answers at {self._base_url} is not this version of the server; restart it.",
+                    code="server_differs",
+                )
+            case 422:
+                return InvalidField(str(told.get("field", "body")), message, code=code)
+            case 503:
+                return BrokerUnavailable(message, code=code)
+            case _:
+                return RealtimeError(f"The server answers {answer.status}: {message}", code=code)
