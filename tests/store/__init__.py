@@ -1,0 +1,1 @@
+"""The databases: our own, and Laravel's in all its shapes."""
