@@ -91,7 +91,10 @@ need_node() {
 
 # The lock files name no registry: whichever one this machine's npm is set up for serves. To upgrade, edit
 # package.json and run `npm install --package-lock-only --omit-lockfile-registry-resolved` beside it.
-npm_ci() { (cd "$1" && npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier); }
+npm_ci() {
+    (cd "$1" && npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier \
+        --fetch-retries=1 --fetch-retry-mintimeout=2000)
+}
 
 # One chain of &&: bash ignores `set -e` inside the condition that `step` runs its command in.
 fetch_frontend() {
