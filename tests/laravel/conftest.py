@@ -67,14 +67,16 @@ class _ScriptedAnswers(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.requests.append(f"{self.command} {self.path}")
         time.sleep(self.server.delay)
-        self.answer(self.server.statuses.pop(0))
+        # One request more than scripted is answered as the last one; the test sees it in `requests`.
+        self.answer(self.server.statuses.pop(0) if len(self.server.statuses) > 1 else self.server.statuses[0])
 
     def do_GET(self) -> None:
+        self.server.requests.append(f"{self.command} {self.path}")
         self.answer(200)
 
     def answer(self, status: int) -> None:
-        self.server.requests.append(f"{self.command} {self.path}")
         self.send_response(status)
         if 300 <= status < 400:
             self.send_header("Location", f"{self.server.url}/welcome")
