@@ -1,0 +1,35 @@
+"""The operators' console under ``/admin``: who is connected, to what, and what may be done about it."""
+
+from flask import Flask
+from flask_admin import Admin
+from flask_admin.theme import Theme
+
+from mechamap.services import Services
+
+from . import figures, session, signin
+from .audit import Audit
+from .channels import Channels
+from .connections import Connections
+from .keys import Keys
+from .overview import Overview
+from .rules import Rules
+
+
+def init_app(app: Flask, services: Services) -> None:
+    """Register the console. ``Admin`` is made anew each time: Flask-Admin 2.2 writes into its views."""
+    session.configure(app)
+    app.jinja_env.filters.update(figures.filters(services.settings.app_timezone))
+    app.register_blueprint(signin.blueprint(services))
+
+    overview = Overview(services)
+    connections = Connections(services)
+    channels = Channels(services)
+    overview.live_views = {view.endpoint: view for view in (overview, connections, channels)}
+    # The folder is where Flask-Admin looks for its own templates; ours extend none of them.
+    console = Admin(
+        app,
+        name="MechaMap real-time",
+        index_view=overview,
+        theme=Theme(folder="bootstrap4", base_template="console/base.html"),
+    )
+    console.add_views(connections, channels, Keys(services), Audit(services), Rules(services))

@@ -1,0 +1,59 @@
+"""Numbers and times as people read them: filters for the templates."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+_STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"))
+
+
+def count(number: int) -> str:
+    """``12,345``"""
+    return f"{number:,}"
+
+
+def number_of(number: int, noun: str) -> str:
+    """``1 connection``, ``12 connections``"""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def span(seconds: float) -> str:
+    """The two largest units: ``2 d 4 h``, ``3 min``, ``40 s``."""
+    whole = max(0, int(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    for index, (size, unit) in enumerate(_STEPS):
+        if whole >= size:
+            first, rest = divmod(whole, size)
+            if index + 1 < len(_STEPS):
+                next_size, next_unit = _STEPS[index + 1]
+                if rest >= next_size and first < 10:
+                    return f"{first} {unit} {rest // next_size} {next_unit}"
+            return f"{first} {unit}"
+    return f"{whole} s"
+
+
+def since(moment: float) -> str:
+    """How long ago a Unix time was."""
+    return span(time.time() - moment)
+
+
+def memory(size: int) -> str:
+    """``84 MB``"""
+    return f"{size / 1_048_576:,.0f} MB"
+
+
+def filters(zone: str) -> dict[str, Callable[..., str]]:
+    """The filters; moments are shown in the application's time zone."""
+    local = ZoneInfo(zone)
+
+    def moment(value: datetime | float) -> str:
+        instant = value if isinstance(value, datetime) else datetime.fromtimestamp(value, UTC)
+        return instant.astimezone(local).strftime("%Y-%m-%d %H:%M:%S")
+
+    def iso(value: datetime | float) -> str:
+        instant = value if isinstance(value, datetime) else datetime.fromtimestamp(value, UTC)
+        return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    return {"count": count, "span": span, "since": since, "memory": memory, "moment": moment, "iso": iso}

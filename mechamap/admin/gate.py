@@ -1,0 +1,167 @@
+"""The gate of the console: session, role and form token are checked before a view runs; acts are recorded.
+
+Flask-Admin 2.2 lets everyone in and takes any POST by default; ``ConsoleView`` turns both around.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from flask import Response, flash, g, jsonify, redirect, render_template, request, url_for
+from flask_admin import BaseView
+
+from mechamap.auth.signin import Operator
+from mechamap.domain.errors import InvalidRequest, RealtimeError
+from mechamap.services import Services
+
+from . import session
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
+LIVE_PATH = "/admin/live.json"
+
+
+def check_form() -> None:
+    """Refuse a POST whose form this session was not given.
+
+    Raises:
+        InvalidRequest
+    """
+    if not session.owns_form(request.form.get("csrf_token", "")):
+        raise InvalidRequest(
+            "This form was not made for your present session. Open the page again and repeat.",
+            code="csrf_refused",
+        )
+
+
+def record(
+    services: Services, actor: str, action: str, target: str, *, outcome: str = "ok", detail: str = ""
+) -> None:
+    """One row of the audit log, with the address and the id of the present request."""
+    services.audit.record(
+        actor,
+        action,
+        target,
+        outcome=outcome,
+        detail=detail,
+        address=request.remote_addr,
+        request_id=g.get("request_id"),
+    )
+
+
+class ConsoleView(BaseView):
+    """A page of the console. Nothing of it answers a stranger.
+
+    Views are made per application and hold what they need; the present operator is in ``flask.g``.
+    """
+
+    def __init__(self, services: Services, name: str, endpoint: str, url: str | None = None) -> None:
+        super().__init__(name=name, endpoint=endpoint, url=url)
+        self.services = services
+
+    def is_accessible(self) -> bool:
+        """Whether an operator who still may be one stands behind the request.
+
+        Raises:
+            DirectoryUnavailable: the role cannot be checked now, so nobody enters.
+        """
+        if "operator" not in g:
+            g.operator = self._operator()
+        return not isinstance(g.operator, session.Ended)
+
+    def inaccessible_callback(self, name: str, **kwargs: Any) -> Any:
+        why: session.Ended = g.operator
+        if request.path == LIVE_PATH:
+            answer = {"success": False, "code": why.value, "message": "Sign in to the console."}
+            return jsonify(answer), 401, {"WWW-Authenticate": "Session"}
+        asked = request.full_path.rstrip("?") if request.method == "GET" else None
+        code = None if why is session.Ended.SIGNED_OUT else why.value
+        return redirect(url_for("console_signin.form", why=code, next=asked))
+
+    def _handle_view(self, name: str, **kwargs: Any) -> Any:
+        refused = super()._handle_view(name, **kwargs)
+        if refused is None and request.method not in READING:
+            check_form()
+        return refused
+
+    def _run_view(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        # Flask-Admin 2.2 calls the view a second time, with other arguments, after any TypeError inside it.
+        return fn(self, *args, **kwargs)
+
+    def _operator(self) -> Operator | session.Ended:
+        user_id = session.resume(polling=request.path == LIVE_PATH)
+        if isinstance(user_id, session.Ended):
+            return user_id
+        operator = self.services.sign_in.still(user_id)
+        if operator is None:
+            session.end()
+            who = f"admin:{user_id}"
+            record(self.services, who, "console.role_lost", f"user:{user_id}", outcome="role_lost")
+            return session.Ended.ROLE_LOST
+        return operator
+
+    @property
+    def operator(self) -> Operator:
+        return g.operator
+
+    @property
+    def actor(self) -> str:
+        """The operator as the audit log names people."""
+        return f"admin:{self.operator.user_id}"
+
+    def page(self, template: str, status: int = 200, **facts: Any) -> Response:
+        """A page of the console in full."""
+        facts.setdefault("operator", self.operator)
+        body = self.render(f"console/{template}.html", form_token=session.form_token, **facts)
+        return Response(body, status, mimetype="text/html")
+
+    def act(self, action: str, target: str, work: Callable[[], T], detail: Callable[[T], str] = str) -> T:
+        """Do ``work`` for the operator and record it, whether it succeeded or was refused.
+
+        Raises:
+            RealtimeError: what ``work`` raised.
+        """
+        try:
+            done = work()
+        except RealtimeError as err:
+            record(self.services, self.actor, action, target, outcome=err.code, detail=err.message)
+            raise
+        record(self.services, self.actor, action, target, detail=detail(done))
+        log.info("console_action", extra={"actor": self.actor, "action": action, "target": target})
+        return done
+
+    def done(self, sentence: str, endpoint: str, **values: Any) -> Any:
+        """Back to a page, which shows ``sentence``."""
+        flash(sentence, "done")
+        return redirect(url_for(endpoint, **values), 303)
+
+
+class LiveView(ConsoleView):
+    """A page whose parts renew themselves: the same templates make the page and, alone, the parts.
+
+    Attributes:
+        fragments: templates under ``console/live/``; each fills the element ``live-NAME`` of the page.
+    """
+
+    fragments: tuple[str, ...] = ()
+
+    def facts(self) -> dict[str, Any]:
+        """What the templates show, read now; never raises because something of the cluster is away."""
+        raise NotImplementedError
+
+    def live(self) -> dict[str, Any]:
+        """The parts and the figures for the chart."""
+        facts = self.facts()
+        snapshot = facts["snapshot"]
+        return {
+            "at": round(time.time(), 1),
+            "connections": snapshot.totals.connections if snapshot.totals else None,
+            "spoken": snapshot.spoken,
+            "fragments": {
+                name: render_template(f"console/live/{name}.html", **facts) for name in self.fragments
+            },
+        }

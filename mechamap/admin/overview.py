@@ -1,0 +1,43 @@
+"""The first page: how many are connected, whether everything is well, which workers and channels carry it."""
+
+from typing import Any
+
+from flask import Response, jsonify, request
+from flask_admin import expose
+
+from mechamap.domain.errors import NotFound
+from mechamap.services import Services
+
+from .gate import LiveView
+from .snapshot import take
+
+BUSIEST = 8
+
+
+class Overview(LiveView):
+    fragments = ("problem", "totals", "health", "busiest", "workers")
+
+    def __init__(self, services: Services) -> None:
+        super().__init__(services, name="Overview", endpoint="console", url="/admin")
+        self.live_views: dict[str, LiveView] = {}
+
+    def facts(self) -> dict[str, Any]:
+        snapshot = take(self.services)
+        return {
+            "snapshot": snapshot,
+            "busiest": snapshot.channels[:BUSIEST],
+            "demo": self.services.settings.demo,
+            "base_url": self.services.settings.base_url,
+        }
+
+    @expose("/")
+    def index(self) -> Response:
+        return self.page("overview", **self.facts())
+
+    @expose("/live.json")
+    def live_json(self) -> Response:
+        """The parts of the page that ``?page=`` names: one path for all, which the request log leaves out."""
+        view = self.live_views.get(request.args.get("page", self.endpoint))
+        if view is None:
+            raise NotFound("No live page has this name.", code="page_unknown")
+        return jsonify(view.live())
