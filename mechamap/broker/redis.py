@@ -70,7 +70,7 @@ class RedisBroker:
         )
         self._delivery: Delivery | None = None
         self._threads: list[threading.Thread] = []
-        self._last = b""
+        self._last: bytes | None = None
         self._malformed = 0
         self._malformed_told = 0
         self._malformed_told_at = 0.0
@@ -136,6 +136,10 @@ class RedisBroker:
             except redis.RedisError as err:
                 return BrokerState(False, "redis", f"Redis does not answer ({type(err).__name__}).")
             return BrokerState(True, "redis", "Redis answers; no worker runs in this process.")
+        if not all(thread.is_alive() for thread in self._threads):
+            return BrokerState(
+                False, "redis", "A thread of the broker has ended: this worker must be replaced."
+            )
         if not self._listener.hearing:
             return BrokerState(
                 False, "redis", f"This worker hears nothing from Redis ({self._listener.failure})."

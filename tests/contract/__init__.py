@@ -1,1 +1,1 @@
-"""One suite per protocol, run against every implementation; and what only the Redis implementations promise."""
+"""One suite per protocol, run against every implementation; and what only those on Redis promise."""

@@ -1,5 +1,7 @@
 """Workers of every kind of broker and roster, stopped after the test."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
@@ -12,11 +14,11 @@ from mechamap.broker.redis import RedisBroker
 from mechamap.presence.protocol import WorkerRecord
 from mechamap.presence.redis import RedisRoster
 from tests.contract.recorder import Recorder
-from tests.services.processes import wait_until
+from tests.services.processes import ROOT, clean_environment, wait_until
 from tests.services.redis import RedisServer
 
-LEASE = 2.0
-"""A fifth of the real one, so that a test sees it end."""
+LEASE = 1.5
+"""Seconds instead of ten, so that a test sees it end."""
 
 
 @dataclass(slots=True)
@@ -51,8 +53,30 @@ def redis_worker(redis_server: RedisServer) -> Iterator[Hire]:
         return worker
 
     yield hire
+    if redis_server.running:
+        redis_server.resume()  # stopping would wait for a paused one
     for broker in hired:
         broker.stop()
+
+
+@pytest.fixture
+def process(redis_server: RedisServer) -> Iterator[subprocess.Popen]:
+    """A worker in its own process, unpatched, with two subscribers of ``public:news`` and one connection."""
+    command = [sys.executable, "-m", "tests.contract.worker", redis_server.url, "apart", str(LEASE)]
+    child = subprocess.Popen(
+        [*command, "public:news", "public:news"],
+        cwd=ROOT,
+        env=clean_environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert child.stdout.readline() == "ready\n"
+        yield child
+    finally:
+        child.kill()
+        child.wait()
+        child.stdout.close()
 
 
 @pytest.fixture(params=["memory", "redis"])
@@ -92,5 +116,7 @@ def redis_roster(redis_server: RedisServer) -> Iterator[Callable[..., RedisRoste
         return roster
 
     yield make
+    if redis_server.running:
+        redis_server.resume()
     for roster in made:
         roster.stop()

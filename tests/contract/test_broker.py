@@ -193,8 +193,26 @@ def test_a_command_that_fails_does_not_stop_the_next_event(worker: Worker):
 
 @pytest.mark.parametrize(
     "data",
-    [float("nan"), [float("inf")], {"a": float("-inf")}, "\ud800", {"\udfff": 1}, nested(33), nested(5000), {1, 2}],
-    ids=["nan", "infinity", "minus infinity", "surrogate", "surrogate key", "too deep", "far too deep", "no json"],
+    [
+        float("nan"),
+        [float("inf")],
+        {"a": float("-inf")},
+        "\ud800",
+        {"\udfff": 1},
+        nested(33),
+        nested(5000),
+        {1, 2},
+    ],
+    ids=[
+        "nan",
+        "infinity",
+        "minus infinity",
+        "surrogate",
+        "surrogate key",
+        "too deep",
+        "far too deep",
+        "no json",
+    ],
 )
 def test_data_that_is_not_json_is_refused_and_reaches_nobody(worker: Worker, data: object):
     worker.broker.subscribe("public:news")
