@@ -10,6 +10,7 @@ Corrects python-socketio 5.18.1:
 * a malformed packet ends its session.
 """
 
+import io
 import logging
 from collections.abc import Callable
 from functools import partial
@@ -29,7 +30,7 @@ LOG = logging.getLogger(__name__)
 MAX_NAMESPACES = 16  # per transport; only matters where every namespace is served
 INTERNAL_ERROR = {"message": "Internal error"}
 INVALID_NAMESPACE = {"message": "Invalid namespace"}
-NO_HANDSHAKE_KEYS = frozenset(("wsgi.websocket", "wsgi.input", "gunicorn.sock"))
+HANDSHAKE_OBJECTS = frozenset(("wsgi.websocket", "wsgi.input", "gunicorn.sock"))
 
 
 class Server(socketio.Server):
@@ -95,7 +96,8 @@ class Server(socketio.Server):
 
     def _handle_eio_connect(self, eio_sid: str, environ: dict) -> None:
         # the handshake's live objects must not outlive it: they hold the HTTP handler and its buffers
-        kept = {key: value for key, value in environ.items() if key not in NO_HANDSHAKE_KEYS}
+        kept = {key: value for key, value in environ.items() if key not in HANDSHAKE_OBJECTS}
+        kept["wsgi.input"] = io.BytesIO()
         super()._handle_eio_connect(eio_sid, kept)
 
     def _handle_eio_message(self, eio_sid: str, data: str | bytes) -> None:

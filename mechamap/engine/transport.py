@@ -181,8 +181,9 @@ class TransportServer(engineio.Server):
 
     @property
     def _io_timeout(self) -> float:
-        # a living peer answers a ping within this time, and reads our answer within it too
-        return self.limits.ping_interval + self.limits.ping_timeout
+        # a living peer answers a ping and takes what we write within interval and timeout; the margin leaves
+        # the verdict to the ping, whose reason is the honest one
+        return self.limits.ping_interval + self.limits.ping_timeout + self.limits.close_timeout
 
     def _cookie(self, sid: str) -> list[tuple[str, str]]:
         if not self.cookie:

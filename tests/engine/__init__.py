@@ -1,0 +1,1 @@
+"""Tests of the transport, most of them against the real gunicorn worker."""

@@ -1,0 +1,106 @@
+"""Packets: what is refused, what is encoded once, and that both transports read the same."""
+
+import pytest
+from engineio import packet as eio
+from hypothesis import given
+from hypothesis import strategies as st
+from socketio import packet as sio
+
+from mechamap.engine.packets import MAX_DEPTH, EnginePacket, Packet, PacketError, wire
+
+scalars = (
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=10) | st.binary(max_size=5)
+)
+values = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+)
+
+
+def decode(parts: list[str | bytes]) -> Packet:
+    packet = Packet(encoded_packet=parts[0])
+    for part in parts[1:]:
+        packet.add_attachment(part)
+    return packet
+
+
+@given(st.lists(values, max_size=3), st.none() | st.integers(0, 10**15 - 1))
+def test_what_is_encoded_is_what_is_decoded(arguments, id):
+    encoded = Packet(sio.EVENT, namespace="/n", data=["event", *arguments], id=id).encode()
+    decoded = decode(encoded if isinstance(encoded, list) else [encoded])
+    assert (decoded.data, decoded.namespace, decoded.id) == (["event", *arguments], "/n", id)
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_a_packet_or_a_packet_error(text):
+    try:
+        Packet(encoded_packet="2" + text)
+    except PacketError:
+        pass
+
+
+@pytest.mark.parametrize(
+    "text", ["7", "x", '511-["e"]', '50-["e"]', '21-["e"]', '5["e"]', "2", "2{}", "2[1]"]
+)
+def test_a_malformed_head_is_refused(text):
+    with pytest.raises(PacketError):
+        Packet(encoded_packet=text)
+
+
+@pytest.mark.parametrize("name", ["connect", "connect_error", "disconnect", "newListener"])
+def test_a_client_cannot_name_its_event_like_a_lifecycle_handler(name):
+    with pytest.raises(PacketError, match="reserved"):
+        Packet(encoded_packet=f'2["{name}"]')
+
+
+def test_data_may_be_nested_to_the_limit_and_no_deeper():
+    def nested(depth):
+        return '2["e",' + "[" * (depth - 1) + "]" * (depth - 1) + "]"
+
+    assert Packet(encoded_packet=nested(MAX_DEPTH)).data[0] == "e"
+    with pytest.raises(PacketError, match=str(MAX_DEPTH)):
+        Packet(encoded_packet=nested(MAX_DEPTH + 1))
+
+
+def test_many_lists_side_by_side_are_not_deep():
+    assert len(Packet(encoded_packet='2["e",' + "[]," * 500 + "[]]").data) == 502
+
+
+@pytest.mark.parametrize("number", ["1", "-1", '"0"', "true", "null"])
+def test_a_placeholder_must_refer_to_an_attachment(number):
+    packet = Packet(encoded_packet='51-["e",{"_placeholder":true,"num":' + number + "}]")
+    with pytest.raises(PacketError):
+        packet.add_attachment(b"x")
+
+
+def test_a_namespace_query_is_ignored_as_old_clients_send_it():
+    assert Packet(encoded_packet='0/n?token=x,{"a":1}').namespace == "/n"
+
+
+def test_bytes_inside_a_tuple_are_an_attachment():
+    encoded = Packet(sio.EVENT, data=["e", ({"b": b"x"},)]).encode()
+    assert encoded == ['51-["e",[{"b":{"_placeholder":true,"num":0}}]]', b"x"]
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_binary_packet_reads_right_on_both_transports_in_any_order(first):
+    packet = EnginePacket(eio.MESSAGE, b"\x00\xff")
+    assert packet.encode(b64=first) == ("bAP8=" if first else b"\x00\xff")
+    assert packet.encode(b64=not first) == (b"\x00\xff" if first else "bAP8=")
+
+
+def test_the_frame_of_a_packet_is_built_once():
+    packet = EnginePacket(eio.MESSAGE, "2[]")
+    assert packet.frame is packet.frame
+    assert packet.size == len(packet.frame) == 6
+
+
+def test_one_event_with_attachments_is_one_packet_each():
+    packets = wire(Packet(sio.EVENT, data=["e", b"1", b"2"]))
+    assert [packet.binary for packet in packets] == [False, True, True]
+
+
+@pytest.mark.parametrize("text", ["", "7", "b*", "bAP8"])
+def test_a_malformed_engine_packet_is_refused(text):
+    with pytest.raises(PacketError):
+        EnginePacket(encoded_packet=text)

@@ -1,0 +1,207 @@
+"""The small parts: ids, slots, outbox, lane, clock."""
+
+from types import SimpleNamespace
+
+import gevent
+import pytest
+
+from mechamap.engine import ids, slots
+from mechamap.engine.clock import Clock
+from mechamap.engine.lane import Lane
+from mechamap.engine.outbox import Outbox
+
+
+def packet(size: int) -> SimpleNamespace:
+    return SimpleNamespace(size=size)
+
+
+# --- ids and slots ---
+
+
+@pytest.mark.parametrize("slot", [0, 1, 9, 4242])
+def test_an_id_tells_its_slot(slot):
+    id = ids.new_id(slot)
+    assert ids.slot_of(id) == slot
+    assert ids.is_id(id)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "1.2", "0" * 17 + "." + "1" * 20, "1" * 17 + "." + "1" * 20 + "\n", None, 5]
+)
+def test_what_is_no_id_has_no_slot(text):
+    assert ids.slot_of(text) is None
+
+
+def test_ids_do_not_repeat():
+    assert len({ids.new_id(0) for _ in range(10_000)}) == 10_000
+
+
+def test_a_new_worker_takes_the_lowest_free_slot():
+    arbiter = SimpleNamespace(WORKERS={})
+
+    def fork(pid):
+        worker = SimpleNamespace()
+        slots.pre_fork(arbiter, worker)
+        arbiter.WORKERS[pid] = worker
+        return worker.slot
+
+    assert [fork(pid) for pid in (10, 11, 12)] == [0, 1, 2]
+    del arbiter.WORKERS[11]
+    assert fork(13) == 1
+    assert fork(14) == 3
+
+
+def test_without_gunicorn_the_slot_is_zero():
+    assert slots.current_slot() == 0
+
+
+# --- outbox ---
+
+
+def test_an_outbox_gives_back_what_was_put_in_order():
+    outbox, packets = Outbox(10, 1000), [packet(1) for _ in range(3)]
+    assert [outbox.put(p) for p in packets] == [True] * 3
+    assert outbox.take() == packets
+    assert outbox.take() == []
+
+
+def test_an_outbox_is_bounded_in_packets():
+    outbox = Outbox(2, 1000)
+    assert [outbox.put(packet(1)) for _ in range(3)] == [True, True, False]
+
+
+def test_bytes_count_until_they_are_written_not_until_they_are_taken():
+    outbox = Outbox(10, 100)
+    assert outbox.put(packet(60))
+    taken = outbox.take()
+    assert not outbox.put(packet(60))
+    outbox.sent(taken)
+    assert outbox.put(packet(60))
+
+
+def test_a_closed_outbox_takes_nothing_and_gives_the_rest():
+    outbox = Outbox(10, 100)
+    outbox.put(packet(1))
+    outbox.close()
+    assert not outbox.put(packet(1))
+    outbox.wait()
+    assert len(outbox.take()) == 1
+
+
+def test_waiting_ends_with_the_next_packet():
+    outbox = Outbox(10, 100)
+    waiter = gevent.spawn(outbox.wait)
+    gevent.sleep(0.01)
+    assert not waiter.dead
+    outbox.put(packet(1))
+    waiter.join(1)
+    assert waiter.dead
+
+
+def test_discarding_frees_the_bytes():
+    outbox = Outbox(10, 100)
+    outbox.put(packet(100))
+    outbox.discard()
+    assert outbox.bytes == 0
+    assert outbox.put(packet(100))
+
+
+# --- lane ---
+
+
+def test_a_lane_runs_one_piece_at_a_time_in_order():
+    lane, seen = Lane(10), []
+
+    def work(number, seconds):
+        gevent.sleep(seconds)
+        seen.append(number)
+
+    lane.add(lambda: work(1, 0.02))
+    lane.add(lambda: work(2, 0))
+    lane.join(1)
+    assert seen == [1, 2]
+
+
+def test_a_full_lane_makes_its_reader_wait():
+    lane, gate = Lane(2), gevent.event.Event()
+    lane.add(gate.wait)
+    gevent.sleep(0)
+    lane.add(lambda: None)
+    lane.add(lambda: None)
+    reader = gevent.spawn(lane.add, lambda: None)
+    gevent.sleep(0.01)
+    assert not reader.dead
+    gate.set()
+    reader.join(1)
+    assert reader.dead
+
+
+def test_a_failing_piece_does_not_stop_the_next(caplog):
+    lane, seen = Lane(10), []
+    lane.add(lambda: 1 / 0)
+    lane.add(lambda: seen.append(1))
+    lane.join(1)
+    assert seen == [1]
+    assert "event_handler_failed" in caplog.text
+
+
+@pytest.mark.parametrize(("discard", "expected"), [(True, []), (False, [1])])
+def test_a_closed_lane_finishes_or_forgets_what_waits(discard, expected):
+    lane, seen = Lane(10), []
+    lane.add(lambda: gevent.sleep(0.01))
+    gevent.sleep(0)
+    lane.add(lambda: seen.append(1))
+    lane.close(discard=discard)
+    lane.add(lambda: seen.append(2))
+    lane.join(1)
+    assert seen == expected
+
+
+def test_a_busy_lane_lets_others_run():
+    lane, seen = Lane(10_000), []
+    ticker = gevent.spawn(lambda: [(gevent.sleep(0.001), seen.append(len(lane))) for _ in range(3)])
+
+    def spin():
+        sum(range(20_000))
+
+    for _ in range(500):
+        lane.add(spin)
+    ticker.join(5)
+    assert seen[0] > 0, "the ticker ran only after all the work was done"
+    lane.close(discard=True)
+
+
+# --- clock ---
+
+
+def test_deadlines_run_in_the_order_of_their_times():
+    clock, seen = Clock(), []
+    clock.after(0.03, lambda: seen.append("late"))
+    clock.after(0.01, lambda: seen.append("early"))
+    clock.after(0.02, lambda: seen.append("cancelled")).cancel()
+    gevent.sleep(0.08)
+    clock.stop()
+    assert seen == ["early", "late"]
+
+
+def test_a_failing_deadline_does_not_stop_the_clock(caplog):
+    clock, seen = Clock(), []
+    clock.after(0.001, lambda: 1 / 0)
+    clock.after(0.002, lambda: seen.append(1))
+    gevent.sleep(0.03)
+    clock.stop()
+    assert seen == [1]
+    assert "deadline_failed" in caplog.text
+
+
+def test_deadlines_are_kept_to_the_millisecond():
+    clock, late = Clock(), []
+    loop = gevent.get_hub().loop
+    for n in range(1, 6):
+        loop.update_now()
+        due = gevent.get_hub().loop.now() + n * 0.01
+        clock.after(n * 0.01, lambda due=due: late.append(gevent.get_hub().loop.now() - due))
+    gevent.sleep(0.1)
+    clock.stop()
+    assert len(late) == 5
+    assert min(late) > -0.002
