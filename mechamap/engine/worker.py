@@ -44,7 +44,7 @@ class Worker(GeventWebSocketWorker):
                 gevent.sleep(_TICK)
             self._drain(listeners)
         finally:
-            heartbeat.kill(block=False)
+            heartbeat.kill()  # waits: gunicorn closes the file it touches right after
 
     def _heartbeat(self) -> None:
         while True:

@@ -120,8 +120,8 @@ def test_any_payload_of_any_type_is_answered_and_disturbs_nobody(site, event):
     time.sleep(1.1)  # all this was more than a browser may send in a second
     assert browser.emit_ack("ping")["timestamp"]
     assert neighbour.emit_ack("ping")["timestamp"]
-    assert browser.connected
-    assert neighbour.connected
+    assert browser.connected()
+    assert neighbour.connected()
 
 
 def test_a_missing_channel_is_named_in_the_plans_words(site):

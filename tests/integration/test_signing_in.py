@@ -141,4 +141,4 @@ def test_a_foreign_origin_is_refused_before_anything_else(site):
     )
     assert refusal["type"] == "TransportError"
     allowed = {"Origin": "https://mechamap.com"}
-    assert site.browser(2, transports=["websocket"], extraHeaders=allowed).connected
+    assert site.browser(2, transports=["websocket"], extraHeaders=allowed).connected()
