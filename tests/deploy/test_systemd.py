@@ -2,13 +2,15 @@
 
 import configparser
 import shutil
+import socket
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from mechamap.settings import load
-from tests.services.processes import ROOT
+from tests.services.application import Serve
+from tests.services.processes import ROOT, private_directory
 
 from .dockerfile import read_dockerfile
 from .test_compose import graceful_timeout
@@ -82,6 +84,19 @@ def test_every_allowed_connection_finds_a_descriptor(
     service: configparser.SectionProxy, tmp_path: Path
 ) -> None:
     assert int(service["LimitNOFILE"]) > 2 * load({"INSTANCE_PATH": str(tmp_path)}).max_connections
+
+
+def test_the_server_tells_systemd_when_it_is_up(serve: Serve, service: configparser.SectionProxy) -> None:
+    assert service["Type"] == "notify"
+    folder = private_directory("notify")
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+            systemd.bind(str(folder / "socket"))
+            systemd.settimeout(10)
+            serve(NOTIFY_SOCKET=str(folder / "socket"))
+            assert b"READY=1" in systemd.recv(4096)
+    finally:
+        shutil.rmtree(folder)
 
 
 def test_it_runs_as_a_user_of_its_own(service: configparser.SectionProxy) -> None:
