@@ -7,7 +7,7 @@ import signal
 
 from flask import Flask
 
-from mechamap import health, logs
+from mechamap import admin, cli, demo, health, logs
 from mechamap.api import broadcast, operator
 from mechamap.auth import jwt
 from mechamap.auth.authenticator import TokenAuthenticator
@@ -142,6 +142,9 @@ def compose(settings: Settings) -> Flask:
     app.register_blueprint(broadcast.blueprint(publisher, keyring, limits))
     app.register_blueprint(operator.blueprint(operations, settings.secret_key))
     app.register_blueprint(health.blueprint(runtime.checks, metrics.render))
+    app.register_blueprint(demo.blueprint(services))
+    admin.init_app(app, services)
+    cli.register(app, services)
     app.extensions["mechamap"] = services
     app.wsgi_app = TrustedProxies(app.wsgi_app, settings.trusted_proxies)
     return app
