@@ -8,6 +8,7 @@ per channel named, so "everything sent so far is confirmed" is a comparison of t
 """
 
 import logging
+import os
 import random
 import socket
 import threading
@@ -220,11 +221,15 @@ class Listener:
         """Make the reading thread see the end of the connection and replace it."""
         connection = self._connection
         sock = connection._get_socket() if connection is not None else None
-        if sock is not None:
-            try:
-                sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass  # ended already
+        if sock is None:
+            return
+        try:
+            # Through a second descriptor: shutdown() of a TLS socket takes its TLS away under the thread that
+            # reads.
+            with socket.socket(fileno=os.dup(sock.fileno())) as twin:
+                twin.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # ended already
 
 
 def _describe(err: Exception) -> str:
