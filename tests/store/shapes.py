@@ -1,4 +1,4 @@
-"""Laravel's tables in every shape the server must read: the application's own, the plan's, and two older ones.
+"""Laravel's tables in every shape the server must read: the application's, the plan's, and two older ones.
 
 Written once, in MariaDB's words, as the application's dump has them (columns that nothing here reads are left
 out); `for_sqlite` says the same to SQLite.
@@ -14,7 +14,7 @@ CREATE TABLE users (
   email varchar(191) NOT NULL,
   password varchar(191) NOT NULL DEFAULT '',
   role varchar(50) DEFAULT 'member',
-  role_group enum('system_management','community_management','community_members','business_partners') DEFAULT NULL,
+  role_group enum('system_management','community_management','community_members') DEFAULT NULL,
   status varchar(191) NOT NULL DEFAULT 'Registered',
   is_active tinyint(1) NOT NULL DEFAULT 1,
   banned_at timestamp NULL DEFAULT NULL,
@@ -111,7 +111,9 @@ CREATE TABLE notifications (
   KEY notifications_notifiable_index (notifiable_type, notifiable_id)
 )"""
 
-CUSTOM_NOTIFICATIONS = NOTIFICATIONS.replace("CREATE TABLE notifications", "CREATE TABLE custom_notifications")
+CUSTOM_NOTIFICATIONS = NOTIFICATIONS.replace(
+    "CREATE TABLE notifications", "CREATE TABLE custom_notifications"
+)
 
 APPLICATION = (USERS, TOKENS, FORUMS, THREADS, NOTIFICATIONS)
 """The real application's tables as they are today."""
@@ -123,19 +125,23 @@ STOCK_LARAVEL = (USERS, TOKENS, FORUMS, THREADS, MORPH_NOTIFICATIONS)
 """Any Laravel site that keeps its notifications the framework's way."""
 
 PLAN = (
-    "CREATE TABLE users (id bigint NOT NULL PRIMARY KEY, name varchar(191), email varchar(191), role varchar(50))",
+    "CREATE TABLE users"
+    " (id bigint NOT NULL PRIMARY KEY, name varchar(191), email varchar(191), role varchar(50))",
     "CREATE TABLE forums (id bigint NOT NULL PRIMARY KEY, required_role varchar(50))",
     "CREATE TABLE threads (id bigint NOT NULL PRIMARY KEY, forum_id bigint)",
-    "CREATE TABLE notifications (id bigint NOT NULL PRIMARY KEY, user_id bigint, is_read tinyint(1), read_at timestamp NULL)",
+    "CREATE TABLE notifications"
+    " (id bigint NOT NULL PRIMARY KEY, user_id bigint, is_read tinyint(1), read_at timestamp NULL)",
 )
 """The least that the plan asks for."""
 
 
 def for_sqlite(ddl: str) -> str:
-    """The same table for SQLite, which has no enumerations, no unsigned numbers, and its own word for AUTO_INCREMENT."""
+    """The same for SQLite, which has no enumerations, no unsigned numbers, and another AUTO_INCREMENT."""
     ddl = re.sub(r"enum\([^)]*\)", "varchar(50)", ddl)
     if "AUTO_INCREMENT" in ddl:
         ddl = ddl.replace("bigint unsigned NOT NULL AUTO_INCREMENT", "integer PRIMARY KEY AUTOINCREMENT")
         ddl = ddl.replace("  PRIMARY KEY (id),\n", "").replace("  PRIMARY KEY (id)\n", "")
-    ddl = re.sub(r",?\n  (UNIQUE )?KEY [^(]*(\([^)]*\))", lambda key: f",\n  UNIQUE {key[2]}" if key[1] else "", ddl)
-    return re.sub(r",\s*\n\)", "\n)", ddl.replace(" unsigned", ""))
+    ddl = re.sub(
+        r",?\n  (UNIQUE )?KEY [^(]*(\([^)]*\))", lambda key: f",\n  UNIQUE {key[2]}" if key[1] else "", ddl
+    )
+    return re.sub(r",\s*\n\)", "\n)", ddl.replace(" unsigned", "").replace("tinyint(1)", "tinyint"))

@@ -44,9 +44,12 @@ class Site:
             result = connection.execute(text(sql), parameters)
             return list(result) if result.returns_rows else []
 
-    def add(self, table: str, **values: Any) -> None:
-        """One row."""
-        self.execute(f"INSERT INTO {table} ({', '.join(values)}) VALUES ({', '.join(':' + each for each in values)})", **values)
+    def add(self, table: str, *rows: dict[str, Any], **values: Any) -> None:
+        """Rows with the same columns, or one row of keyword arguments."""
+        rows = rows or (values,)
+        columns, places = ", ".join(rows[0]), ", ".join(f":{name}" for name in rows[0])
+        with self.engine.begin() as connection:
+            connection.execute(text(f"INSERT INTO {table} ({columns}) VALUES ({places})"), list(rows))
 
     def add_user(self, user_id: int, name: str = "", **values: Any) -> None:
         """A user of the application who may sign in, unless `values` say otherwise."""
@@ -91,7 +94,9 @@ def server_for(tmp_path: Path) -> Iterator[Serving]:
     """Builds the server's side for a database URL and settings in capitals."""
     made: list[Server] = []
 
-    def build(url: str | None = None, *, own: str | None = None, migrate: bool = True, **environment: str) -> Server:
+    def build(
+        url: str | None = None, *, own: str | None = None, migrate: bool = True, **environment: str
+    ) -> Server:
         instance = tmp_path / f"instance{len(made)}"
         given = {
             "APP_ENV": "testing",
@@ -118,10 +123,15 @@ def server_for(tmp_path: Path) -> Iterator[Serving]:
 
 @pytest.fixture(params=["sqlite", "mariadb"])
 def own_server(request: pytest.FixtureRequest, server_for: Serving) -> Server:
-    """A server whose own tables are on SQLite, and on MariaDB."""
+    """A server whose own tables are empty, on SQLite and on MariaDB (made there once: it takes a second)."""
     if request.param == "sqlite":
         return server_for()
-    return server_for(own=request.getfixturevalue("mariadb_server").create_database(f"own{next(_numbers)}"))
+    mariadb = request.getfixturevalue("mariadb_server")
+    mariadb.execute("CREATE DATABASE IF NOT EXISTS own_tables")
+    server = server_for(own=mariadb.url("own_tables"))
+    for table in ("rt_api_keys", "rt_audit_log", "rt_revoked_tokens"):
+        mariadb.execute(f"DELETE FROM {table}", database="own_tables")
+    return server
 
 
 class Statements(list[str]):

@@ -67,7 +67,9 @@ def test_an_abandoned_trial_leaves_the_next_caller_to_try(open_breaker: Breaker,
     open_breaker.admit()
 
 
-def test_a_trial_that_nobody_ends_does_not_lock_the_door_for_ever(open_breaker: Breaker, clock: Clock) -> None:
+def test_a_trial_that_nobody_ends_does_not_lock_the_door_for_ever(
+    open_breaker: Breaker, clock: Clock
+) -> None:
     clock.now += 3
     open_breaker.admit()
     clock.now += TRIAL_SECONDS

@@ -88,7 +88,9 @@ def test_a_failure_is_told_to_everyone_who_waits_and_not_remembered(table: Table
     gevent.sleep(0.01)
     gate.set()
     gevent.joinall(jobs)
-    assert [(type(job.exception), job.exception.retry_after) for job in jobs] == [(DirectoryUnavailable, 3)] * 3
+    assert [(type(job.exception), job.exception.retry_after) for job in jobs] == [
+        (DirectoryUnavailable, 3)
+    ] * 3
     table.error = None
     assert cache.get(1) == "row 1"
 

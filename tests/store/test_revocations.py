@@ -1,0 +1,57 @@
+"""Digests of tokens that were ended early."""
+
+import time
+
+from mechamap.store.revocations import Revocations, digest_of_jti, digest_of_token
+
+from .site import Server, Serving
+
+
+def rows_of(server: Server) -> int:
+    with server.databases.own.read() as connection:
+        return connection.exec_driver_sql("SELECT count(*) FROM rt_revoked_tokens").scalar_one()
+
+
+def test_a_revoked_digest_is_told_from_others(own_server: Server) -> None:
+    revocations = Revocations(own_server.databases.own, 60.0)
+    assert not revocations.any_revoked(["a" * 64, "b" * 64])
+    revocations.revoke("a" * 64, time.time() + 60, user_id=7)
+    assert revocations.any_revoked(["b" * 64, "a" * 64])
+    assert not revocations.any_revoked(["b" * 64])
+
+
+def test_another_process_notices_within_the_time_of_its_memory(own_server: Server) -> None:
+    ours, theirs = (Revocations(own_server.databases.own, seconds) for seconds in (60.0, 0.1))
+    assert not theirs.any_revoked(["a" * 64])
+    ours.revoke("a" * 64, time.time() + 60)
+    time.sleep(0.11)
+    assert theirs.any_revoked(["a" * 64])
+
+
+def test_revoking_twice_is_fine(own_server: Server) -> None:
+    revocations = Revocations(own_server.databases.own, 0.0)
+    for _ in range(2):
+        revocations.revoke("a" * 64, time.time() + 60)
+    assert rows_of(own_server) == 1
+
+
+def test_rows_of_tokens_that_have_long_ended_are_removed(own_server: Server) -> None:
+    revocations = Revocations(own_server.databases.own, 0.0)
+    revocations.revoke("a" * 64, time.time() - 3600)
+    revocations.revoke("b" * 64, time.time() - 10)
+    revocations.revoke("c" * 64, time.time() + 60)
+    assert rows_of(own_server) == 2
+
+
+def test_a_token_without_a_foreseeable_end_can_be_revoked(own_server: Server) -> None:
+    revocations = Revocations(own_server.databases.own, 0.0)
+    revocations.revoke("a" * 64, 1e15)
+    assert revocations.any_revoked(["a" * 64])
+
+
+def test_before_the_migrations_ran_nothing_is_revoked(server_for: Serving) -> None:
+    assert not Revocations(server_for(migrate=False).databases.own, 0.0).any_revoked(["a" * 64])
+
+
+def test_a_jti_never_names_the_token_of_the_same_text() -> None:
+    assert digest_of_jti("x") != digest_of_token("x")
