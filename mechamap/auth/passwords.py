@@ -16,7 +16,7 @@ DUMMY_HASH = "$2y$12$L9.bLHK6GZg.JZsgLFSL4e6NIXiJHLi5WWgQIdahm6HxnRgDJ1zIK"
 
 
 class Passwords:
-    """Compares passwords with hashes. Cost 12 takes a processor 260 ms; the hub stands still for 3 of them."""
+    """Compares passwords with hashes. Cost 12 takes a processor 260 ms; the hub stops for 3 of them."""
 
     def __init__(self) -> None:
         self._turn = BoundedSemaphore(CONCURRENT)
