@@ -39,8 +39,7 @@ def command_client(url: str, *, timeout: float = COMMAND_TIMEOUT) -> redis.Redis
 
 
 def listening_connection(url: str, *, timeout: float) -> redis.Connection:
-    """A connection to subscribe with, not connected yet. A read gives up after ``timeout`` seconds of
-    silence."""
+    """A connection to subscribe with, not connected yet. A read ends after ``timeout`` seconds of silence."""
     pool = redis.ConnectionPool.from_url(
         url,
         socket_connect_timeout=CONNECT_TIMEOUT,
@@ -88,7 +87,7 @@ def translated(what: str) -> Iterator[None]:
     try:
         yield
     except redis.RedisError as err:
-        raise BrokerUnavailable(f"Redis is away: {what}.") from err
+        raise BrokerUnavailable(f"Redis did not answer: {what}.") from err
 
 
 class Script:

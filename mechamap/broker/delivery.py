@@ -1,5 +1,4 @@
-"""The last step of a broker: each publication once, in order, into ``BrokerEvents``, which cannot break the
-broker by failing."""
+"""The last step of a broker: each publication once, in order, to ``BrokerEvents``; failures end here."""
 
 import logging
 from collections import OrderedDict
@@ -41,7 +40,7 @@ class Delivery:
             log.exception("delivery_failed", extra={"publication": publication.id})
 
     def command(self, command: Command) -> None:
-        """Deliver."""
+        """Deliver; commands have no copies."""
         try:
             self._events.on_command(command)
         except Exception:

@@ -42,12 +42,10 @@ return {now, 1}
 
 
 class Dispatch:
-    """Sends publications and commands. Raises redis-py's errors, and ``BrokerUnavailable`` when Redis was
-    late."""
+    """Sends messages. Raises redis-py's errors, and ``BrokerUnavailable`` if Redis was late."""
 
     def __init__(self, client: redis.Redis, leases: str, counts: str, channels: str) -> None:
-        """``leases`` is a key; ``counts`` and ``channels`` begin the names of count tables and pub/sub
-        channels."""
+        """``leases`` is a key; the others begin the names of count tables and of pub/sub channels."""
         self._client = client
         self._leases = leases
         self._counts = counts

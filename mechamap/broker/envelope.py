@@ -145,8 +145,8 @@ def _check_depth(text: bytes, data: object) -> None:
 
 
 def _place(err: Exception) -> str:
-    """Which rule broke. Only messages of msgspec's validation and of our own rules are known to quote no
-    values."""
+    """Where the rule broke: msgspec's own text may quote the message, the path in it does not."""
     if isinstance(err, InvalidField):
         return err.code
-    return str(err)[:200] if isinstance(err, msgspec.ValidationError) else type(err).__name__
+    _, found, path = str(err).rpartition(" - at ")
+    return path if found and isinstance(err, msgspec.ValidationError) else type(err).__name__

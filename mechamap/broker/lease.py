@@ -1,5 +1,4 @@
-"""A worker's tables in Redis and the lease that keeps them: what a dead worker left behind is ignored, then
-gone.
+"""A worker's tables in Redis and the lease that keeps them: what the dead leave is ignored, then gone.
 
 All workers stand in one sorted set with the moment their lease ends, by the clock of Redis; each has its own
 tables (hashes, sorted sets), which expire with the lease. Only the owner writes its tables.

@@ -1,5 +1,4 @@
-"""The subscribed connection of one worker: follows pub/sub channels, hands on their messages, reconnects by
-itself.
+"""The subscribed connection of one worker: follows pub/sub channels, hands messages on, reconnects.
 
 Not redis-py's ``PubSub``: there SUBSCRIBE returns before Redis confirmed it, a second thread may not send
 while one reads, and reconnecting is entangled with retries. Here the reading thread alone opens and closes
@@ -120,14 +119,13 @@ class Listener:
                 self._begin(connection)
                 self._read(connection)
             except (redis.RedisError, OSError) as err:
-                lost, self.failure = self._ready, _describe(err)
-                delay = FIRST_RETRY if lost else min(LAST_RETRY, delay * 2)
+                # The class only: texts of redis-py name the address.
+                self.failure = type(err).__name__
+                delay = FIRST_RETRY if self._ready else min(LAST_RETRY, delay * 2)
                 if not self._stopping.is_set():
-                    log.log(
-                        logging.WARNING if lost else logging.INFO,
-                        "broker_listener_down",
-                        extra={"error": self.failure, "retry_after": round(delay, 2)},
-                    )
+                    # A warning when it goes down or does not come up, not for every attempt after that.
+                    level = logging.WARNING if self._ready or not self._attempted else logging.DEBUG
+                    log.log(level, "broker_listener_down", extra={"error": self.failure})
             finally:
                 self._end(connection)
             # Half of the delay is chance, so that the workers of a machine do not return in step.
@@ -182,6 +180,7 @@ class Listener:
                 became_ready = not self._ready and self._confirmed >= self._needed
                 if became_ready:
                     self._ready = self._attempted = True
+                    self.failure = "no sign of life"
                     self.connects += 1
                 if self._confirmed >= self._sent:
                     self._changed.notify_all()
@@ -224,14 +223,8 @@ class Listener:
         if sock is None:
             return
         try:
-            # Through a second descriptor: shutdown() of a TLS socket takes its TLS away under the thread that
-            # reads.
+            # Through a second descriptor: shutdown() of a TLS socket takes its TLS away under the reader.
             with socket.socket(fileno=os.dup(sock.fileno())) as twin:
                 twin.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass  # ended already
-
-
-def _describe(err: Exception) -> str:
-    """The class only: texts of redis-py name the address."""
-    return type(err).__name__

@@ -15,8 +15,7 @@ from .protocol import BrokerEvents, BrokerState
 
 
 class MemoryBroker:
-    """``Broker`` and ``BrokerLink``: delivers in the publisher's greenlet before ``publish`` returns, without
-    yielding.
+    """``Broker`` and ``BrokerLink``: delivers in the publisher's greenlet, without yielding.
 
     A publication made while another is being delivered waits behind it, whoever made it; so there is one
     order, and ``publish`` from inside a delivery returns before its own.
@@ -32,9 +31,7 @@ class MemoryBroker:
 
     def publish(self, publication: Publication) -> Receipt:
         delivery = self._started()
-        encode_publication(
-            publication
-        )  # what Redis would refuse is refused here too: one worker today, two tomorrow
+        encode_publication(publication)  # what Redis would refuse is refused here too
         with self._lock:
             receipt = Receipt(publication.id, {room: self._subscribers[room] for room in publication.rooms})
             if receipt.total:

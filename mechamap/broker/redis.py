@@ -1,5 +1,4 @@
-"""The broker for several workers and machines: Redis puts the events of a channel in order and counts who
-listens.
+"""The broker for several workers and machines: Redis orders the events of a channel and counts who listens.
 
 Every canonical channel has a pub/sub channel of its own, which a worker follows while it has subscribers.
 Publishing is one round trip: a script counts the subscribers by the tables of the live workers and publishes

@@ -9,6 +9,7 @@ is ever written.
 import logging
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import redis
@@ -47,9 +48,18 @@ class _Count:
         return self.held + self.asked
 
 
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """What one round has to write: channels with their totals, and how many channels there are then."""
+
+    totals: dict[str, int]
+    size: int
+    fresh: bool
+    tickets: list[_Ticket]
+
+
 class Subscriptions:
-    """``run`` is the thread's body. Waiting subscribers are counted at once and taken back if they give
-    up."""
+    """``run`` is the thread's body. Who waits is counted at once, and taken back on giving up."""
 
     def __init__(self, listener: Listener, tables: LeasedTables, prefix: str) -> None:
         """``prefix`` begins the names of pub/sub channels."""
@@ -119,52 +129,51 @@ class Subscriptions:
     def run(self) -> None:
         """Keep Redis in agreement until ``stop``."""
         self._renewed = time.monotonic()
-        while True:
-            with self._changed:
-                pause = self._renewed + self._tables.lease * RENEW - time.monotonic()
-                self._changed.wait_for(lambda: self._stopping or self._fresh or self._dirty, max(0.0, pause))
-                if self._stopping:
-                    for ticket in self._tickets:
-                        ticket.answered.set()
-                    return
-                fresh, self._fresh = self._fresh, False
-                dirty, self._dirty = self._dirty, set()
-                tickets, self._tickets = self._tickets, []
-            agreed = self._agree(dirty, fresh)
+        while (work := self._take()) is not None:
+            agreed = self._agree(work)
             with self._changed:
                 if agreed:
-                    self._grant(tickets)
+                    self._grant(work.tickets)
                     continue
                 self._fresh = True
-                self._dirty |= dirty
-                self._tickets = [ticket for ticket in tickets if ticket.open] + self._tickets
-                if not self._stopping:
-                    self._changed.wait_for(lambda: self._stopping, RETRY)
+                self._dirty |= work.totals.keys()
+                self._tickets = [ticket for ticket in work.tickets if ticket.open] + self._tickets
+                self._changed.wait_for(lambda: self._stopping, RETRY)
 
-    def _agree(self, dirty: set[str], fresh: bool) -> bool:
-        """One round; False if Redis could not be brought along."""
+    def _take(self) -> _Round | None:
+        """Wait for something to do, or for the lease to need renewal; None at the end."""
         with self._changed:
-            totals = {
-                channel: self._total(channel) for channel in (self._books.keys() | dirty if fresh else dirty)
-            }
-            size = len(self._books)
-        self._listener.follow(self.name(channel) for channel, total in totals.items() if total)
-        self._listener.leave(self.name(channel) for channel, total in totals.items() if not total)
+            pause = self._renewed + self._tables.lease * RENEW - time.monotonic()
+            self._changed.wait_for(lambda: self._stopping or self._fresh or self._dirty, max(0.0, pause))
+            if self._stopping:
+                for ticket in self._tickets:
+                    ticket.answered.set()
+                return None
+            channels = self._books.keys() | self._dirty if self._fresh else self._dirty
+            totals = {channel: self._total(channel) for channel in channels}
+            work = _Round(totals, len(self._books), self._fresh, self._tickets)
+            self._fresh, self._dirty, self._tickets = False, set(), []
+            return work
+
+    def _agree(self, work: _Round) -> bool:
+        """One round; False if Redis could not be brought along."""
+        self._listener.follow(self.name(channel) for channel, total in work.totals.items() if total)
+        self._listener.leave(self.name(channel) for channel, total in work.totals.items() if not total)
         if not self._listener.settled(TIMEOUT):
             return False
-        rows: list[Row] = [
-            (TABLE, channel, str(total) if total else None) for channel, total in totals.items()
-        ]
+        rows: Iterator[Row] = (
+            (TABLE, channel, str(total) if total else None) for channel, total in work.totals.items()
+        )
         try:
-            sizes = self._tables.commit(rows, fresh=fresh)
+            sizes = self._tables.commit(rows, fresh=work.fresh)
         except redis.RedisError as err:
-            log.warning(
-                "broker_counts_not_written", extra={"error": type(err).__name__, "channels": len(rows)}
-            )
+            # A warning for the first round that fails; those after it begin afresh.
+            level = logging.DEBUG if work.fresh else logging.WARNING
+            log.log(level, "broker_counts_not_written", extra={"error": type(err).__name__})
             return False
         self._renewed = time.monotonic()
         # A mismatch means that Redis lost this worker's table: the next round writes all of it.
-        return sizes == (size,)
+        return sizes == (work.size,)
 
     def _total(self, channel: str) -> int:
         count = self._books.get(channel)

@@ -1,5 +1,4 @@
-"""This worker's part of the roster: the live connections, by user too, and which rows in Redis are out of
-date."""
+"""This worker's part of the roster: its live connections, and which rows in Redis are out of date."""
 
 import threading
 from collections.abc import Iterator, Mapping

@@ -1,5 +1,4 @@
-"""A roster inside one process. Enough for a server with one worker; a command line in another process sees
-nothing of it."""
+"""A roster inside one process. Enough for one worker; a command line, being another process, sees nothing."""
 
 import threading
 from collections.abc import Callable
@@ -8,8 +7,7 @@ from .protocol import ConnectionRecord, WorkerRecord
 
 
 class MemoryRoster:
-    """``Roster`` and ``RosterLink``: a dictionary. No lease, because the process that holds it is the
-    worker."""
+    """``Roster`` and ``RosterLink``: a dictionary. No lease: the process that holds it is the worker."""
 
     def __init__(self, worker_id: str) -> None:
         self.worker_id = worker_id

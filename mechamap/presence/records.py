@@ -1,5 +1,4 @@
-"""Roster entries as JSON in Redis. What cannot be read is passed over: other programs may write to Redis
-too."""
+"""Roster entries as JSON in Redis. What cannot be read is passed over: others may write there too."""
 
 import dataclasses
 import logging
@@ -18,8 +17,7 @@ _decoders = {kind: msgspec.json.Decoder(kind) for kind in (ConnectionRecord, Wor
 
 
 def encode(record: ConnectionRecord | WorkerRecord) -> str:
-    """The entry as JSON. Half surrogate pairs (a browser may send anything as its name) become question
-    marks."""
+    """The entry as JSON. Half surrogate pairs (browsers may send anything) become question marks."""
     try:
         return msgspec.json.encode(record).decode()
     except UnicodeEncodeError:

@@ -1,5 +1,4 @@
-"""The roster of several workers in Redis: each worker writes its own tables, whoever asks reads all of
-them."""
+"""The roster of several workers in Redis: each writes its own tables, whoever asks reads all."""
 
 import heapq
 import logging

@@ -127,9 +127,15 @@ def test_an_oversized_message_is_refused_whatever_it_holds():
 
 
 def test_what_is_wrong_is_told_without_what_the_message_held():
-    with pytest.raises(Malformed) as refused:
-        decode_publication(publication(event=["s3cret"], data="s3cret"))
-    assert "s3cret" not in str(refused.value)
+    for decode, message in (
+        (decode_publication, publication(event=["s3cret"], data="s3cret")),
+        (decode_publication, publication(s3cret="s3cret")),
+        (decode_publication, publication(channels=["s3cret"])),
+        (decode_command, command(action="s3cret")),
+    ):
+        with pytest.raises(Malformed) as refused:
+            decode(message)
+        assert "s3cret" not in str(refused.value)
 
 
 def test_malformed_messages_are_dropped_and_counted_and_the_next_event_arrives(
