@@ -35,7 +35,8 @@ class Revocations:
 
     def __init__(self, source: Source, seconds: float) -> None:
         self._source = source
-        self._known: FactCache[str, bool] = FactCache(self._load, seconds)
+        # by all the names of one token together, so that a sign-in asks once
+        self._known: FactCache[frozenset[str], bool] = FactCache(self._load, seconds)
 
     def revoke(self, digest: str, expires_at: float, user_id: int | None = None) -> None:
         """Revoke; doing it twice is fine. Rows of tokens that have ended anyway are removed on the way.
@@ -53,7 +54,7 @@ class Revocations:
                 )
             except IntegrityError:
                 pass  # revoked already
-        self._known.forget(digest)
+        self._known.clear()
 
     def any_revoked(self, digests: Collection[str]) -> bool:
         """Whether one of them is revoked.
@@ -61,9 +62,10 @@ class Revocations:
         Raises:
             Unavailable: it cannot be told now.
         """
-        return any(self._known.get(digest) for digest in digests)
+        return bool(self._known.get(frozenset(digests)))
 
-    def _load(self, digests: Collection[str]) -> dict[str, bool]:
+    def _load(self, tokens: Collection[frozenset[str]]) -> dict[frozenset[str], bool]:
+        digests = frozenset().union(*tokens)
         try:
             with self._source.read() as connection:
                 revoked = set(
@@ -72,4 +74,4 @@ class Revocations:
         except SchemaMismatch:
             # before the migrations ran nothing can have been revoked
             revoked = set()
-        return {digest: digest in revoked for digest in digests}
+        return {token: not token.isdisjoint(revoked) for token in tokens}
