@@ -1,10 +1,12 @@
 """``flask broadcast``: publish one event, as an operator."""
 
+import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from mechamap.domain.errors import InvalidRequest, PayloadTooLarge
+from mechamap.domain.wire import read_broadcast
 
 from .cluster import operations_of
 from .command import Command, json_option, pass_services
@@ -33,8 +35,10 @@ def command(services: "Services", channel: str, event: str, data: str, as_json: 
     flask broadcast private-user.22 notification.sent - < notification.json
     """
     value = read_data(data, services.settings.max_broadcast_bytes)
+    body = {"channel": channel, "event": event, "data": value}
+    read_broadcast(body, ORIGIN)  # what is malformed is said here, also while no server runs
     with audited(services.audit, "broadcast", channel, detail=f"event: {event}"):
-        receipt = operations_of(services).publish({"channel": channel, "event": event, "data": value}, ORIGIN)
+        receipt = operations_of(services).publish(body, ORIGIN)
     if as_json:
         print_json({"id": receipt.id, "channel": channel, "event": event, "subscribers": receipt.total})
         return
@@ -52,11 +56,7 @@ def read_data(text: str, limit: int) -> object:
     """
     import msgspec
 
-    body = (
-        click.get_binary_stream("stdin").read(limit + 1)
-        if text == "-"
-        else text.encode(errors="surrogateescape")
-    )
+    body = sys.stdin.buffer.read(limit + 1) if text == "-" else text.encode(errors="surrogateescape")
     if len(body) > limit:
         raise PayloadTooLarge("JSON", len(body), limit)
     try:

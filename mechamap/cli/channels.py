@@ -92,23 +92,26 @@ def explain(services: "Services", user_id: int, channel: str, as_json: bool) -> 
     click.secho(
         "allowed" if decision.allowed else "refused", fg="green" if decision.allowed else "red", nl=False
     )
-    click.echo(f"  user {user_id}, {wanted.name}  [{decision.code}]")
+    click.echo(f"  user {user_id}, {wanted.name}{'' if decision.allowed else f'  [{decision.code}]'}")
     told: list[tuple[str, object]] = [("why", decision.reason), ("rule", decision.rule)]
     if facts.user is not None:
-        told.append(
-            ("role", f"{facts.user.role or 'none'} ({level.label if level else 'no place on the ladder'})")
-        )
-    told += [(name, _row(row)) for name, row in asdict(facts).items() if row is not None]
+        told.append(("level", level.label if level else "none: the role has no place on the ladder"))
+    told += [(name, _row(name, row)) for name, row in asdict(facts).items() if row is not None]
     fields(told, indent="  ")
 
 
 def judged(services: "Services", user_id: int, channel: Channel) -> tuple[access.Facts, access.Decision]:
     """The verdict on a user with a good token, and the facts it rests on."""
     user = services.directory.user(user_id)
-    if user is None:
+    if user is None and services.directory.knows_users():
         reason = "No user has this id, so no token of theirs is accepted."
         return access.Facts(), access.Decision(False, access.RULES[channel.kind], reason, "user_unknown")
-    identity = Identity(user_id, user.role, user.name, TokenKind.JWT, None, "")
+    if user is None:
+        note(
+            "There is no table of users: judged without a role; at a connection the token's own role counts."
+        )
+    role, name = (user.role, user.name) if user else (None, None)
+    identity = Identity(user_id, role, name, TokenKind.JWT, None, "")
     return services.judge.facts(identity, channel), services.judge.decide(identity, channel)
 
 
@@ -119,10 +122,11 @@ def _ladder(ladder: Ladder) -> dict[str, list[str]]:
     }
 
 
-def _row(row: dict[str, object]) -> str:
-    """A row of facts in words."""
+def _row(kind: str, row: dict[str, object]) -> str:
+    """A row of facts in words; its own id, which the question named, is left out."""
     words = {True: "yes", False: "no", None: "none"}
     return ", ".join(
-        f"{name.replace('_', ' ')}: {words[value] if isinstance(value, bool | None) else value}"
+        f"{name.replace('_', ' ')} {words[value] if isinstance(value, bool | None) else value}"
         for name, value in row.items()
+        if name != f"{kind}_id"
     )

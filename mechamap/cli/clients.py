@@ -108,7 +108,11 @@ def kick(
         if as_json:
             print_json({"named": 0, "closed": 0, "open": 0})
         else:
-            note(f"There is nothing to close: {whom} has no connection.")
+            note(
+                "There is nothing to close: "
+                + ("nobody is" if everyone else f"{whom} is not")
+                + " connected."
+            )
         return
     confirm(f"Close {counted(closing.named, 'connection')} of {whom}?", yes=yes)
     with audited(

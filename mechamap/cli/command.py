@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from flask import Flask, current_app
-from flask.cli import AppGroup
+from flask.cli import AppGroup, with_appcontext
 
 from mechamap.domain.errors import RealtimeError
 
@@ -52,6 +52,7 @@ def attach(app: Flask, services: "Services") -> None:
 def pass_services(function: Callable[..., Any]) -> Callable[..., Any]:
     """The application's ``Services`` as the first argument."""
 
+    @with_appcontext  # Flask pushes a context for the commands it looks up itself, not for those a test runs
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         return function(current_app.extensions[EXTENSION], *args, **kwargs)

@@ -1,5 +1,6 @@
 """``flask tokens``: people's tokens, issued for tests, explained, and revoked before their time."""
 
+import sys
 from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -60,7 +61,7 @@ def issue(services: "Services", user_id: int, ttl: int, as_json: bool) -> None:
         return
     click.echo(token)
     if report.identity is None:
-        note(f"Mind that the server refuses it now: {report.reason} [{report.code}]")
+        note(f"Mind that the server refuses it now: {_reason(report.reason)} [{report.code}]")
     else:
         note(f"For {_who(report)}, good for {span(ttl)}. Whoever holds it is this user; it is kept nowhere.")
 
@@ -84,8 +85,8 @@ def inspect_token(services: "Services", token: str, as_json: bool) -> None:
     click.secho(
         "accepted" if report.accepted else "refused", fg="green" if report.accepted else "red", nl=False
     )
-    click.echo(f"  [{report.code}]")
-    told: list[tuple[str, object]] = [("why", report.reason), ("kind", _kind(report))]
+    click.echo("" if report.accepted else f"  [{report.code}]")
+    told: list[tuple[str, object]] = [("why", _reason(report.reason)), ("kind", _kind(report))]
     if report.identity is not None:
         ends = report.identity.expires_at
         told += [("who", _who(report)), ("until", "it is revoked" if ends is None else moment(ends))]
@@ -118,7 +119,7 @@ def revoke(services: "Services", token: str, as_json: bool) -> None:
             verified = services.jwts.revoke(text)
     except AuthenticationFailed as err:
         raise click.ClickException(
-            f"This token opens nothing anyway: {err.message.partition(': ')[2]} [{err.code}]"
+            f"This token opens nothing anyway: {_reason(err.message)} [{err.code}]"
         ) from err
     if as_json:
         print_json({"revoked": True, "user_id": verified.user_id, "expires_at": verified.expires_at})
@@ -132,13 +133,18 @@ def _given(token: str) -> str:
     """The token of the argument, or of standard input for a dash."""
     if token != "-":
         return token.strip()
-    return click.get_binary_stream("stdin").read(MAX_READ).decode("utf-8", errors="replace").strip()
+    return sys.stdin.buffer.read(MAX_READ).decode("utf-8", errors="replace").strip()
 
 
 def _who(report: "TokenReport") -> str:
     identity = report.identity
     assert identity is not None, "asked of accepted tokens only"
     return f"user {identity.user_id} {identity.name or ''}".strip() + f" ({identity.role or 'no role'})"
+
+
+def _reason(message: str) -> str:
+    """The sentence without the words that browsers are promised at its beginning."""
+    return message.removeprefix("Authentication failed: ")
 
 
 def _kind(report: "TokenReport") -> str:

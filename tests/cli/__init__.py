@@ -1,0 +1,1 @@
+"""The ``flask`` command, in this process and as an operator runs it."""

@@ -1,0 +1,71 @@
+"""``flask channels``."""
+
+import pytest
+
+from mechamap.domain.channels import GRAMMAR
+from mechamap.domain.roles import DEFAULT_LEVELS
+
+from .terminal import Runner, widest
+
+
+def test_a_channel_is_listed_with_its_subscribers(browser, here: Runner):
+    browser(2).emit_ack("subscribe", {"channel": "public.listed"})
+    shown = here.flask("channels", "list").succeeded()
+    [told] = [
+        row for row in here.flask("channels", "list", "--json").json() if row["name"] == "public.listed"
+    ]
+    assert told == {"name": "public.listed", "canonical": "public:listed", "kind": "public", "subscribers": 1}
+    assert "public.listed" in shown.out and widest(shown.out) <= 80
+
+
+def test_every_rule_and_every_role_is_printed(here: Runner):
+    shown = here.flask("channels", "rules").succeeded()
+    told = here.flask("channels", "rules", "--json").succeeded().json()
+    for spelling, _, _ in GRAMMAR:
+        assert spelling in shown.out
+    assert sorted(role for roles in told["ladder"].values() for role in roles) == sorted(DEFAULT_LEVELS)
+    assert next(iter(told["ladder"])) == "super_admin"
+    assert widest(shown.out) <= 80
+
+
+@pytest.mark.parametrize(
+    ("user", "channel", "allowed", "code"),
+    [
+        (2, "private-user.2", True, "allowed"),
+        (3, "private-user.2", False, "not_owner"),
+        (2, "presence-thread.3", False, "role_too_low"),
+        (3, "presence-thread.6", True, "allowed"),  # hidden, and her own
+        (2, "presence-thread.6", False, "thread_hidden"),
+        (1, "admin.alerts", True, "allowed"),
+        (4, "admin.alerts", False, "role_too_low"),
+        (5, "public.news", False, "user_banned"),
+        (99, "public.news", False, "user_unknown"),
+        (2, "forum.404", False, "forum_not_found"),
+    ],
+)
+def test_a_verdict_is_explained(here: Runner, user: int, channel: str, allowed: bool, code: str):
+    told = here.flask("channels", "explain", str(user), channel, "--json").succeeded().json()
+    assert (told["allowed"], told["code"]) == (allowed, code)
+    shown = here.flask("channels", "explain", str(user), channel).succeeded()
+    assert told["reason"] in " ".join(shown.out.split())
+    assert shown.out.startswith("allowed" if allowed else f"refused  user {user}, {channel}  [{code}]")
+    assert widest(shown.out) <= 80
+
+
+def test_the_facts_behind_a_verdict_are_shown(here: Runner):
+    told = here.flask("channels", "explain", "2", "presence-thread.5", "--json").succeeded().json()
+    assert told["facts"]["thread"]["deleted"] is True
+    assert told["facts"]["user"] == {
+        "user_id": 2, "name": "Binh", "role": "member", "active": True, "banned": False
+    }  # fmt: skip
+
+
+def test_a_name_outside_the_grammar_is_refused(here: Runner):
+    here.flask("channels", "explain", "2", "private-user.2abc").refused("No channel has this name")
+    here.flask("channels", "explain", "zero", "public.x").refused("USER_ID", code=2)
+
+
+def test_without_a_table_of_users_the_verdict_says_what_it_rests_on(alone: Runner):
+    outcome = alone.flask("channels", "explain", "2", "private-user.2").succeeded()
+    assert outcome.out.startswith("allowed")
+    assert "no table of users" in outcome.err
