@@ -1,0 +1,1 @@
+"""A crowd of raw WebSockets: small enough for every run, large enough to lose something."""
