@@ -22,6 +22,8 @@ from geventwebsocket.handler import WebSocketHandler
 from geventwebsocket.websocket import Stream
 from gunicorn.workers.ggevent import PyWSGIHandler, PyWSGIServer
 
+from .body import Body
+from .connections import Connections
 from .websocket import BoundedWebSocket
 
 LOG = logging.getLogger(__name__)
@@ -32,45 +34,6 @@ _DIGITS = re.compile(r"[0-9]{1,19}")
 def _plain(status: str, text: str) -> bytes:
     fields = f"Connection: close\r\nContent-Type: text/plain\r\nContent-Length: {len(text)}"
     return f"HTTP/1.1 {status}\r\n{fields}\r\n\r\n{text}".encode()
-
-
-class Connections:
-    """The open connections of a worker, over all its listeners.
-
-    Up to `limit` everything is served. Above it, `reserve` connections more are accepted for short requests
-    such as health checks, and the application is told (`engine.full`) to refuse new sessions. Above that: 503
-    at once.
-    """
-
-    def __init__(self, limit: int, reserve: int = 64) -> None:
-        self.limit = limit
-        self.reserve = reserve
-        self.draining = False
-        self._handlers: set[Handler] = set()
-
-    def __len__(self) -> int:
-        return len(self._handlers)
-
-    @property
-    def full(self) -> bool:
-        return len(self._handlers) > self.limit
-
-    @property
-    def exhausted(self) -> bool:
-        return len(self._handlers) > self.limit + self.reserve
-
-    def add(self, handler: Handler) -> None:
-        self._handlers.add(handler)
-
-    def remove(self, handler: Handler) -> None:
-        self._handlers.discard(handler)
-
-    def drain(self) -> None:
-        """Close what is idle; what is busy closes after its answer."""
-        self.draining = True
-        for handler in self._handlers:
-            if handler.idle:
-                handler.hang_up()
 
 
 class Listener(PyWSGIServer):
@@ -99,6 +62,7 @@ class Handler(WebSocketHandler, PyWSGIHandler):
     idle_timeout = (
         75.0  # between requests; more than the 60 s a proxy keeps its side, or it would race our close
     )
+    body_timeout = 20.0  # for a whole request body
     write_timeout = 20.0  # for one answer
 
     idle = False
@@ -184,9 +148,23 @@ class Handler(WebSocketHandler, PyWSGIHandler):
     def get_environ(self) -> dict:
         environ = super().get_environ()
         environ["engine.full"] = self.server.connections.full
+        if environ["wsgi.input"] is self.wsgi_input:
+            stock = self.wsgi_input
+            self.wsgi_input = environ["wsgi.input"] = Body(
+                self.rfile,
+                stock.content_length,
+                stock.socket,
+                chunked=stock.chunked_input,
+                seconds=self.body_timeout,
+            )
         return environ
 
     # --- answering ---
+
+    def handle_one_response(self) -> None:
+        super().handle_one_response()
+        if getattr(self.wsgi_input, "unread", False):
+            self.close_connection = True
 
     def run_application(self) -> None:
         self.websocket = None

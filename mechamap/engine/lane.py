@@ -6,19 +6,15 @@ the client is ahead by more than the limit.
 """
 
 import logging
-import time
 from collections import deque
 from collections.abc import Callable
 
 import gevent
 from gevent.event import Event
 
-LOG = logging.getLogger(__name__)
+from .turn import Turn
 
-# A client that keeps its lane full must not keep the worker: after 5 ms of work the loop gets to poll its
-# sockets. A tiny timer does that; gevent.sleep(0) runs other callbacks but does not poll for I/O.
-_TURN_SECONDS = 0.005
-_YIELD_SECONDS = 1e-5
+LOG = logging.getLogger(__name__)
 
 
 class Lane:
@@ -60,7 +56,7 @@ class Lane:
             self._greenlet.join(timeout)
 
     def _run(self) -> None:
-        turn = time.perf_counter()
+        turn = Turn()  # a client that keeps its lane full must not keep the worker
         try:
             while self._work:
                 work = self._work.popleft()
@@ -69,8 +65,6 @@ class Lane:
                     work()
                 except Exception:
                     LOG.exception("event_handler_failed")
-                if time.perf_counter() - turn > _TURN_SECONDS:
-                    gevent.sleep(_YIELD_SECONDS)
-                    turn = time.perf_counter()
+                turn.check()
         finally:
             self._greenlet = None

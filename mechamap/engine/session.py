@@ -8,10 +8,8 @@ too long.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import gevent
@@ -60,9 +58,9 @@ class Limits:
 
     ping_interval: float
     ping_timeout: float
-    connect_timeout: float
-    max_queue_bytes: int
-    max_queue_packets: int
+    connect_timeout: float = 10.0  # to be accepted into a namespace
+    max_queue_bytes: int = 1_048_576  # that may wait for one client
+    max_queue_packets: int = 10_000
     max_pending_events: int = 64  # events read but not yet handled; above it the client is not read any more
     close_timeout: float = 1.0  # for a farewell to reach the client before the connection is cut
     handler_grace: float = 2.0  # for running event handlers before the disconnect handler runs beside them
@@ -85,7 +83,6 @@ class Session:
         self.session: dict = {}  # python-socketio keeps user sessions here
         self.outbox = Outbox(limits.max_queue_packets, limits.max_queue_bytes)
         self.lane = Lane(limits.max_pending_events)
-        self.opened_at = time.time()
         self.carrier: Carrier | None = None
         self.connected = False
         self.upgrading = False
@@ -136,9 +133,7 @@ class Session:
     # --- ending ---
 
     def close(self, reason: str, code: int = 1000) -> None:
-        """End the session: say goodbye if that can work, tell the application, cut the connection after a
-        moment.
-        """
+        """End the session: say goodbye if that can work, tell the application, cut the connection soon."""
         if self.closing:
             return
         self.closing = True
@@ -200,8 +195,3 @@ class Session:
 
     def _miss(self) -> None:
         self.close(Reason.PING_TIMEOUT)
-
-
-def work(session: Session, function, *arguments: object) -> None:
-    """Run a function in the session's lane, after everything that came before it."""
-    session.lane.add(partial(function, *arguments))

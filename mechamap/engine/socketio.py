@@ -9,13 +9,18 @@ by name instead of being ignored: `message_queue` (publish failures vanish, ever
 import inspect
 import logging
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
+import engineio
+import flask
 import flask_socketio
+import socketio
 from flask_socketio import _SocketIOMiddleware
 from socketio import packet as sio
 from socketio.exceptions import ConnectionRefusedError as Refusal
 
+from .connections import Connections, descriptors_for
+from .http import Handler, Listener
 from .packets import Packet
 from .rooms import RoomManager
 from .server import INTERNAL_ERROR, Server
@@ -45,15 +50,14 @@ class ConnectionInfo:
 class SocketIO(flask_socketio.SocketIO):
     """Flask-SocketIO with bounded, ordered, honest delivery.
 
-    Options besides the stock ones: `connect_timeout` (10 s to be accepted into a namespace),
-    `max_queue_bytes` (1 MiB) and `max_queue_packets` (10,000) that may wait for one client, `on_drop(sid,
-    reason)` for a client closed because it passed them.
+    Options besides the stock ones: the fields of `session.Limits`, chiefly `connect_timeout` (10 s to be
+    accepted into a namespace) and `max_queue_bytes` (1 MiB may wait for one client); and
+    `on_drop(sid, reason)`, called for a client that was closed because it could not keep up.
     """
 
     server: Server
 
     def __init__(self, app=None, **options: object) -> None:
-        self._draining = False
         super().__init__(**options)
         if app is not None:
             self.init_app(app)
@@ -66,6 +70,7 @@ class SocketIO(flask_socketio.SocketIO):
         for name, (only, why) in _REFUSED_OPTIONS.items():
             if options.pop(name, only) not in (only, None):
                 raise ValueError(f"SocketIO option {name} is not supported: {why}")
+        _check_names(options)
         resource = (options.pop("path", None) or options.pop("resource", None) or "socket.io").lstrip("/")
         self.server = Server(
             async_mode="gevent",
@@ -119,15 +124,15 @@ class SocketIO(flask_socketio.SocketIO):
     # --- connections ---
 
     def close(self, sid: str, reason: str = Reason.SERVER_DISCONNECT) -> bool:
-        """Really end a connection: DISCONNECT, disconnect handlers with `reason`, transport closed within a
-        second.
+        """Really end a connection: DISCONNECT, disconnect handlers with `reason`, transport cut in a second.
 
         Returns at once; False when there is no such socket here.
         """
         member = self.server.manager.member(sid, "/")
         if member is None:
             return False
-        self.server._send_packet(member.eio_sid, self.server.packet_class(sio.DISCONNECT, namespace="/"))
+        if self.server.manager.is_connected(sid, "/"):
+            self.server._send_packet(member.eio_sid, self.server.packet_class(sio.DISCONNECT, namespace="/"))
         self.server.end(member.eio_sid, reason)
         return True
 
@@ -137,19 +142,32 @@ class SocketIO(flask_socketio.SocketIO):
         for member in self.server.manager.members("/"):
             session = self.server.eio.sockets.get(member.eio_sid)
             environ = self.server.environ.get(member.eio_sid) or {}
-            found.append(ConnectionInfo(
-                sid=member.sid,
-                transport='websocket' if session is not None and session.upgraded else 'polling',
-                remote_addr=environ.get('REMOTE_ADDR'),
-                connected_at=member.since,
-                queued_packets=len(session.outbox) if session is not None else 0,
-            ))  # fmt: skip
+            found.append(
+                ConnectionInfo(
+                    sid=member.sid,
+                    transport="websocket" if session is not None and session.upgraded else "polling",
+                    remote_addr=environ.get("REMOTE_ADDR"),
+                    connected_at=member.since,
+                    queued_packets=len(session.outbox) if session is not None else 0,
+                )
+            )
         return found
 
     @property
     def draining(self) -> bool:
         """Whether this worker is on its way out: not ready for new clients."""
         return self.server.eio.draining
+
+    def run(self, app, host: str = "127.0.0.1", port: int = 5000, **options: object) -> None:
+        """Serve the app from this process, for development; production has gunicorn and `engine.worker`.
+
+        Stock 5.7.0 starts gevent-websocket's own handler here, which knows nothing of this engine.
+        """
+        if options:
+            raise ValueError(f"SocketIO.run has no option {min(options)}")
+        self.wsgi_server = Listener((host, port), app, handler_class=Handler, log=None)
+        self.wsgi_server.connections = Connections(descriptors_for(1_000))
+        self.wsgi_server.serve_forever()
 
     # --- handlers ---
 
@@ -204,8 +222,19 @@ def _serializer(serializer: object, json: object, app) -> type[Packet]:
         raise ValueError("SocketIO option serializer must be a subclass of mechamap.engine.packets.Packet")
     if json is None:
         return chosen
+    if json is flask.json and app is not None:
+        json = app.json  # the provider itself: the module would need an application context for every packet
     # a subclass, not an assignment: stock changes the class for every server and client of the process
     return type("Packet", (chosen,), {"json": json})
+
+
+def _check_names(options: dict) -> None:
+    """Stock drops an option it does not know, and with it the limit somebody thought to have set."""
+    known = {"path", "resource", "on_drop", *(field.name for field in fields(Limits))}
+    for base in (socketio.base_server.BaseServer, engineio.base_server.BaseServer):
+        known.update(inspect.signature(base).parameters)
+    if unknown := sorted(set(options) - known):
+        raise ValueError(f"SocketIO has no option {unknown[0]}")
 
 
 def _logger(option: bool | logging.Logger, name: str) -> logging.Logger:
@@ -218,11 +247,11 @@ def _logger(option: bool | logging.Logger, name: str) -> logging.Logger:
 
 
 def _limits(options: dict) -> Limits:
+    """The limits among the options; ping times stay, because python-engineio wants them too."""
     interval = options.get("ping_interval", 25)
+    own = [field.name for field in fields(Limits) if not field.name.startswith("ping_")]
     return Limits(
         ping_interval=interval[0] if isinstance(interval, tuple) else interval,
         ping_timeout=options.get("ping_timeout", 20),
-        connect_timeout=options.pop("connect_timeout", 10.0),
-        max_queue_bytes=options.pop("max_queue_bytes", 1_048_576),
-        max_queue_packets=options.pop("max_queue_packets", 10_000),
+        **{name: options.pop(name) for name in own if name in options},
     )

@@ -9,6 +9,11 @@ import gevent
 from .frames import FrameError
 from .packets import EnginePacket, PacketError
 from .session import Reason
+from .turn import Turn
+
+# gevent's recv does not switch while data is there, so a client that floods would keep the worker to itself.
+# Not at every message: after an idle time the first look finds the turn over and pays for it.
+_LOOK_EVERY = 64
 
 if TYPE_CHECKING:
     from .session import Session
@@ -68,8 +73,12 @@ def _word(ws: BoundedWebSocket) -> str | bytes | None:
 
 
 def _read(session: Session, ws: BoundedWebSocket) -> None:
+    turn, count = Turn(), 0
     try:
         while (data := ws.receive()) is not None:
+            count += 1
+            if count % _LOOK_EVERY == 0:
+                turn.check()
             if session.closing:  # the farewell is on its way; what still comes is not for anybody
                 continue
             session.receive(EnginePacket(encoded_packet=data))
@@ -84,9 +93,7 @@ def _read(session: Session, ws: BoundedWebSocket) -> None:
 
 
 def _linger(ws: BoundedWebSocket) -> None:
-    """Discard input until the client has read the close frame and closed; the session's deadline cuts it
-    short.
-    """
+    """Discard input until the client has read the close frame and closed, or the session's deadline cuts."""
     try:
         while ws.discard():
             pass

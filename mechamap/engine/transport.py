@@ -210,9 +210,7 @@ class TransportServer(engineio.Server):
     def _reply(
         self, environ, start_response, status: str, body: bytes, kind="text/plain; charset=UTF-8", headers=()
     ):
-        refused = status.startswith("403")
-        start_response(status, [
-            ('Content-Type', kind), ('Content-Length', str(len(body))), ('Cache-Control', 'no-store'),
-            *headers, *([] if refused else self._cors_headers(environ)),
-        ])  # fmt: skip
+        common = [("Content-Type", kind), ("Content-Length", str(len(body))), ("Cache-Control", "no-store")]
+        cors = [] if status.startswith("403") else [("Vary", "Origin"), *self._cors_headers(environ)]
+        start_response(status, [*common, *headers, *cors])
         return [body]

@@ -6,8 +6,8 @@ gunicorn 27.0.1 does wrong for a server of long connections:
   the limit answers 503 and leaves room for short requests;
 * SIGTERM waits the whole `graceful_timeout` for WebSockets that never end and is then killed without running
   a single disconnect handler; here clients are closed in paced slices, told in a way that makes them
-  reconnect elsewhere. Imported by gunicorn's master before gevent patches anything, so nothing of
-  python-socketio may be imported here.
+  reconnect elsewhere.
+Imported by gunicorn's master before gevent patches anything: nothing of python-socketio may come in here.
 """
 
 import math
@@ -20,7 +20,8 @@ from gunicorn.http.wsgi import base_environ
 from gunicorn.sock import ssl_context
 from gunicorn.workers.ggevent import VERSION
 
-from .http import Connections, Handler, Listener
+from .connections import Connections, descriptors_for
+from .http import Handler, Listener
 
 _TICK = 0.1  # seconds between looks at the signal flag
 _SLICE_PAUSE = 0.05
@@ -31,12 +32,13 @@ class Worker(GeventWebSocketWorker):
 
     server_class = Listener
     wsgi_handler = Handler
-    drain_seconds = (
-        5.0  # at most this long to close all clients, so that their reconnects do not arrive as one wave
-    )
+    drain_seconds = 5.0  # at most, to close all clients: their reconnects must not arrive as one wave
 
     def run(self) -> None:
-        self.connections = Connections(self.worker_connections)
+        limit = descriptors_for(self.worker_connections)
+        if limit < self.worker_connections:
+            self.log.warning("worker_connections is lowered to %d by the limit of open files", limit)
+        self.connections = Connections(limit)
         listeners = [self._listen(sock) for sock in self.sockets]
         heartbeat = gevent.spawn(self._heartbeat)
         try:

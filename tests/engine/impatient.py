@@ -7,6 +7,7 @@ from mechamap.engine.worker import Worker
 class ImpatientHandler(Handler):
     head_timeout = 0.5
     idle_timeout = 1.0
+    body_timeout = 0.7
 
 
 class ImpatientWorker(Worker):

@@ -4,6 +4,7 @@ import time
 
 import pytest
 from flask import Flask, request
+from flask import json as flask_json
 from flask_socketio import ConnectionRefusedError, Namespace, disconnect, emit, join_room, leave_room, rooms
 from socketio import packet as sio
 
@@ -357,6 +358,7 @@ def test_a_callback_of_emit_runs_in_the_clients_context(app):
         {"monitor_clients": False},
         {"async_mode": "threading"},
         {"serializer": "msgpack"},
+        {"max_queue_byte": 1},
     ],
 )
 def test_an_option_that_would_take_a_guarantee_away_is_refused_by_name(app, option):
@@ -374,6 +376,18 @@ def test_an_own_json_module_is_used_by_this_server_only(app):
 
     assert SocketIO(app, json=Loud).server.packet_class(sio.EVENT, data=["x"]).encode() == '2["loud"]'
     assert Packet(sio.EVENT, data=["x"]).encode() == '2["x"]'
+
+
+def test_flasks_json_is_the_apps_own_provider(app):
+    app.json.sort_keys = True
+    packets = SocketIO(app, json=flask_json).server.packet_class
+    assert packets(sio.EVENT, data=["x", {"b": 1, "a": 2}]).encode() == '2["x",{"a":2,"b":1}]'
+
+
+def test_limits_are_options(app):
+    socketio = SocketIO(app, connect_timeout=3, max_queue_bytes=5, ping_interval=(0.25, 0.05))
+    limits = socketio.server.eio.limits
+    assert (limits.connect_timeout, limits.max_queue_bytes, limits.ping_interval) == (3, 5, 0.25)
 
 
 def test_two_apps_in_one_process_share_nothing(app):

@@ -1,6 +1,9 @@
 """How sessions end: heartbeats, slow consumers, kicks; and that nothing of them is left."""
 
+import contextlib
 import json
+import socket
+import threading
 import time
 
 import pytest
@@ -69,6 +72,31 @@ def test_pongs_nobody_asked_for_start_no_extra_pings(engine):
                 pings += 1
                 client.send("3")
         assert pings <= 3
+
+
+def test_a_client_that_floods_does_not_keep_the_worker_to_itself(engine):
+    with engine.client() as loud, engine.client() as quiet:
+        loud.join()
+        quiet.join()
+        pongs = frame(1, b"3") * 5_000
+
+        def flood():
+            with contextlib.suppress(OSError):
+                while True:
+                    loud.send_raw(pongs)
+
+        flooder = threading.Thread(target=flood, daemon=True)
+        flooder.start()
+        try:
+            waits = []
+            for _ in range(10):
+                began = time.monotonic()
+                assert quiet.call("echo", 1) == [1]
+                waits.append(time.monotonic() - began)
+        finally:
+            loud.sock.shutdown(socket.SHUT_RDWR)
+            flooder.join(5)
+        assert sorted(waits)[5] < 0.2
 
 
 def stall(engine, client):

@@ -126,6 +126,42 @@ def test_the_access_log_has_no_query_strings(serve):
     assert "confidential" not in log
 
 
+def test_a_body_that_drips_is_cut(impatient):
+    opening = impatient.application.get("/socket.io/?EIO=4&transport=polling").text
+    sid = json.loads(opening[1:])["sid"]
+    with connect(impatient) as sock:
+        target = f"/socket.io/?EIO=4&transport=polling&sid={sid}"
+        sock.sendall(f"POST {target} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n".encode())
+        for _ in range(5):
+            sock.sendall(b"x")
+            time.sleep(0.1)
+        assert answer(sock).startswith("HTTP/1.1 408 ")
+
+
+def test_a_large_body_nobody_reads_ends_the_connection_instead_of_being_swallowed(impatient):
+    with connect(impatient) as sock:
+        sock.sendall(b"POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999\r\n\r\n")
+        began = time.monotonic()
+        assert answer(sock).startswith("HTTP/1.1 404 ")
+        assert time.monotonic() - began < 0.6
+
+
+def test_a_small_body_nobody_reads_keeps_the_connection(impatient):
+    with connect(impatient) as sock:
+        request = b"POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"
+        sock.sendall(request + request)
+        assert answer(sock).count("HTTP/1.1 404 ") == 2
+
+
+def test_chunked_bodies_are_read(impatient):
+    opening = impatient.application.get("/socket.io/?EIO=4&transport=polling").text
+    target = f"/socket.io/?EIO=4&transport=polling&sid={json.loads(opening[1:])['sid']}"
+    with connect(impatient) as sock:
+        head = f"POST {target} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        sock.sendall((head + "2\r\n40\r\n0\r\n\r\n").encode())
+        assert answer(sock).endswith("\r\n\r\nok")
+
+
 # --- the connection limit ---
 
 
@@ -152,6 +188,12 @@ def test_above_limit_and_reserve_connections_are_turned_away_at_once(serve):
             connection.request("GET", "/health")
             assert connection.getresponse().status == 503
     engine.until(lambda s: s["sessions"] == 0, "the server to answer again")
+
+
+def test_the_limit_of_open_files_comes_first(serve):
+    engine = start(serve, GUNICORN=json.dumps({"worker_connections": 100_000_000}))
+    assert "is lowered to" in engine.application.log()
+    assert engine.application.get("/health").status == 200
 
 
 # --- TLS ---
