@@ -39,7 +39,9 @@ class Broker(Protocol):
         """Order the event and hand it to every worker with subscribers of its channels.
 
         Raises:
-            BrokerUnavailable: it was not accepted; no worker will see it.
+            BrokerUnavailable: it was not accepted. If the connection broke between acceptance and answer,
+                workers may have it all the same: publish it again under the same id, which they know.
+            InvalidField, PayloadTooLarge: it cannot be carried; nothing was sent.
         """
 
     def command(self, command: Command) -> None:
