@@ -82,7 +82,7 @@ class Settings:
 
     @property
     def origins(self) -> tuple[str, ...]:
-        """Origins that browsers may call from; outside production also this server's own, for the demo page."""
+        """Origins that browsers may call from; outside production also this server's own (demo page)."""
         if self.production:
             return self.allowed_origins
         scheme = "https" if self.tls else "http"

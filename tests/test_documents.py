@@ -71,8 +71,8 @@ def test_the_readme_maps_every_file_of_the_plan():
         app.js server.js database.js redis.js ssl.js auth.js cors.js rateLimit.js validation.js
         socketHandler.js channelManager.js eventProcessor.js connectionManager.js notificationService.js
         authService.js userService.js metricsService.js laravelApi.js redisSubscriber.js databaseClient.js
-        logger.js validator.js helpers.js health.js metrics.js admin.js Dockerfile docker-compose.yml nginx.conf
-        pm2.config.js API.md DEPLOYMENT.md TROUBLESHOOTING.md package.json .env.example
+        logger.js validator.js helpers.js health.js metrics.js admin.js Dockerfile docker-compose.yml
+        nginx.conf pm2.config.js API.md DEPLOYMENT.md TROUBLESHOOTING.md package.json .env.example
     """
     for name in plan.split():
         assert name in readme, name
