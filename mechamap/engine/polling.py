@@ -103,7 +103,7 @@ def poll(session: Session, sock: socket.socket | None) -> list[EnginePacket]:
             return [NOOP]
         packets = session.outbox.take()
         session.outbox.sent(packets)
-        return packets or [NOOP]
+        return packets or [session.last_words() if session.closing else NOOP]
     finally:
         session.polling = False
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
-import gevent
 from engineio import packet as eio
+from gevent.event import Event
 
 from .ids import new_id
 from .lane import Lane
@@ -93,6 +93,7 @@ class Session:
         self.closed = False
         self.close_reason: str | None = None
         self.close_code = 1000
+        self._parted: Event | None = None
         self._pong_deadline: Deadline | None = None
 
     # --- talking ---
@@ -143,12 +144,27 @@ class Session:
         if reason in _UNREACHABLE:
             self.outbox.discard()
         elif not self.upgraded:
-            self.outbox.put(CLOSE)
+            self._parted = Event()
         self.outbox.close()
         self.lane.close(discard=reason not in _ITS_OWN_WISH)
         if self.carrier is not None:
             self.server.clock.after(self.limits.close_timeout, self.carrier.abort)
         self.server.farewells.spawn(self._farewell)
+
+    @property
+    def over(self) -> bool:
+        """Whether there is nothing left to say to a polling client."""
+        return self.closing and (self._parted is None or self._parted.is_set())
+
+    def last_words(self) -> EnginePacket:
+        """What a poll of an ended session is answered with, once its queue is empty.
+
+        CLOSE travels alone: the stock client acts on it before it acts on a DISCONNECT in the same payload, and
+        would reconnect after having been sent away.
+        """
+        if self._parted is not None:
+            self._parted.set()
+        return NOOP if self.close_reason == Reason.CLIENT_DISCONNECT else CLOSE
 
     def drop(self) -> None:
         """End a session whose client does not keep up: at once, because nothing more can be written to it."""
@@ -171,8 +187,8 @@ class Session:
         self.lane.join(self.limits.handler_grace)
         self.server.ended(self)
         if not self.upgraded:
-            if len(self.outbox):  # a polling client fetches its last packets with its next request
-                gevent.sleep(self.limits.close_timeout)
+            if self._parted is not None:  # a polling client fetches its last packets itself
+                self._parted.wait(self.limits.close_timeout)
             self.outbox.discard()
         self.closed = True
         self.server.sockets.pop(self.sid, None)

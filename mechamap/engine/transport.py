@@ -141,7 +141,7 @@ class TransportServer(engineio.Server):
         if sid is None:
             return self._open(environ, start_response, websocket)
         session = self.sockets.get(sid)
-        if session is None or (session.closing and not len(session.outbox)):
+        if session is None or session.over:
             raise Refused(1)
         if not session.connected or session.upgraded:
             raise Refused(3)

@@ -185,7 +185,7 @@ def test_two_polls_at_once_end_the_session(engine):
     drained(poller)
     first = Waiting(poller)
     assert poller.get()[0] == 400
-    assert first.result()[0] == 200
+    assert first.result() == (200, "1")
     assert poller.get()[0] == 400
 
 
