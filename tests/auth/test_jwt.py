@@ -123,6 +123,10 @@ def test_clocks_may_differ_by_a_few_seconds(fast_door: Door) -> None:
     assert fast_door.admit(token(iat=now + 3, nbf=now + 3, exp=now - 2)).user_id == 7
 
 
+def test_user_and_expiry_are_all_a_token_needs(fast_door: Door) -> None:
+    assert fast_door.admit(token(iat=None, role=None, permissions=None)).user_id == 7
+
+
 def test_a_token_without_expiry_is_refused(fast_door: Door) -> None:
     assert fast_door.refuse(token(exp=None)) == "token_invalid"
 

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
+from mechamap.domain.errors import Unavailable
 from mechamap.environment import SettingsError
+from mechamap.store.breaker import State
 from mechamap.store.database import address, engine_options
 
 from .site import Serving
@@ -96,3 +98,22 @@ def test_a_block_that_raises_changes_nothing(server_for: Serving) -> None:
         raise KeyError
     with own.read() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM parts").scalar_one() == 0
+
+
+def test_a_locked_sqlite_file_is_busy_and_not_away(server_for: Serving) -> None:
+    own = server_for().databases.own
+    with own.write() as holder:
+        holder.exec_driver_sql("BEGIN IMMEDIATE")
+        with pytest.raises(Unavailable, match="too busy"), own.write() as connection:
+            connection.exec_driver_sql(
+                "INSERT INTO rt_revoked_tokens VALUES (1, 'd', 7, '2026-01-01', '2026-01-01')"
+            )
+    assert own.breaker.state is State.CLOSED
+
+
+def test_a_file_that_cannot_be_opened_is_away(server_for: Serving, tmp_path: Path) -> None:
+    own = server_for(own=f"sqlite:///{tmp_path / 'own.sqlite'}", migrate=False).databases.own
+    (tmp_path / "own.sqlite").mkdir()
+    with pytest.raises(Unavailable, match="does not answer"):
+        own.ping()
+    assert own.breaker.state is State.OPEN

@@ -9,6 +9,7 @@ from mechamap.domain.access import ForumFacts, ThreadFacts
 from mechamap.domain.identity import UserFacts
 from mechamap.store.laravel.directory import LaravelDirectory
 from mechamap.store.laravel.schema import LaravelSchema
+from tests.services.mariadb import MariaDBServer
 
 from . import shapes
 from .site import Serving, Site, Statements
@@ -235,3 +236,18 @@ def test_an_empty_database_is_described_table_by_table(site: Site, server_for: S
 
 def test_a_database_that_answers_is_available(directory: LaravelDirectory) -> None:
     assert directory.available() == (True, "The Laravel database answers.")
+
+
+def test_columns_that_our_account_may_not_read_are_not_asked_for(
+    mariadb_server: MariaDBServer, server_for: Serving
+) -> None:
+    site = Site(mariadb_server.create_database("granted"))
+    site.create(shapes.APPLICATION)
+    site.add_user(7, "Giang", role="admin", banned_at=NOW)
+    site.execute("CREATE OR REPLACE USER reader@'127.0.0.1'")
+    site.execute("GRANT SELECT (id, name, role) ON granted.users TO reader@'127.0.0.1'")
+    site.engine.dispose()
+    server = server_for(mariadb_server.url("granted").replace("root@", "reader@"))
+    directory = LaravelDirectory(server.databases.laravel, server.settings)
+    assert directory.user(7) == UserFacts(7, "Giang", "admin")
+    assert "users has no column banned_at: nobody counts as banned" in directory.gaps()
