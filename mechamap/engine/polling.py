@@ -99,7 +99,7 @@ def poll(session: Session, sock: socket.socket | None) -> list[EnginePacket]:
         if hangup.gone:
             session.close(Reason.TRANSPORT_ERROR)
             raise PollError("the client has gone")
-        if session.upgrading:  # what is queued goes over the WebSocket
+        if session.upgrading or session.upgraded:  # what is queued goes over the WebSocket
             return [NOOP]
         packets = session.outbox.take()
         session.outbox.sent(packets)

@@ -181,7 +181,7 @@ class Server(socketio.Server):
         if refusal is not None:
             self.manager.disconnect(sid, namespace)
             if member.gone is None:
-                self._answer(eio_sid, namespace, sio.CONNECT_ERROR, refusal)
+                self._refuse(eio_sid, namespace, refusal)
             else:
                 self._forget(eio_sid)
             return
@@ -204,6 +204,13 @@ class Server(socketio.Server):
         if member.refusal is None and answer is False:
             return Refusal().error_args
         return member.refusal  # set by SocketIO even where a namespace's error hook swallowed the exception
+
+    def _refuse(self, eio_sid: str, namespace: str, refusal: dict) -> None:
+        try:
+            self._answer(eio_sid, namespace, sio.CONNECT_ERROR, refusal)
+        except (TypeError, ValueError):  # the application's data has no JSON; the client is owed an answer
+            LOG.exception("connect_error_unsendable")
+            self._answer(eio_sid, namespace, sio.CONNECT_ERROR, INTERNAL_ERROR)
 
     def _answer(self, eio_sid: str, namespace: str, kind: int, data: dict) -> None:
         self._send_packet(eio_sid, self.packet_class(kind, data=data, namespace=namespace))

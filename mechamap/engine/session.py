@@ -159,8 +159,8 @@ class Session:
     def last_words(self) -> EnginePacket:
         """What a poll of an ended session is answered with, once its queue is empty.
 
-        CLOSE travels alone: the stock client acts on it before it acts on a DISCONNECT in the same payload, and
-        would reconnect after having been sent away.
+        CLOSE travels alone: the stock client acts on it before it acts on a DISCONNECT in the same payload,
+        and would reconnect after having been sent away.
         """
         if self._parted is not None:
             self._parted.set()
@@ -187,7 +187,7 @@ class Session:
         self.lane.join(self.limits.handler_grace)
         self.server.ended(self)
         if not self.upgraded:
-            if self._parted is not None:  # a polling client fetches its last packets itself
+            if self._parted is not None:  # a polling client comes for its last packets
                 self._parted.wait(self.limits.close_timeout)
             self.outbox.discard()
         self.closed = True

@@ -44,7 +44,6 @@ def upgrade(session: Session, ws: BoundedWebSocket) -> None:
     Until the client says `5` nothing queued is touched, so the order holds across the switch, and a probe
     that fails leaves the session on polling.
     """
-    session.carrier = ws
     deadline = session.server.clock.after(session.limits.upgrade_timeout, ws.abort)
     try:
         if _word(ws) == "2probe":

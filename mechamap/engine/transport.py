@@ -148,8 +148,11 @@ class TransportServer(engineio.Server):
         if websocket is not None:
             if not self.allow_upgrades or session.carrier is not None:
                 raise Refused(3)
-            websocket.accept(self.max_http_buffer_size, self._io_timeout)
-            streaming.upgrade(session, websocket)
+            session.carrier = websocket  # first: accepting may wait, and a second upgrade must find it taken
+            if self._accept(websocket):
+                streaming.upgrade(session, websocket)
+            else:
+                session.carrier = None
             return []
         if method == "POST":
             post(session, environ, self.max_http_buffer_size)
@@ -171,19 +174,21 @@ class TransportServer(engineio.Server):
         if websocket is None:
             session.connected = True
             return self._poll(environ, start_response, session, self._cookie(session.sid))
-        try:
-            websocket.accept(self.max_http_buffer_size, self._io_timeout)
-        except OSError:
+        if self._accept(websocket):
+            streaming.serve(session, websocket)
+        else:
             session.close(Reason.TRANSPORT_ERROR)
-            return []
-        streaming.serve(session, websocket)
         return []
 
-    @property
-    def _io_timeout(self) -> float:
+    def _accept(self, websocket) -> bool:
         # a living peer answers a ping and takes what we write within interval and timeout; the margin leaves
         # the verdict to the ping, whose reason is the honest one
-        return self.limits.ping_interval + self.limits.ping_timeout + self.limits.close_timeout
+        timeout = self.limits.ping_interval + self.limits.ping_timeout + self.limits.close_timeout
+        try:
+            websocket.accept(self.max_http_buffer_size, timeout)
+        except OSError:
+            return False
+        return True
 
     def _cookie(self, sid: str) -> list[tuple[str, str]]:
         if not self.cookie:

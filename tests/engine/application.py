@@ -89,6 +89,8 @@ def connect(auth):
     if wish in ("slow-refusal", "refusal"):
         gevent.sleep(0.3 if wish == "slow-refusal" else 0)
         raise ConnectionRefusedError("Unauthorized", {"code": "token_invalid"})
+    if wish == "unsendable":
+        raise ConnectionRefusedError("Unauthorized", object())
     if wish == "false":
         return False
     if wish == "type-error":

@@ -32,7 +32,7 @@ def test_a_handler_that_returns_false_refuses(engine):
         assert refusal(client, {"wish": "false"}) == {"message": "Connection rejected by server"}
 
 
-@pytest.mark.parametrize("wish", ["type-error", "crash", "os-error"])
+@pytest.mark.parametrize("wish", ["type-error", "crash", "os-error", "unsendable"])
 def test_an_exception_in_the_connect_handler_refuses_and_shows_nothing(engine, wish):
     before = engine.state()["members"]
     with engine.client() as client:

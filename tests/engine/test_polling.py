@@ -10,7 +10,7 @@ from contextlib import closing
 
 import pytest
 
-from .wire import Client, Refused, WebSocket
+from .wire import Client, Refused, WebSocket, frame
 
 PATH = "/socket.io/?EIO=4&transport=polling"
 SEPARATOR = "\x1e"
@@ -317,6 +317,26 @@ def test_events_during_an_upgrade_arrive_once_and_in_order(engine):
                 seen.append(packet)
         assert seen == [f'42["n",{number}]' for number in range(5)]
         assert [c[1] for c in engine.state()["connections"] if c[0] == sid] == ["websocket"]
+
+
+def test_a_waiting_poll_takes_nothing_from_a_client_in_a_hurry(engine):
+    poller = Poller(engine)
+    poller.join()
+    drained(poller)
+    waiting = Waiting(poller)
+    with probing(engine, poller) as ws:
+        ws.send_raw(frame(1, b"2probe") + frame(1, b"5") + frame(1, b'421["echo",1]'))
+        assert ws.text() == "3probe"
+        seen = [packet for packet in (ws.text(), ws.text()) if packet != "2"]
+        assert seen[0] == "431[1]"
+        assert waiting.result()[1] in ("6", "2")
+
+
+def test_a_second_candidate_is_refused_while_the_first_is_probing(engine):
+    poller = Poller(engine)
+    poller.join()
+    with probing(engine, poller), pytest.raises(Refused):
+        probing(engine, poller)
 
 
 def test_an_upgraded_session_takes_no_more_polls(engine):

@@ -71,12 +71,16 @@ class WebSocket:
         if buffer := options.get("receive_buffer"):
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
         self.sock.settimeout(options.get("timeout", 5.0))
-        self.sock.connect(("127.0.0.1", port))
-        if context := options.get("tls"):
-            self.sock = context.wrap_socket(self.sock)
         self.buffer = b""
-        self.sock.sendall(handshake(path, headers) + options.get("first", b""))
-        self._read_head()
+        try:
+            self.sock.connect(("127.0.0.1", port))
+            if context := options.get("tls"):
+                self.sock = context.wrap_socket(self.sock)
+            self.sock.sendall(handshake(path, headers) + options.get("first", b""))
+            self._read_head()
+        except BaseException:
+            self.sock.close()
+            raise
 
     def __enter__(self) -> "WebSocket":
         return self
