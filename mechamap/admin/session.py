@@ -61,6 +61,7 @@ def begin(user_id: int) -> None:
     session.clear()
     now = time.time()
     session.update({_USER: user_id, _BEGAN: now, _SEEN: now})
+    form_token()  # now: two pages opened at once would each make one, and one of them would lose
 
 
 def end() -> None:

@@ -34,8 +34,8 @@ function element(name, attributes, text) {
 }
 
 function roof(most) {
-  // the next of 4, 8, 20, 40, 80, 200 …: four even steps of whole numbers
-  for (let power = 1; ; power *= 10) for (const step of [4, 8, 20]) if (step * power >= most) return step * power;
+  // the next of 4, 8, 20, 40, 80, 200 … with some air above the line: four even steps of whole numbers
+  for (let power = 1; ; power *= 10) for (const step of [4, 8, 20]) if (step * power >= most * 1.2) return step * power;
 }
 
 function draw() {
@@ -43,7 +43,7 @@ function draw() {
   if (!width) return;
   const now = Date.now();
   const span = Math.min(SPAN, Math.max(SHORTEST, now - (points[0]?.[0] ?? now)));
-  const most = roof(Math.max(4, ...points.map(([, n]) => n)));
+  const most = roof(Math.max(3, ...points.map(([, n]) => n)));
   const x = (at) => EDGE.left + ((at - (now - span)) / span) * (width - EDGE.left - EDGE.right);
   const y = (n) => height - EDGE.bottom - (n / most) * (height - EDGE.top - EDGE.bottom);
   const svg = element("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": summary() });
@@ -71,9 +71,8 @@ function draw() {
     const [at, n] = shown;
     if (cursor !== null) svg.append(element("line", { class: "chart-cursor", x1: x(at), x2: x(at), y1: EDGE.top, y2: height - EDGE.bottom }));
     svg.append(element("circle", { class: "chart-dot", cx: x(at), cy: y(n), r: 4.5 }));
-    const left = x(at) > width - 110;
     const words = cursor === null ? n.toLocaleString("en") : `${n.toLocaleString("en")} at ${new Date(at).toLocaleTimeString(undefined, { hour12: false })}`;
-    svg.append(element("text", { class: "chart-value", x: x(at) + (left ? -10 : 10), y: Math.max(EDGE.top + 4, y(n) - 8), "text-anchor": left ? "end" : "start" }, words));
+    svg.append(element("text", { class: "chart-value", x: Math.max(x(at) + 5, EDGE.left + 100), y: y(n) - 11, "text-anchor": "end" }, words));
   }
   holder.replaceChildren(svg);
 }

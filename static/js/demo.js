@@ -144,7 +144,7 @@ socket.on("notification.sent", (data) => {
 
 function markRead(ids) {
   socket.emit("notification_read", { notificationId: ids }, (answer) => {
-    note("in", "answer", answer);
+    note("in", "notification_read answered", answer);
     if (answer.error) return say("bad", answer.message, answer.code);
     read(answer.notificationIds);
   });
@@ -181,7 +181,7 @@ function showJoined() {
 
 function ask(event, channel, speak = true) {
   socket.emit(event, { channel }, (answer) => {
-    note("in", "answer", answer);
+    note("in", `${event} answered`, answer);
     if (answer.error) {
       joined.delete(channel);
       if (speak) say("bad", `${answer.error}: ${answer.message}`, answer.code);

@@ -1,0 +1,117 @@
+"""A place to test in: the real server on the demonstration's data, and how an operator gets in."""
+
+import http.cookies
+import json
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from playwright.sync_api import Page
+
+from tests.services.application import Answer, Application, Serve
+from tests.services.processes import ROOT, clean_environment, private_directory
+
+KEY = "browser-tests-broadcast-key-browser-tests-key"
+FORM_TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
+
+
+@dataclass
+class Place:
+    """A running server. ``login`` and ``password`` are the demonstration's administrator."""
+
+    server: Application
+    login: str
+    password: str
+
+    @property
+    def url(self) -> str:
+        return self.server.url
+
+    def broadcast(self, channel: str, event: str, data: Any, key: str = KEY) -> Answer:
+        body = {"channel": channel, "event": event, "data": data}
+        return self.server.post("/api/broadcast", body, headers={"X-API-Key": key})
+
+    def sign_in(self, page: Page) -> None:
+        """Give the page's browser the cookie of somebody who signed in."""
+        name, _, value = self.operator().cookie.partition("=")
+        page.context.add_cookies([{"name": name, "value": value, "domain": "127.0.0.1", "path": "/admin"}])
+
+    def operator(self) -> "Operator":
+        """Somebody signed in, without a browser."""
+        operator = Operator(self.server)
+        answer = operator.submit("/admin/login", "/admin/login", login=self.login, password=self.password)
+        assert answer.status == 303, answer.text
+        return operator
+
+
+class Operator:
+    """A person with a cookie and no JavaScript."""
+
+    def __init__(self, server: Application) -> None:
+        self.server = server
+        self.cookie = ""
+
+    def get(self, path: str, **headers: str) -> Answer:
+        return self._keep(self.server.get(path, headers={**self._headers(), **headers}))
+
+    def submit(self, page: str, action: str, **fields: str) -> Answer:
+        """Open ``page``, then send the form it holds, filled in, to ``action``."""
+        token = FORM_TOKEN.search(self.get(page).text)
+        assert token is not None, f"{page} has no form"
+        return self.post(action, csrf_token=token[1], **fields)
+
+    def post(self, path: str, **fields: str) -> Answer:
+        headers = {"Content-Type": "application/x-www-form-urlencoded", **self._headers()}
+        return self._keep(self.server.request("POST", path, urlencode(fields), headers=headers))
+
+    def _headers(self) -> dict[str, str]:
+        return {"Accept": "text/html", **({"Cookie": self.cookie} if self.cookie else {})}
+
+    def _keep(self, answer: Answer) -> Answer:
+        for morsel in http.cookies.SimpleCookie(answer.headers.get("set-cookie", "")).values():
+            self.cookie = f"{morsel.key}={morsel.value}"
+        return answer
+
+
+@dataclass(frozen=True)
+class Seeded:
+    """An instance folder with tables and people, made by the product's own commands."""
+
+    folder: Path
+    login: str
+    password: str
+
+    def place(self, serve: Serve, **more: str) -> Place:
+        """A server on a copy of its own."""
+        folder = private_directory("pages")
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        return Place(serve(settings_in(folder, **more)), self.login, self.password)
+
+
+def seed(folder: Path) -> Seeded:
+    settings = settings_in(folder)
+    flask(settings, "db", "upgrade")
+    printed = json.loads(flask(settings, "demo", "seed", "--json"))["dashboard"]
+    return Seeded(folder, printed["login"], printed["password"])
+
+
+def settings_in(folder: Path, **more: str) -> dict[str, str]:
+    return {"INSTANCE_PATH": str(folder), "WEBSOCKET_API_KEY": KEY, "DIRECTORY_CACHE_SECONDS": "0", **more}
+
+
+def flask(settings: dict[str, str], *words: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "flask", "--app", "wsgi", *words],
+        cwd=ROOT,
+        env=clean_environment(**settings),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout

@@ -1,0 +1,287 @@
+"""The gate of the console: strangers, forged forms, sessions that ended, roles that were lost."""
+
+import logging
+import re
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from mechamap import create_app
+from mechamap.admin import session as console_session
+from mechamap.settings import load
+from tests.services.processes import clean_environment
+
+from .place import FORM_TOKEN, Seeded, settings_in
+
+
+class Here:
+    """The application in this process, its table of addresses and its database within reach."""
+
+    def __init__(self, app: Flask, seeded: Seeded) -> None:
+        self.app = app
+        self.services = app.extensions["mechamap"]
+        self._seeded = seeded
+
+    def operator(self, **environ: str) -> FlaskClient:
+        client = self.app.test_client()
+        answer = client.post(
+            "/admin/login",
+            data={
+                "csrf_token": form_token(client, "/admin/login"),
+                "login": self._seeded.login,
+                "password": self._seeded.password,
+            },
+            environ_base=environ,
+        )
+        assert answer.status_code == 303
+        return client
+
+    def sql(self, statement: str) -> None:
+        with closing(sqlite3.connect(self.services.settings.instance_path / "mechamap.sqlite")) as database:
+            database.execute(statement)
+            database.commit()
+
+    def addresses(self) -> list[tuple[str, str]]:
+        """Every (method, path) under /admin, with something in place of the variables."""
+        found = []
+        for rule in self.app.url_map.iter_rules():
+            if rule.rule.startswith("/admin"):
+                path = re.sub(r"<int:\w+>", "1", rule.rule)
+                assert "<" not in path, f"{rule.rule} has a variable this test does not fill"
+                found += [(method, path) for method in rule.methods - {"HEAD", "OPTIONS"}]
+        return found
+
+
+def form_token(client: FlaskClient, page: str) -> str:
+    token = FORM_TOKEN.search(client.get(page).text)
+    assert token is not None
+    return token[1]
+
+
+@contextmanager
+def application(seeded: Seeded, folder: Path) -> Iterator[Here]:
+    shutil.copytree(seeded.folder, folder, dirs_exist_ok=True)
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    app = create_app(load(clean_environment(**settings_in(folder, RATE_LIMITS="off"))))
+    # the application's own handler would write to a stream that pytest closes after this test
+    root.handlers[:], root.level = handlers, level
+    services = app.extensions["mechamap"]
+    services.runtime.start()
+    yield Here(app, seeded)
+    services.runtime.stop()
+    services.databases.close()
+
+
+@pytest.fixture(scope="module")
+def here(seeded: Seeded, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
+    with application(seeded, tmp_path_factory.mktemp("gate")) as running:
+        yield running
+
+
+def test_every_address_but_the_door_sends_a_stranger_away(here):
+    addresses = here.addresses()
+    assert len(addresses) > 15
+    for method, path in addresses:
+        if path == "/admin/login":
+            continue
+        answer = here.app.test_client().open(path, method=method, headers={"Accept": "text/html"})
+        if path == "/admin/live.json":
+            assert (answer.status_code, answer.json["code"]) == (401, "signed_out")
+        elif path == "/admin/logout":
+            assert answer.status_code == 400
+        else:
+            assert answer.status_code == 302, (method, path)
+            assert answer.headers["Location"].startswith("/admin/login"), (method, path)
+
+
+def test_no_address_serves_flask_admins_own_files(here):
+    assert not [path for _, path in here.addresses() if "static" in path]
+
+
+def test_a_form_without_its_token_does_nothing(here):
+    client = here.operator()
+    fields = {
+        "name": "forged",
+        "scopes": "",
+        "channel": "public.x",
+        "event": "x",
+        "data": "{}",
+        "step": "send",
+        "user_id": "2",
+    }
+    before = len(here.services.audit.recent(limit=500))
+    for token in (None, "", "wrong", form_token(here.operator(), "/admin/keys/")):
+        given = {**fields, **({"csrf_token": token} if token is not None else {})}
+        for method, path in here.addresses():
+            if method != "POST" or path == "/admin/login":
+                continue
+            answer = client.post(path, data=given, headers={"Accept": "text/html"})
+            assert (answer.status_code, "csrf_refused" in answer.text) == (400, True), path
+    assert [row.name for row in here.services.api_keys.list()] == []
+    signins = 1  # the second operator's
+    assert len(here.services.audit.recent(limit=500)) == before + signins
+    assert client.get("/admin/").status_code == 200
+
+
+def test_the_door_itself_takes_no_forged_form(here):
+    client = here.app.test_client()
+    client.get("/admin/login")
+    answer = client.post("/admin/login", data={"login": "anna@mechamap.test", "password": "x"})
+    assert (answer.status_code, "csrf_refused" in answer.text) == (400, True)
+
+
+def test_pages_are_kept_out_of_caches_and_the_cookie_out_of_scripts(here):
+    client = here.operator()
+    for path in ("/admin/", "/admin/live.json", "/admin/keys/", "/admin/login"):
+        assert client.get(path).headers["Cache-Control"] == "no-store"
+    cookie = client.get_cookie("mechamap_console", path="/admin")
+    assert cookie is not None
+    assert (cookie.http_only, cookie.same_site, cookie.path, cookie.secure) == (True, "Lax", "/admin", False)
+
+
+def test_over_tls_the_cookie_is_secure(here):
+    client = here.app.test_client()
+    answer = client.get("/admin/login", base_url="https://localhost")
+    assert "; Secure" in answer.headers["Set-Cookie"]
+
+
+def test_signing_in_leaves_nothing_of_the_session_before(here):
+    client = here.app.test_client()
+    before = form_token(client, "/admin/login")
+    with client.session_transaction(path="/admin/") as planted:
+        planted["planted"] = "by somebody else"
+    token = form_token(client, "/admin/login")
+    assert token == before
+    client.post(
+        "/admin/login",
+        data={"csrf_token": token, "login": here._seeded.login, "password": here._seeded.password},
+    )
+    with client.session_transaction(path="/admin/") as session:
+        assert "planted" not in session
+        assert session["csrf"] != before
+
+
+@pytest.mark.parametrize(
+    ("key", "seconds", "why"),
+    [("seen", console_session.IDLE, "session_idle"), ("began", console_session.LIFETIME, "session_over")],
+)
+def test_a_session_ends_when_unused_and_when_old(here, key, seconds, why):
+    client = here.operator()
+    with client.session_transaction(path="/admin/") as session:
+        session[key] -= seconds - 5
+    assert client.get("/admin/rules/").status_code == 200
+    client = here.operator()
+    with client.session_transaction(path="/admin/") as session:
+        session[key] -= seconds + 5
+    answer = client.get("/admin/rules/")
+    assert answer.status_code == 302
+    assert f"why={why}" in answer.headers["Location"]
+    assert client.get("/admin/live.json").status_code == 401
+
+
+def test_the_pages_own_polling_does_not_keep_a_session_alive(here):
+    client = here.operator()
+    with client.session_transaction(path="/admin/") as session:
+        session["seen"] -= 600
+        seen = session["seen"]
+    assert client.get("/admin/live.json").status_code == 200
+    with client.session_transaction(path="/admin/") as session:
+        assert session["seen"] == seen
+    assert client.get("/admin/rules/").status_code == 200
+    with client.session_transaction(path="/admin/") as session:
+        assert session["seen"] > seen + 500
+
+
+def test_a_forged_cookie_is_a_stranger(here):
+    client = here.app.test_client()
+    client.set_cookie("mechamap_console", "eyJ1c2VyIjoxfQ.aaaaaa.bbbbbbbbbbbbbbbbbbbbbbbbbbb", path="/admin")
+    assert client.get("/admin/").status_code == 302
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "role = 'member'",
+        "role = 'no-such-role'",
+        "status = 'banned'",
+        "is_active = 0",
+        "banned_at = '2026-01-01'",
+    ],
+)
+def test_an_operator_who_loses_the_role_is_out_at_once(here, change):
+    client = here.operator()
+    assert client.get("/admin/rules/").status_code == 200
+    here.sql(f"UPDATE users SET {change}")
+    try:
+        answer = client.get("/admin/rules/")
+        assert (answer.status_code, "why=role_lost" in answer.headers["Location"]) == (302, True)
+    finally:
+        here.sql("UPDATE users SET role = 'super_admin', status = 'active', is_active = 1, banned_at = NULL")
+    assert here.services.audit.recent(limit=1)[0].outcome == "role_lost"
+    assert client.get("/admin/rules/").status_code == 302, "the session does not come back with the role"
+
+
+@pytest.mark.parametrize("role", ["admin", "system_admin", "content_admin"])
+def test_the_applications_own_administrators_may_enter(here, role):
+    here.sql(f"UPDATE users SET role = '{role}' WHERE id = 1")
+    try:
+        assert here.operator().get("/admin/").status_code == 200
+    finally:
+        here.sql("UPDATE users SET role = 'super_admin' WHERE id = 1")
+
+
+def test_a_role_that_cannot_be_checked_lets_nobody_in(seeded, tmp_path):
+    with application(seeded, tmp_path) as here:
+        client = here.operator()
+        here.services.databases.close()
+        for file in tmp_path.glob("mechamap.sqlite*"):
+            file.unlink()
+        (tmp_path / "mechamap.sqlite").write_bytes(b"not a database at all" * 100)
+        answer = client.get("/admin/rules/", headers={"Accept": "text/html"})
+        assert (answer.status_code, "directory_unavailable" in answer.text) == (503, True)
+        assert client.get("/admin/live.json").json["code"] == "directory_unavailable"
+
+
+def test_a_defect_in_a_view_is_reported_as_itself(here, monkeypatch):
+    """Flask-Admin 2.2 answers a TypeError by calling the view again, which hides where it came from."""
+    client = here.operator()
+    calls = []
+
+    def broken(**_):
+        calls.append(1)
+        raise TypeError("a defect of the view")
+
+    monkeypatch.setattr("mechamap.admin.rules.table", broken)
+    assert client.get("/admin/rules/").status_code == 500
+    assert len(calls) == 1
+
+
+def test_an_action_is_recorded_with_who_what_where_and_the_requests_id(here):
+    client = here.operator()
+    answer = client.post(
+        "/admin/channels/publish",
+        data={
+            "csrf_token": form_token(client, "/admin/channels/publish"),
+            "channel": "public.x",
+            "event": "x",
+            "data": "{}",
+            "step": "send",
+        },
+        headers={"X-Request-ID": "a-request-of-the-test"},
+    )
+    assert answer.status_code == 303
+    row = here.services.audit.recent(limit=1)[0]
+    assert (row.actor, row.action, row.target, row.outcome) == (
+        "admin:1",
+        "channels.publish",
+        "channel:public.x",
+        "ok",
+    )
+    assert (row.address, row.request_id) == ("127.0.0.1", "a-request-of-the-test")

@@ -1,0 +1,94 @@
+"""Every page in both schemes and at both widths: readable for people and for their tools."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+from tests.services.browser import PHONE
+
+CONSOLE = (
+    "/admin/",
+    "/admin/connections/",
+    "/admin/connections/?q=binh",
+    "/admin/connections/?q=nothing-like-it",
+    "/admin/connections/disconnect?user_id=2",
+    "/admin/channels/",
+    "/admin/channels/publish?channel=private-user.2",
+    "/admin/channels/disconnect?channel=private-user.2",
+    "/admin/keys/",
+    "/admin/audit/",
+    "/admin/rules/",
+)
+OPEN = ("/admin/login", "/demo", "/demo/2", "/demo/5")
+
+
+# Structure is the same in both schemes; only colours differ.
+RULES = {
+    "light": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"],
+    "dark": {"type": "rule", "values": ["color-contrast"]},
+}
+
+
+def serious(page: Page, rules: object) -> list[str]:
+    """What axe finds that keeps people out."""
+    found = Axe().run(page, options={"runOnly": rules, "resultTypes": ["violations"]})
+    return [
+        f"{each['id']}: {each['help']} ({each['nodes'][0]['html'][:120]})"
+        for each in found.response["violations"]
+        if each["impact"] in ("serious", "critical")
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_is_accessible(place, demo, console, scheme):
+    demo(2)
+    page = console(color_scheme=scheme)
+    problems = {}
+    for path in (*CONSOLE, *OPEN):
+        page.goto(place.url + path)
+        page.wait_for_load_state()
+        if found := serious(page, RULES[scheme]):
+            problems[path] = found
+    assert problems == {}
+
+
+def test_no_page_is_wider_than_a_phone(place, demo, console):
+    demo(2)
+    page = console(viewport=PHONE)
+    wide = {}
+    for path in (*CONSOLE, *OPEN):
+        page.goto(place.url + path)
+        page.wait_for_load_state()
+        width = page.evaluate("document.documentElement.scrollWidth")
+        if width > PHONE["width"]:
+            wide[path] = width
+    assert wide == {}
+
+
+def test_dark_is_dark_and_light_is_light(place, open_page):
+    brightness = {}
+    for scheme in ("light", "dark"):
+        page = open_page(color_scheme=scheme)
+        page.goto(f"{place.url}/admin/login")
+        colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        brightness[scheme] = sum(int(part) for part in colour.strip("rgb()").split(","))
+    assert brightness["dark"] < 100
+    assert brightness["light"] > 650
+
+
+def test_the_policy_of_every_page_allows_nothing_inline_and_nothing_from_elsewhere(place):
+    operator = place.operator()
+    for path in (*CONSOLE, *OPEN):
+        answer = operator.get(path)
+        policy = answer.headers["content-security-policy"]
+        assert "unsafe" not in policy
+        assert "default-src 'none'" in policy
+        assert " style=" not in answer.text
+        assert "<style" not in answer.text
+        assert " onclick=" not in answer.text
+
+
+def test_the_console_works_for_people_who_want_no_motion(place, console):
+    page = console(reduced_motion="reduce")
+    page.wait_for_selector("#pulse[data-state=live]")
+    assert page.evaluate("getComputedStyle(document.querySelector('.pulse-dot')).animationName") == "none"
