@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 import gevent
 import pytest
+from gevent.event import Event
 
 from mechamap.domain.errors import DirectoryUnavailable
 from mechamap.store.breaker import State
@@ -124,14 +125,17 @@ def test_a_full_pool_is_told_and_does_not_open_the_breaker(
 ) -> None:
     source = directory.schema.source
 
+    enough = Event()
+
     def occupy() -> None:
-        with source.read() as connection:
-            connection.exec_driver_sql("SELECT SLEEP(2.5)")
+        with source.read():
+            enough.wait()
 
     holders = [gevent.spawn(occupy) for _ in range(10)]
-    gevent.sleep(0.3)
+    wait_until(lambda: source.engine.pool.checkedout() == 10, "all connections to be taken")
     with pytest.raises(DirectoryUnavailable, match="too busy"):
         directory.users([7])
+    enough.set()
     gevent.joinall(holders, raise_error=True)
     assert source.breaker.state is State.CLOSED
     assert answers(directory)
