@@ -16,8 +16,9 @@ class Authenticator(Protocol):
 
         Raises:
             AuthenticationFailed: with a stable code (``token_missing``, ``token_malformed``,
-                ``token_expired``, ``token_invalid``, ``token_type``, ``token_revoked``,
-                ``development_token``, ``user_unknown``, ``user_inactive``, ``user_banned``).
+                ``token_invalid``, ``token_type``, ``token_expired``, ``token_revoked``,
+                ``token_unsupported`` (the database has no table of such tokens), ``development_token``,
+                ``user_unknown``, ``user_inactive``, ``user_banned``).
             DirectoryUnavailable: the user's rows cannot be read now; the same token may pass later.
         """
 
@@ -46,4 +47,5 @@ class KeyRing(Protocol):
 
         Raises:
             KeyRefused: absent, unknown, or revoked; with the code ``key_missing`` or ``key_invalid``.
+            Unavailable: our database is away and was never read, so it cannot be told (``keys_unavailable``).
         """

@@ -183,7 +183,8 @@ def test_marking_as_read_writes_what_laravels_own_controller_writes_in_its_own_t
     rows.user(7)
     rows(
         "INSERT INTO notifications (id, user_id, type, title, message, status) VALUES"
-        " (1, 7, 'comment', 't', 'm', 'sent'), (2, 7, 'comment', 't', 'm', 'sent'), (3, 8, 'comment', 't', 'm', 'sent')"
+        " (1, 7, 'comment', 't', 'm', 'sent'), (2, 7, 'comment', 't', 'm', 'sent'),"
+        " (3, 8, 'comment', 't', 'm', 'sent')"
     )
     here, phone = production.browser(7, **WEBSOCKET), production.browser(7, **WEBSOCKET)
     answer = here.emit_ack("notification_read", {"notificationId": 1})
