@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mechamap.domain.moments import now_iso
 from mechamap.settings import ROOT
 
 from .command import Nouns, json_option, pass_services
@@ -88,7 +89,8 @@ def curl_lines(base_url: str, key: str | None) -> list[str] | None:
     """The parts of a curl command that notifies ``AUDIENCE``; None without a key."""
     if key is None:
         return None
-    body = {"channel": f"private-user.{AUDIENCE}", "event": "notification.sent", "data": NOTIFICATION}
+    data = {**NOTIFICATION, "created_at": now_iso()}
+    body = {"channel": f"private-user.{AUDIENCE}", "event": "notification.sent", "data": data}
     return [
         f"curl {base_url}/api/broadcast",
         "-H 'Content-Type: application/json'",

@@ -1,10 +1,10 @@
 """A terminal: the ``flask`` command as an operator runs it, and in this process where starting it costs."""
 
-import errno
 import json
 import os
 import pty
 import re
+import select
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -82,8 +82,12 @@ class Terminal:
             os.close(theirs)
             os.write(ours, f"{answer}\n".encode())
             seen = b""
-            while piece := _read(ours):
-                seen += piece
+            # not a blocking read: gevent would not learn of the end of the process meanwhile
+            while select.select([ours], [], [], 0.1)[0] or process.poll() is None:
+                try:
+                    seen += os.read(ours, 4096) if select.select([ours], [], [], 0)[0] else b""
+                except OSError:  # how Linux tells that their side was closed
+                    break
             return Outcome(process.wait(30), COLOURS.sub("", seen.decode()), "")
         finally:
             os.close(ours)
@@ -100,15 +104,6 @@ class Runner:
         if done.exception is not None and not isinstance(done.exception, SystemExit):
             raise done.exception
         return Outcome(done.exit_code, done.stdout, done.stderr)
-
-
-def _read(descriptor: int) -> bytes:
-    try:
-        return os.read(descriptor, 4096)
-    except OSError as err:
-        if err.errno == errno.EIO:  # the other side of the terminal was closed
-            return b""
-        raise
 
 
 def widest(text: str) -> int:

@@ -101,13 +101,25 @@ def _laravel(services: "Services") -> Iterator[Finding]:
         yield ok(LARAVEL, "schema", "Every table and column the server can use is there.")
     ladder = services.settings.ladder
     yield from _roles(
-        services, ladder, "users", "role", "users have", "they pass no rule that asks for a role"
+        services,
+        ladder,
+        "users",
+        "role",
+        ("user has", "users have"),
+        "they pass no rule that asks for a role",
     )
-    yield from _roles(services, ladder, "forums", "required_role", "forums require", "nobody may enter them")
+    yield from _roles(
+        services,
+        ladder,
+        "forums",
+        "required_role",
+        ("forum requires", "forums require"),
+        "nobody may enter them",
+    )
 
 
 def _roles(
-    services: "Services", ladder: Ladder, name: str, role: str, who: str, so: str
+    services: "Services", ladder: Ladder, name: str, role: str, who: tuple[str, str], so: str
 ) -> Iterator[Finding]:
     """Values of a column of roles that the ladder does not know, with their counts."""
     schema = services.directory.schema
@@ -129,13 +141,13 @@ def _roles(
         yield ok(
             LARAVEL,
             f"{name}.{role}",
-            f"All {len(found)} roles are on the ladder." if found else "No roles are set.",
+            f"Every role in use ({len(found)}) is on the ladder.",
         )
         return
     for value, number in unknown:
         yield warn(
             LARAVEL,
             f"{name}.{role}",
-            f"{number:,} {who} the role {value!r}, which has no level: {so}.",
+            f"{number:,} {who[number != 1]} the role {value!r}, which has no level: {so}.",
             f"Give it one, for example ROLE_LEVELS={value}=member.",
         )

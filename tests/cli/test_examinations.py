@@ -1,0 +1,210 @@
+"""What single examinations of ``flask doctor`` find."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from mechamap.cli.doctor import certificates, credentials, machine, redis
+from mechamap.cli.doctor.finding import Finding, Status, worst
+from mechamap.cli.doctor.skew import skew
+from mechamap.presence.protocol import WorkerRecord
+from mechamap.settings import AppEnv, Settings, load
+
+from .certificate import make_certificate
+
+GOOD = "a-good-secret-of-more-than-thirty-two-characters"
+
+
+@pytest.fixture
+def settings(tmp_path) -> Settings:
+    return load({"INSTANCE_PATH": str(tmp_path)})
+
+
+@pytest.fixture
+def with_certificate(settings: Settings, tmp_path) -> Callable[..., Settings]:
+    def make(**options) -> Settings:
+        certificate, key = make_certificate(tmp_path / "tls", **options)
+        return replace(settings, ssl_cert_path=certificate, ssl_key_path=key)
+
+    return make
+
+
+def named(findings: Iterable[Finding], name: str) -> Finding:
+    [found] = [finding for finding in findings if finding.name == name]
+    return found
+
+
+def test_the_worst_finding_decides():
+    statuses = [Finding("a", "b", status, "") for status in (Status.WARN, Status.FAIL, Status.OK)]
+    assert worst(statuses) is Status.FAIL
+    assert worst(statuses[::2]) is Status.WARN
+    assert worst([]) is Status.OK
+
+
+# --- secrets
+
+
+def test_generated_secrets_are_well(settings: Settings):
+    assert worst(credentials.examine(settings, table_keys=0)) is Status.OK
+
+
+@pytest.mark.parametrize("placeholder", ["secret", "changeme", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"])
+def test_a_placeholder_fails_anywhere(settings: Settings, placeholder: str):
+    found = named(credentials.examine(replace(settings, jwt_secret=placeholder), 0), "JWT_SECRET")
+    assert found.status is Status.FAIL and "secrets.token_urlsafe" in found.mend
+    assert placeholder not in found.said
+
+
+def test_a_short_secret_warns_while_developing_and_fails_in_production(settings: Settings):
+    weak = replace(settings, secret_key="Kurz-und-gut")
+    assert named(credentials.examine(weak, 0), "SECRET_KEY").status is Status.WARN
+    weak = replace(weak, app_env=AppEnv.PRODUCTION)
+    assert named(credentials.examine(weak, 0), "SECRET_KEY").status is Status.FAIL
+
+
+def test_one_secret_in_two_places_is_noticed(settings: Settings):
+    found = named(credentials.examine(replace(settings, api_keys=(GOOD,), jwt_secret=GOOD), 0), "reuse")
+    assert found.status is Status.WARN
+    assert "JWT_SECRET and WEBSOCKET_API_KEY" in found.said and GOOD not in found.said
+
+
+def test_an_installation_without_any_key_is_noticed(settings: Settings):
+    keyless = replace(settings, api_keys=())
+    assert named(credentials.examine(keyless, 0), "publishers").status is Status.WARN
+    assert worst(credentials.examine(keyless, table_keys=1)) is Status.OK
+
+
+def test_secrets_in_a_file_that_others_may_read_are_noticed(settings: Settings):
+    path = settings.instance_path / "dev-secrets.env"
+    path.chmod(0o644)
+    assert named(credentials.examine(settings, 0), "dev-secrets.env").status is Status.WARN
+
+
+# --- certificates
+
+
+def test_without_certificate_there_is_nothing_to_examine(settings: Settings):
+    assert worst(certificates.examine(settings)) is Status.OK
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "word"),
+    [
+        ({"days": 90}, Status.OK, "good until"),
+        ({"days": 10.5}, Status.WARN, "in 10 days"),
+        ({"days": -0.5}, Status.FAIL, "expired"),
+        ({"days": 90, "begins": timedelta(days=1)}, Status.FAIL, "valid only from"),
+    ],
+)
+def test_a_certificates_time_is_judged(with_certificate, options: dict, status: Status, word: str):
+    found = named(certificates.examine(with_certificate(**options)), "certificate")
+    assert found.status is status and word in found.said
+
+
+def test_a_key_of_another_certificate_fails(with_certificate, tmp_path):
+    _, other = make_certificate(tmp_path / "other")
+    found = named(certificates.examine(replace(with_certificate(), ssl_key_path=other)), "key")
+    assert found.status is Status.FAIL
+
+
+def test_a_file_that_is_no_certificate_fails_in_a_sentence(with_certificate):
+    settings = with_certificate()
+    settings.ssl_cert_path.write_text("hello")
+    assert named(certificates.examine(settings), "files").status is Status.FAIL
+
+
+# --- clocks
+
+
+@pytest.mark.parametrize(
+    ("theirs", "asked", "answered", "seconds"),
+    [
+        (100.0, 99.9, 100.1, 0.0),  # within the question's own duration
+        (100.0, 100.0, 105.0, 0.0),  # a slow answer is no skew
+        (90.0, 100.0, 100.1, -10.0),
+        (110.0, 99.0, 100.0, 10.0),
+    ],
+)
+def test_only_what_the_duration_of_the_question_cannot_explain_is_skew(theirs, asked, answered, seconds):
+    assert skew(theirs, asked, answered).seconds == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    ("ahead", "status"), [(0, Status.OK), (-3, Status.WARN), (6, Status.FAIL), (-6, Status.FAIL)]
+)
+def test_a_skew_beyond_the_tokens_leeway_fails(ahead: int, status: Status):
+    found = skew(1000.0 + ahead, 1000.0, 1000.0).finding("Redis", "Redis")
+    assert found.status is status
+    assert ("ahead of" in found.said) == (ahead > 0)
+
+
+# --- machine
+
+
+def test_too_few_descriptors_warn_while_developing_and_fail_in_production(settings: Settings):
+    many = replace(settings, max_connections=10**9)
+    assert named(machine.examine(many, []), "descriptors").status is Status.WARN
+    production = replace(many, app_env=AppEnv.PRODUCTION)
+    found = named(machine.examine(production, []), "descriptors")
+    assert found.status is Status.FAIL and "ulimit -n" in found.mend
+
+
+def test_a_running_workers_own_limit_counts_not_that_of_this_terminal(settings: Settings):
+    import os
+    import resource
+    import socket
+
+    worker = WorkerRecord("w", 0, os.getpid(), socket.gethostname(), 0.0, 0, 0)
+    assert machine.limit_of(worker) == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    assert machine.limit_of(replace(worker, host="elsewhere")) is None
+    assert "a running worker" in named(machine.examine(settings, [worker]), "descriptors").said
+
+
+def test_production_behind_an_unnamed_proxy_is_noticed(settings: Settings):
+    production = replace(settings, app_env=AppEnv.PRODUCTION)
+    assert named(machine.examine(production, []), "proxy").status is Status.WARN
+    trusted = replace(production, trusted_proxies=("10.0.0.0/8",))
+    assert named(machine.examine(trusted, []), "proxy").status is Status.OK
+
+
+# --- Redis
+
+
+def test_no_redis_is_well(settings: Settings):
+    assert worst(redis.examine(settings)) is Status.OK
+
+
+def test_a_running_redis_is_well(settings: Settings, redis_server):
+    findings = list(redis.examine(replace(settings, redis_url=redis_server.url)))
+    assert worst(findings) is Status.OK
+    assert {"version", "latency", "clock"} == {finding.name for finding in findings}
+
+
+def test_a_redis_that_forgets_is_noticed(settings: Settings, redis_server):
+    client = redis_server.client()
+    client.config_set("maxmemory", "50mb")
+    client.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        found = named(redis.examine(replace(settings, redis_url=redis_server.url)), "eviction")
+    finally:
+        client.config_set("maxmemory", "0")
+        client.config_set("maxmemory-policy", "noeviction")
+    assert found.status is Status.WARN and "allkeys-lru" in found.said
+
+
+def test_a_redis_that_asks_for_a_password_fails_in_a_sentence(settings: Settings, redis_server):
+    client = redis_server.client()
+    client.config_set("requirepass", "hush")
+    try:
+        found = named(redis.examine(replace(settings, redis_url=redis_server.url)), "answer")
+    finally:
+        client.config_set("requirepass", "")
+    assert found.status is Status.FAIL and "password" in found.said
+
+
+def test_a_redis_that_is_away_fails_in_a_sentence_without_its_password(settings: Settings):
+    findings = list(redis.examine(replace(settings, redis_url="redis://:hush@127.0.0.1:9/0")))
+    assert [finding.status for finding in findings] == [Status.FAIL]
+    assert "hush" not in str(findings)
