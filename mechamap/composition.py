@@ -9,6 +9,8 @@ from flask import Flask
 
 from mechamap import admin, cli, demo, health, logs
 from mechamap.api import broadcast, operator
+from mechamap.api.broadcasting import Broadcasts
+from mechamap.api.lane import BroadcastLane
 from mechamap.auth import jwt
 from mechamap.auth.authenticator import TokenAuthenticator
 from mechamap.auth.keyring import BroadcastKeyRing
@@ -139,13 +141,17 @@ def compose(settings: Settings) -> Flask:
     origins = settings.origins
     requests.init_app(app, allowed_origins=origins, tls=settings.tls, seen=metrics.request)
     Events(socketio, hub, authenticator, directory, limits, metrics).register()
-    app.register_blueprint(broadcast.blueprint(publisher, keyring, limits))
+    broadcasts = Broadcasts(publisher, keyring, limits)
+    app.register_blueprint(broadcast.blueprint(broadcasts))
     app.register_blueprint(operator.blueprint(operations, settings.secret_key))
     app.register_blueprint(health.blueprint(runtime.checks, metrics.render))
     app.register_blueprint(demo.blueprint(services))
     admin.init_app(app, services)
     cli.register(app, services)
     app.extensions["mechamap"] = services
+    app.wsgi_app = BroadcastLane(
+        app.wsgi_app, broadcasts, max_body=MAX_BODY, tls=settings.tls, seen=metrics.request
+    )
     app.wsgi_app = TrustedProxies(app.wsgi_app, settings.trusted_proxies)
     return app
 

@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "hub": {"domain"},
     "edge": {"domain", "logs"},
     "sockets": {"domain", "hub", "edge", "engine"},
-    "api": {"domain", "hub", "edge"},
+    "api": {"domain", "hub", "edge", "logs"},
     "environment": {"domain"},
     "settings": {"domain", "environment"},
     "logs": set(),

@@ -1,32 +1,33 @@
 """The publisher's key, from the headers that Laravel's callers use."""
 
-from flask import Request
+from collections.abc import Mapping
 
 from mechamap.auth.protocol import BroadcastKey, KeyRing
 from mechamap.domain.errors import KeyRefused
 from mechamap.edge.limits import RateLimits
 
-HEADERS = ("X-API-Key", "X-WebSocket-API-Key")
+HEADERS = ("HTTP_X_API_KEY", "HTTP_X_WEBSOCKET_API_KEY")
 
 
-def presented(request: Request) -> str | None:
-    """The key of ``Authorization: Bearer`` or one of ``HEADERS``; None when there is none."""
-    scheme, _, value = request.headers.get("Authorization", "").partition(" ")
+def presented(environ: Mapping[str, object]) -> str | None:
+    """The key of ``Authorization: Bearer``, ``X-API-Key`` or ``X-WebSocket-API-Key``; None without any."""
+    scheme, _, value = str(environ.get("HTTP_AUTHORIZATION", "")).partition(" ")
     if scheme.lower() == "bearer" and value.strip():
         return value.strip()
-    return next((request.headers[name].strip() for name in HEADERS if request.headers.get(name)), None)
+    return next((key for name in HEADERS if (key := str(environ.get(name, "")).strip())), None)
 
 
-def authenticate(request: Request, keyring: KeyRing, limits: RateLimits) -> BroadcastKey:
+def authenticate(
+    environ: Mapping[str, object], address: str | None, keyring: KeyRing, limits: RateLimits
+) -> BroadcastKey:
     """Who publishes.
 
     Raises:
         KeyRefused: no key, or one that is not live.
         RateLimited: the address tried too many wrong ones.
     """
-    limits.check_failed_keys(request.remote_addr)
     try:
-        return keyring.authenticate(presented(request))
+        return keyring.authenticate(presented(environ))
     except KeyRefused:
-        limits.note_failed_key(request.remote_addr)
+        limits.note_failed_key(address)
         raise

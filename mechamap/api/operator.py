@@ -13,7 +13,7 @@ from mechamap.domain.commands import Action, Command
 from mechamap.domain.errors import InvalidField, InvalidRequest, KeyRefused
 from mechamap.hub.operations import Operations
 
-from .broadcast import read_json
+from .broadcasting import read_json
 
 STAMP_HEADER = "X-Operator-Stamp"
 STAMP_SECONDS = 60

@@ -3,7 +3,8 @@
 import logging
 import secrets
 
-from flask import Flask, Response, jsonify, render_template, request
+import msgspec
+from flask import Flask, Response, render_template, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from mechamap.domain.errors import PayloadTooLarge, RealtimeError
@@ -18,14 +19,34 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(Exception, _defect)
 
 
-def _ours(error: RealtimeError) -> tuple[Response | str, int, dict[str, str]]:
+Body = dict[str, object]
+
+
+def refusal(error: RealtimeError) -> tuple[int, Body, dict[str, str]]:
+    """(status, JSON body, extra headers) that tell a refusal."""
     details = error.details()
     headers = {}
     if "retryAfter" in details:
         headers["Retry-After"] = str(details["retryAfter"])
     if error.http_status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    return _answer(error.message, error.code, error.http_status, details), error.http_status, headers
+    return error.http_status, _body(error.message, error.code, details), headers
+
+
+def defect(error: Exception, path: str) -> tuple[int, Body, dict[str, str]]:
+    """The same for a defect of ours: an incident id that the log has too, and nothing else."""
+    incident = secrets.token_hex(6)
+    log.error("request_failed", exc_info=error, extra={"incident": incident, "path": path[:200]})
+    return 500, _body("Internal error", "internal_error", {"incident": incident}), {}
+
+
+def _body(message: str, code: str, details: Body) -> Body:
+    return {"success": False, "error": message, "message": message, "code": code, **details}
+
+
+def _ours(error: RealtimeError) -> tuple[Response | str, int, dict[str, str]]:
+    status, body, headers = refusal(error)
+    return _answer(body, status), status, headers
 
 
 def _http(error: HTTPException) -> Response | tuple[Response | str, int, dict[str, str]]:
@@ -35,20 +56,16 @@ def _http(error: HTTPException) -> Response | tuple[Response | str, int, dict[st
         return error.get_response()  # redirects
     code = error.name.lower().replace(" ", "_")
     allow = {"Allow": ", ".join(sorted(error.valid_methods))} if getattr(error, "valid_methods", None) else {}
-    return _answer(error.description or error.name, code, error.code, {}), error.code, allow
+    return _answer(_body(error.description or error.name, code, {}), error.code), error.code, allow
 
 
 def _defect(error: Exception) -> tuple[Response | str, int, dict[str, str]]:
-    incident = secrets.token_hex(6)
-    log.error("request_failed", exc_info=error, extra={"incident": incident, "path": request.path[:200]})
-    return _answer("Internal error", "internal_error", 500, {"incident": incident}), 500, {}
+    status, body, headers = defect(error, request.path)
+    return _answer(body, status), status, headers
 
 
-def _answer(message: str, code: str, status: int, details: dict[str, object]) -> Response | str:
-    wants_page = (
-        request.path.startswith("/admin")
-        and request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html"
-    )
-    if wants_page:
-        return render_template("error.html", message=message, status=status, code=code)
-    return jsonify({"success": False, "error": message, "message": message, "code": code, **details})
+def _answer(body: Body, status: int) -> Response | str:
+    offered = ["application/json", "text/html"]
+    if request.path.startswith("/admin") and request.accept_mimetypes.best_match(offered) == "text/html":
+        return render_template("error.html", message=body["message"], status=status, code=body["code"])
+    return Response(msgspec.json.encode(body), content_type="application/json")

@@ -1,8 +1,9 @@
 """Rate limits per key, per address and per connection, on the ``limits`` library.
 
-Counts of strangers' failures live in Redis when there is one, so that workers share them. Counts on the hot
-paths (publications of a key, events of a connection) are each worker's own: a publication must not cost a
-second round trip to Redis. A Redis that is away lets requests pass (and is counted): a limit protects the
+Counts of strangers' failures live in Redis when there is one, so that workers share them; Redis is asked only
+when a failure happens, and an address that went too far is remembered here until it may try again. Counts on
+the hot paths (publications of a key, events of a connection) are each worker's own: a publication must not
+cost a second round trip. A Redis that is away lets requests pass (and is counted): a limit protects the
 service, it must not become its outage.
 """
 
@@ -31,6 +32,8 @@ ADMIN_SIGNINS = parse("10 per minute")
 ADMIN_SIGNINS_PER_NAME = parse("20 per hour")
 PER_CONNECTION = parse("50 per second")
 """Events of one browser. A page subscribes to a dozen channels in a burst; nobody types this fast."""
+MAX_BLOCKED = 10_000
+"""Addresses remembered as blocked; beyond it the oldest is let try again."""
 
 
 class RateLimits:
@@ -49,6 +52,7 @@ class RateLimits:
         self._local = FixedWindowRateLimiter(local)
         self._shared = SlidingWindowCounterRateLimiter(shared)
         self._seen_failure = seen_failure
+        self._blocked: dict[tuple[str, str], float] = {}
 
     def check_key(self, name: str, events: int = 1) -> None:
         """``events`` publications by the key ``name``.
@@ -70,54 +74,67 @@ class RateLimits:
         if self._on and not self._local.hit(PER_CONNECTION, "connection", sid):
             raise RateLimited(f"The limit is {PER_CONNECTION.amount} events per second.", 1)
 
-    def check_failed_keys(self, address: str | None) -> None:
-        """Whether the address may try a key at all; ``note_failed_key`` counts the wrong ones."""
-        self._test(FAILED_KEYS, "failed-key", address, "Too many requests with a wrong key.")
-
     def note_failed_key(self, address: str | None) -> None:
-        self._hit(FAILED_KEYS, "failed-key", address or "unknown", message=None)
+        """A wrong key came from this address. A right key is never held up by wrong ones.
+
+        Raises:
+            RateLimited: one too many, or still blocked for earlier ones.
+        """
+        message = "Too many requests with a wrong key."
+        self._refuse_blocked("failed-key", address, message)
+        self._hit(FAILED_KEYS, "failed-key", address, message)
 
     def check_signins(self, address: str | None) -> None:
-        self._test(
-            FAILED_SIGNINS,
-            "failed-signin",
-            address,
-            "Authentication failed: too many refused tokens from this address.",
-        )
+        """Before a token is looked at: not while the address is blocked for refused ones.
+
+        Raises:
+            RateLimited
+        """
+        self._refuse_blocked("failed-signin", address, _SIGNINS)
 
     def note_failed_signin(self, address: str | None) -> None:
-        self._hit(FAILED_SIGNINS, "failed-signin", address or "unknown", message=None)
+        """A refused token came from this address.
+
+        Raises:
+            RateLimited: one too many.
+        """
+        self._hit(FAILED_SIGNINS, "failed-signin", address, _SIGNINS)
 
     def check_admin_signin(self, address: str | None, name: str) -> None:
-        """One more try to sign in to the dashboard."""
+        """One more try to sign in to the dashboard.
+
+        Raises:
+            RateLimited
+        """
         message = "Too many tries to sign in; wait a little."
-        self._hit(ADMIN_SIGNINS, "admin-address", address or "unknown", message=message)
-        self._hit(ADMIN_SIGNINS_PER_NAME, "admin-name", name.lower()[:100], message=message)
+        self._hit(ADMIN_SIGNINS, "admin-address", address, message)
+        self._hit(ADMIN_SIGNINS_PER_NAME, "admin-name", name.lower()[:100], message)
 
-    def _hit(self, item: RateLimitItem, scope: str, who: str, *, cost: int = 1, message: str | None) -> None:
+    def _refuse_blocked(self, scope: str, who: str | None, message: str) -> None:
+        until = self._blocked.get((scope, who or "unknown"))
+        if until is None:
+            return
+        left = until - time.monotonic()
+        if left > 0:
+            raise RateLimited(message, left)
+        self._blocked.pop((scope, who or "unknown"), None)
+
+    def _hit(self, item: RateLimitItem, scope: str, who: str | None, message: str) -> None:
         if not self._on:
             return
+        who = who or "unknown"
         try:
-            within = self._shared.hit(item, scope, who, cost=cost)
-            reset = 0.0 if within else self._shared.get_window_stats(item, scope, who).reset_time
-        except Exception as err:
-            self._fail_open(err)
-            return
-        if not within and message is not None:
-            raise RateLimited(message, max(0.0, reset - time.time()))
-
-    def _test(self, item: RateLimitItem, scope: str, who: str | None, message: str) -> None:
-        if not self._on:
-            return
-        try:
-            if self._shared.test(item, scope, who or "unknown"):
+            if self._shared.hit(item, scope, who):
                 return
-            reset = self._shared.get_window_stats(item, scope, who or "unknown").reset_time
+            left = max(1.0, self._shared.get_window_stats(item, scope, who).reset_time - time.time())
         except Exception as err:
-            self._fail_open(err)
+            self._seen_failure()
+            log.warning("rate_limits_unavailable", extra={"error": type(err).__name__})
             return
-        raise RateLimited(message, max(0.0, reset - time.time()))
+        if len(self._blocked) >= MAX_BLOCKED:
+            del self._blocked[next(iter(self._blocked))]
+        self._blocked[(scope, who)] = time.monotonic() + left
+        raise RateLimited(message, left)
 
-    def _fail_open(self, error: Exception) -> None:
-        self._seen_failure()
-        log.warning("rate_limits_unavailable", extra={"error": type(error).__name__})
+
+_SIGNINS = "Authentication failed: too many refused tokens from this address."

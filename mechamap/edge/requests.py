@@ -13,13 +13,41 @@ from mechamap import logs
 log = logging.getLogger(__name__)
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._\-]{1,64}", re.ASCII)
-QUIET = frozenset({"/health", "/health/ready", "/metrics", "/admin/live.json"})
-"""Asked every few seconds by machines: logged at DEBUG when all is well."""
+QUIET = frozenset({"/health", "/health/ready", "/metrics", "/admin/live.json", "/api/broadcast"})
+"""Asked every few seconds by machines, or (broadcasts) logged as what they did: a line of their own only at
+DEBUG when all is well."""
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+
+_HEADERS = [
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "same-origin"),
+    ("Content-Security-Policy", CSP),
+    ("X-Frame-Options", "DENY"),
+]
+
+
+def request_id_of(given: str) -> str:
+    """The caller's own request id where it is well formed, else a new one."""
+    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+
+
+def security_headers(secure: bool) -> list[tuple[str, str]]:
+    """What every answer carries; ``secure``: it goes out over TLS."""
+    return [*_HEADERS, ("Strict-Transport-Security", "max-age=31536000")] if secure else _HEADERS
+
+
+def log_request(method: str, path: str, status: int, address: str | None, begun: float) -> None:
+    """One line a request: the path without its query, which may hold a token. ``begun``: perf_counter."""
+    quiet = status < 400 and path in QUIET
+    level = logging.DEBUG if quiet else logging.INFO
+    if log.isEnabledFor(level):
+        took = round((time.perf_counter() - begun) * 1000, 1)
+        told = {"method": method, "path": path[:200], "status": status, "address": address, "ms": took}
+        log.log(level, "http_request", extra=told)
 
 
 def init_app(
@@ -30,8 +58,7 @@ def init_app(
 
     @app.before_request
     def begin() -> Response | None:
-        given = request.headers.get("X-Request-ID", "")
-        g.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        g.request_id = request_id_of(request.headers.get("X-Request-ID", ""))
         g.begun = time.perf_counter()
         logs.request_id.set(g.request_id)
         if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
@@ -42,14 +69,11 @@ def init_app(
     def finish(response: Response) -> Response:
         _cors(response, origins)
         response.headers.setdefault("X-Request-ID", g.get("request_id", ""))
-        response.headers.setdefault("X-Content-Type-Options", "nosniff")
-        response.headers.setdefault("Referrer-Policy", "same-origin")
-        response.headers.setdefault("Content-Security-Policy", CSP)
-        response.headers.setdefault("X-Frame-Options", "DENY")
-        if tls or request.is_secure:
-            response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+        for name, value in security_headers(tls or request.is_secure):
+            response.headers.setdefault(name, value)
         seen(request.endpoint or "unknown", response.status_code)
-        _log(response)
+        begun = g.get("begun", time.perf_counter())
+        log_request(request.method, request.path, response.status_code, request.remote_addr, begun)
         return response
 
 
@@ -68,19 +92,3 @@ def _cors(response: Response, origins: Collection[str]) -> None:
             "Authorization, Content-Type, X-API-Key, X-WebSocket-API-Key, X-Request-ID"
         )
         response.headers["Access-Control-Max-Age"] = "600"
-
-
-def _log(response: Response) -> None:
-    """One line a request: the path without its query, which may hold a token."""
-    quiet = request.path in QUIET and response.status_code < 400
-    log.log(
-        logging.DEBUG if quiet else logging.INFO,
-        "http_request",
-        extra={
-            "method": request.method,
-            "path": request.path[:200],
-            "status": response.status_code,
-            "address": request.remote_addr,
-            "ms": round((time.perf_counter() - g.get("begun", time.perf_counter())) * 1000, 1),
-        },
-    )

@@ -18,7 +18,7 @@ class Publisher:
     def __init__(self, broker: Broker, meter: Meter, max_bytes: int) -> None:
         self._broker = broker
         self._meter = meter
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
 
     def publish(self, key: BroadcastKey, publication: Publication) -> Receipt:
         """Accept one event.
@@ -54,8 +54,8 @@ class Publisher:
 
     def check_size(self, size: int, field: str = "data") -> None:
         """``size`` bytes of JSON are within the limit for one event."""
-        if size > self._max_bytes:
-            raise PayloadTooLarge(field, size, self._max_bytes)
+        if size > self.max_bytes:
+            raise PayloadTooLarge(field, size, self.max_bytes)
 
     def refused(self, origin: str, error: RealtimeError) -> None:
         """Count and log a publication that was not accepted."""

@@ -1,0 +1,120 @@
+"""Accepting broadcasts, whatever read the request: who publishes, what, and what they are told."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from mechamap.auth.protocol import BroadcastKey, KeyRing
+from mechamap.domain.errors import InvalidRequest, RealtimeError, Unavailable
+from mechamap.domain.moments import now_iso
+from mechamap.domain.publication import Publication, Receipt
+from mechamap.domain.wire import read_batch, read_broadcast
+from mechamap.edge.limits import RateLimits
+from mechamap.hub.publishing import Publisher
+
+from .keys import authenticate
+
+_decode = msgspec.json.Decoder().decode
+encode = msgspec.json.Encoder().encode
+
+Answer = dict[str, object]
+
+
+class BatchInterrupted(Unavailable):
+    """The broker went away inside a batch; says which entries were published, so a retry can leave them
+    out."""
+
+    def __init__(self, cause: Unavailable, results: list[Answer]) -> None:
+        super().__init__(cause.message, code=cause.code, retry_after=cause.retry_after)
+        self._results = results
+
+    def details(self) -> Answer:
+        return {**super().details(), "accepted": len(self._results), "results": self._results}
+
+
+class Broadcasts:
+    """The two calls of the API. Both raise ``RealtimeError`` for every refusal."""
+
+    def __init__(self, publisher: Publisher, keyring: KeyRing, limits: RateLimits) -> None:
+        self._publisher = publisher
+        self._keyring = keyring
+        self._limits = limits
+
+    def accept(self, environ: Mapping[str, object], address: str | None, body: bytes) -> Answer:
+        """Publish one event. ``environ`` is the request's WSGI environ, of which only key headers are
+        read."""
+        key = authenticate(environ, address, self._keyring, self._limits)
+        try:
+            self._limits.check_key(key.name)
+            publication = read_broadcast(read_json(body), origin_of(key))
+            self._check_size(publication, len(body))
+        except RealtimeError as err:
+            self._publisher.refused(origin_of(key), err)
+            raise
+        receipt = self._publisher.publish(key, publication)
+        told = _told(publication, receipt)
+        return {"success": True, "message": "Broadcast accepted", **told, "timestamp": now_iso()}
+
+    def accept_batch(self, environ: Mapping[str, object], address: str | None, body: bytes) -> Answer:
+        """Publish many. Every entry is checked before the first is published: a refusal names the entry and
+        publishes nothing."""
+        key = authenticate(environ, address, self._keyring, self._limits)
+        try:
+            publications = read_batch(read_json(body), origin_of(key))
+            self._limits.check_key(key.name, len(publications))
+            for index, publication in enumerate(publications):
+                self._check_size(publication, len(body), f"broadcasts[{index}].data")
+                self._publisher.check_scope(key, publication)
+        except RealtimeError as err:
+            self._publisher.refused(origin_of(key), err)
+            raise
+        results: list[Answer] = []
+        for publication in publications:
+            try:
+                results.append(_told(publication, self._publisher.publish(key, publication)))
+            except Unavailable as err:
+                raise BatchInterrupted(err, results) from err
+        return {"success": True, "message": "Broadcasts accepted", "results": results, "timestamp": now_iso()}
+
+    def _check_size(self, publication: Publication, bound: int, field: str = "data") -> None:
+        """``bound``: bytes of the whole body; encoding ``data`` again is spared where that is small
+        enough."""
+        if bound > self._publisher.max_bytes:
+            self._publisher.check_size(len(encode(publication.data)), field)
+
+
+def origin_of(key: BroadcastKey) -> str:
+    return f"key:{key.name}"
+
+
+def read_json(body: bytes) -> object:
+    """The JSON value in ``body``. NaN, Infinity, numbers beyond double and broken UTF-8 are not JSON.
+
+    Raises:
+        InvalidRequest: says what is wrong and where, never what was there.
+    """
+    if not body:
+        raise InvalidRequest("The body is empty; a JSON object is expected.")
+    try:
+        return _decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as err:
+        raise InvalidRequest(f"The body is not valid JSON: {err}") from err
+    except RecursionError as err:
+        raise InvalidRequest("The body is nested too deep.") from err
+
+
+def _told(publication: Publication, receipt: Receipt) -> Answer:
+    """What a publisher learns. ``subscriberCount`` counts subscriptions: a browser in two of the channels
+    counts twice."""
+    told: Answer = {
+        "id": receipt.id,
+        "channel": publication.channels[0].name,
+        "event": publication.event,
+        "subscriberCount": receipt.total,
+    }
+    if len(publication.channels) > 1:
+        told["channels"] = [
+            {"channel": channel.name, "subscriberCount": receipt.subscribers.get(channel.canonical, 0)}
+            for channel in publication.channels
+        ]
+    return told
