@@ -9,13 +9,14 @@ from mechamap.domain.errors import NotFound
 from mechamap.services import Services
 
 from .gate import LiveView
+from .outcomes import GOOD, outcomes
 from .snapshot import take
 
 BUSIEST = 8
 
 
 class Overview(LiveView):
-    fragments = ("problem", "totals", "health", "busiest", "workers")
+    fragments = ("problem", "totals", "health", "busiest", "workers", "outcomes")
 
     def __init__(self, services: Services) -> None:
         super().__init__(services, name="Overview", endpoint="console", url="/admin")
@@ -26,8 +27,9 @@ class Overview(LiveView):
         return {
             "snapshot": snapshot,
             "busiest": snapshot.channels[:BUSIEST],
+            "outcomes": outcomes(self.services.metrics),
+            "good_codes": GOOD,
             "demo": self.services.settings.demo,
-            "base_url": self.services.settings.base_url,
         }
 
     @expose("/")

@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from playwright.sync_api import expect
 
 from .place import KEY
@@ -192,6 +193,33 @@ def test_the_rules_page_lists_every_kind_of_channel_and_every_rung(console):
     for name in ("private-user.{id}", "presence-thread.{id}", "6 super admin", "1 guest"):
         expect(page.get_by_role("rowheader", name=name, exact=True)).to_be_visible()
     expect(page.get_by_text("marketplace_moderator")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("user", "channel", "answer"),
+    [
+        (2, "forum.1", "allowed"),
+        (2, "forum.2", "role_too_low"),
+        (5, "forum.1", "user_banned"),
+        (4, "presence-thread.5", "allowed"),
+        (99, "forum.1", "user_unknown"),
+        (2, "no.such", "channel_unknown"),
+        ("x", "forum.1", "invalid_field"),
+    ],
+)
+def test_the_judge_answers_who_may_join_what(place, user, channel, answer):
+    page = place.operator().get(f"/admin/rules/?user={user}&channel={channel}").text
+    assert f'<code class="code">{answer}</code>' in page.split("verdict")[-1]
+
+
+def test_the_overview_counts_outcomes_by_their_codes(place, demo, console):
+    tab = demo(2)
+    tab.get_by_role("button", name="admin.reports").click()
+    expect(tab.locator("#answer")).to_contain_text("role_too_low")
+    page = console()
+    subscriptions = page.locator(".outcome", has_text="Subscriptions")
+    expect(subscriptions.locator(".tally-code", has_text="role_too_low")).to_be_visible()
+    expect(page.locator(".outcome", has_text="Connections")).to_contain_text("accepted")
 
 
 def test_no_page_of_the_console_shows_a_broadcast_key_or_an_engine_io_id(place, demo):
