@@ -54,7 +54,8 @@ def seed(services: "Services", as_json: bool) -> None:
         raise click.ClickException(str(err)) from err
     people = {user.id: user for user in seeded.users}
     tokens = {user_id: services.jwts.issue(user_id, TOKEN_TTL) for user_id in TOKENS_FOR}
-    curl = curl_lines(settings.base_url, settings.api_keys[0] if settings.api_keys else None)
+    key = settings.api_keys[0] if settings.api_keys else None
+    body = notification()
     if as_json:
         print_json(
             {
@@ -77,26 +78,44 @@ def seed(services: "Services", as_json: bool) -> None:
                     for user in seeded.users
                 ],
                 "tokens": tokens,
-                "curl": " ".join(curl) if curl else None,
+                "curl": " ".join(curl_parts(settings.base_url, key, json.dumps(body)) or ()) or None,
                 "instance": str(settings.instance_path),
             }
         )
         return
-    _print(services, seeded, people, tokens, curl)
+    _print(services, seeded, people, tokens, curl_parts(settings.base_url, key, packed(body)))
 
 
-def curl_lines(base_url: str, key: str | None) -> list[str] | None:
-    """The parts of a curl command that notifies ``AUDIENCE``; None without a key."""
+def notification() -> dict[str, object]:
+    """The body that notifies ``AUDIENCE``."""
+    data = {**NOTIFICATION, "created_at": now_iso()}
+    return {"channel": f"private-user.{AUDIENCE}", "event": "notification.sent", "data": data}
+
+
+def curl_parts(base_url: str, key: str | None, body: str) -> list[str] | None:
+    """The parts of a curl command that publishes ``body``; None without a key."""
     if key is None:
         return None
-    data = {**NOTIFICATION, "created_at": now_iso()}
-    body = {"channel": f"private-user.{AUDIENCE}", "event": "notification.sent", "data": data}
     return [
         f"curl {base_url}/api/broadcast",
         "-H 'Content-Type: application/json'",
         f"-H {shlex.quote(f'X-API-Key:{key}')}",
-        f"-d {shlex.quote(json.dumps(body))}",
+        f"-d {shlex.quote(body)}",
     ]
+
+
+def packed(body: dict[str, object], width: int = 76) -> str:
+    """JSON with line breaks between members only, so that it can be read and still be pasted."""
+    lines = [""]
+    for number, (name, value) in enumerate(body.items()):
+        nested = isinstance(value, dict) and len(value) > 1
+        member = f"{json.dumps(name)}: {packed(value, width) if nested else json.dumps(value)}"
+        if number:
+            lines[-1] += ","
+        if len(lines[-1]) + len(member.partition("\n")[0]) > width:
+            lines.append("")
+        lines[-1] += (" " if number or len(lines) > 1 else "") + member
+    return "{" + "\n".join(lines) + "}"
 
 
 def _print(
@@ -131,7 +150,7 @@ def _print(
         [
             ("Stop", "Ctrl+C in the terminal of `make run`"),
             ("Data", f"{_short(settings.instance_path)}/ (delete the folder to start afresh)"),
-            ("Check", "flask doctor (in .venv/bin)"),
+            ("Examine", ".venv/bin/flask doctor"),
         ],
         indent="  ",
     )

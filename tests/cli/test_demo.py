@@ -5,10 +5,11 @@ import shlex
 import subprocess
 from pathlib import Path
 
+from mechamap.cli.demo import notification, packed
 from tests.services.application import Application
 
 from .conftest import KEY, running_here, settings_in
-from .terminal import Runner
+from .terminal import Runner, widest
 
 
 def test_it_prints_what_to_open_and_where_to_sign_in(here: Runner, server: Application):
@@ -51,6 +52,12 @@ def test_the_pasted_curl_line_notifies_a_browser_that_can_mark_it_as_read(here: 
 def test_the_curl_line_in_json_is_one_line_with_the_development_key(here: Runner):
     words = shlex.split(here.flask("demo", "seed", "--json").json()["curl"])
     assert words[0] == "curl" and f"X-API-Key:{KEY}" in words
+
+
+def test_the_curl_line_fits_a_terminal_and_stays_json():
+    body = notification()
+    assert json.loads(packed(body)) == body
+    assert widest(packed(body)) <= 78
 
 
 def test_seeding_again_changes_nothing(here: Runner):

@@ -204,6 +204,16 @@ def test_a_redis_that_asks_for_a_password_fails_in_a_sentence(settings: Settings
     assert found.status is Status.FAIL and "password" in found.said
 
 
+def test_a_redis_that_refuses_to_be_examined_is_no_failure(settings: Settings, redis_server):
+    redis_server.client().acl_setuser(
+        "narrow", enabled=True, passwords=["+hush"], categories=["+@all"], commands=["-info"]
+    )
+    url = f"redis://narrow:hush@127.0.0.1:{redis_server.port}/0"
+    found = named(redis.examine(replace(settings, redis_url=url)), "answer")
+    redis_server.client().acl_deluser("narrow")
+    assert found.status is Status.WARN and "cannot be examined" in found.said
+
+
 def test_a_redis_that_is_away_fails_in_a_sentence_without_its_password(settings: Settings):
     findings = list(redis.examine(replace(settings, redis_url="redis://:hush@127.0.0.1:9/0")))
     assert [finding.status for finding in findings] == [Status.FAIL]

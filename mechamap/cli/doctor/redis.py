@@ -10,8 +10,8 @@ from .skew import skew
 
 AREA = "Redis"
 PINGS = 5
-OLDEST = (6, 2)
-"""The oldest series that gets what the scripts use: GETDEL and ZMSCORE era commands; 5 and 6.0 lack them."""
+OLDEST = (5, 0)
+"""The broker's scripts read Redis's clock and then write; up to 4 that is refused."""
 SLOW_MS = 20.0
 
 
@@ -43,6 +43,14 @@ def examine(settings: Settings) -> Iterator[Finding]:
             "answer",
             "Redis refuses the password or asks for one.",
             "Put it into REDIS_URL: redis://:password@host",
+        )
+        return
+    except redis.ResponseError as err:
+        yield warn(
+            AREA,
+            "answer",
+            f"Redis answers, but refuses PING, TIME or INFO ({type(err).__name__}): it cannot be examined.",
+            "Give the account of REDIS_URL these commands.",
         )
         return
     except (redis.RedisError, OSError) as err:
