@@ -50,7 +50,9 @@ def test_generated_secrets_are_well(settings: Settings):
     assert worst(credentials.examine(settings, table_keys=0)) is Status.OK
 
 
-@pytest.mark.parametrize("placeholder", ["secret", "changeme", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"])
+@pytest.mark.parametrize(
+    "placeholder", ["secret", "changeme", "changeme-changeme-changeme-changeme-1", "a" * 40, "xY9z-Kw2" * 6]
+)
 def test_a_placeholder_fails_anywhere(settings: Settings, placeholder: str):
     found = named(credentials.examine(replace(settings, jwt_secret=placeholder), 0), "JWT_SECRET")
     assert found.status is Status.FAIL and "secrets.token_urlsafe" in found.mend

@@ -20,9 +20,10 @@ def examine(settings: Settings, table_keys: int) -> Iterator[Finding]:
     named = list(_secrets(settings))
     weak = False
     for name, secret in named:
-        if secret.lower() in PLACEHOLDERS or len(set(secret)) < 6:
+        if guessable(secret):
             weak = True
-            yield fail(AREA, name, "is a placeholder that anybody guesses.", f"Generate one: {GENERATE}")
+            said = "is a placeholder, or a few characters repeated: anybody guesses it."
+            yield fail(AREA, name, said, f"Generate one: {GENERATE}")
         elif len(secret) < MIN_SECRET_LENGTH:
             weak = True
             yield graver(
@@ -43,6 +44,15 @@ def examine(settings: Settings, table_keys: int) -> Iterator[Finding]:
             "Make one with `flask keys create laravel`, or set WEBSOCKET_API_KEY.",
         )
     yield from _files(settings)
+
+
+def guessable(secret: str) -> bool:
+    """Whether it is, or is built around, a placeholder, or repeats itself; random text does none of this."""
+    lower = secret.lower()
+    built_around = any(word in lower for word in PLACEHOLDERS if len(word) >= 8)
+    # text that repeats a unit is found again in its own middle when it is doubled
+    repeats = len(set(secret)) < 6 or secret in (secret + secret)[1:-1]
+    return lower in PLACEHOLDERS or built_around or repeats
 
 
 def _secrets(settings: Settings) -> Iterator[tuple[str, str]]:
