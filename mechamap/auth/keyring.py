@@ -23,6 +23,8 @@ T = TypeVar("T")
 
 REFRESH_SECONDS = 2.0
 """How long a revoked key may still pass."""
+AGAIN_SECONDS = 0.25
+"""Between looks at the table for the sake of unknown keys: wrong ones must not become a query each."""
 PATIENCE = 0.5
 """How long a publisher waits for our database; afterwards the keys last seen are used."""
 USE_NOTED_SECONDS = 60.0
@@ -44,6 +46,7 @@ class BroadcastKeyRing:
         self._keys = keys
         self._clock = clock
         self._table: Refreshed[dict[str, KeyRecord]] = Refreshed(keys.live_digests, REFRESH_SECONDS, PATIENCE)
+        self._looked_again = float("-inf")
         self._noted: dict[int, float] = {}
 
     def authenticate(self, presented: str | None) -> BroadcastKey:
@@ -64,15 +67,24 @@ class BroadcastKeyRing:
         fixed = _find(self._fixed, digest)
         if fixed is not None:
             return fixed
+        record = self._in_table(digest)
+        if record is None and self._clock() - self._looked_again >= AGAIN_SECONDS:
+            # it may have been made a moment ago
+            self._looked_again = self._clock()
+            self._table.expire()
+            record = self._in_table(digest)
+        if record is None:
+            raise _invalid()
+        return BroadcastKey(record.name, record.scopes)
+
+    def _in_table(self, digest: str) -> KeyRecord | None:
         reading = self._table.read()
         if reading.value is None:
             raise Unavailable("The broadcast keys cannot be looked up now.", code="keys_unavailable")
         record = _find(reading.value, digest)
-        if record is None:
-            raise _invalid()
-        if reading.fresh:
+        if record is not None and reading.fresh:
             self._note_use(record.id)
-        return BroadcastKey(record.name, record.scopes)
+        return record
 
     def forget(self) -> None:
         """Look the table up again for the next key, for example after this process revoked one."""

@@ -39,7 +39,7 @@ def create(services: "Services", name: str, scopes: tuple[str, ...], as_json: bo
     if as_json:
         print_json({**_public(record), "secret": secret})
         return
-    note(f"Key {record.name!r} (id {record.id}) may publish to {_scopes(record)}, from a few seconds on.")
+    note(f"Key {record.name!r} (id {record.id}) may publish to {_scopes(record)}.")
     note("Its secret is shown this once and kept nowhere; put it into Laravel's .env as WEBSOCKET_API_KEY:")
     click.echo(secret)
 

@@ -52,6 +52,13 @@ def test_a_key_of_our_table_opens_with_its_scopes(ring: BroadcastKeyRing, keys: 
     assert not key.may_publish(parse_channel("private-user.1"))
 
 
+def test_a_key_made_a_moment_ago_opens_at_once(ring: BroadcastKeyRing, keys: ApiKeys) -> None:
+    assert code_of(ring, "unknown-unknown-unknown") == "key_invalid"
+    time.sleep(0.3)
+    _, secret = keys.create("fresh", [], "anna")
+    assert ring.authenticate(secret).name == "fresh"
+
+
 def test_several_keys_live_side_by_side(ring: BroadcastKeyRing, keys: ApiKeys) -> None:
     secrets = [keys.create(name, [], "anna")[1] for name in ("old", "new")]
     assert [ring.authenticate(secret).name for secret in secrets] == ["old", "new"]
