@@ -18,6 +18,8 @@ QUICK = {
     "ping_interval": 0.5,
     "ping_timeout": 1.0,
     "connect_timeout": 1.5,
+    "close_timeout": 0.5,
+    "handler_grace": 1.0,
     "max_http_buffer_size": 20_000,
     "max_queue_bytes": 300_000,
     "cors_allowed_origins": ["http://good.test"],

@@ -58,5 +58,5 @@ def test_a_client_reconnects_by_itself_when_its_worker_leaves(serve, node_client
 def test_a_client_stays_connected_through_many_heartbeats(engine, node_client):
     client = node_client().connect(engine.url, **ORIGIN)
     with pytest.raises(AssertionError):
-        client.wait_for("disconnect", timeout=3)
+        client.wait_for("disconnect", timeout=2)
     assert client.emit_ack("echo", 1) == 1
