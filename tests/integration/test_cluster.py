@@ -121,13 +121,13 @@ def test_a_rolling_restart_sends_clients_away_in_a_way_that_brings_them_back(clu
     before = set(cluster.server.workers())
     os.kill(cluster.server.pid, signal.SIGHUP)
     for browser in browsers:
-        assert browser.wait_for("disconnect", timeout=15)[0] in ("transport close", "transport error")
-        browser.wait_for("connected", timeout=15)
-    wait_until(lambda: not before & set(cluster.server.workers()), "the old workers to leave", timeout=20)
+        assert browser.wait_for("disconnect", timeout=30)[0] in ("transport close", "transport error")
+        browser.wait_for("connected", timeout=30)
+    wait_until(lambda: not before & set(cluster.server.workers()), "the old workers to leave", timeout=30)
     wait_until(
         lambda: cluster.broadcast("private-user.2", "back").json()["subscriberCount"] == 4,
         "everyone to be counted on the new workers",
-        timeout=15,
+        timeout=30,
     )
     for browser in browsers:
         browser.wait_for("back")
