@@ -49,14 +49,47 @@ class Connection:
         )
 
 
+class SidIndex:
+    """Key → the connections that have it. Most users have one connection and most private channels one
+    member, so a lone id is kept bare: a set would cost 216 bytes more for each."""
+
+    def __init__(self) -> None:
+        self._sids: dict[object, str | set[str]] = {}
+
+    def add(self, key: object, sid: str) -> None:
+        found = self._sids.get(key)
+        if found is None:
+            self._sids[key] = sid
+        elif isinstance(found, set):
+            found.add(sid)
+        elif found != sid:
+            self._sids[key] = {found, sid}
+
+    def discard(self, key: object, sid: str) -> None:
+        found = self._sids.get(key)
+        if isinstance(found, set):
+            found.discard(sid)
+            if not found:
+                del self._sids[key]
+        elif found == sid:
+            del self._sids[key]
+
+    def get(self, key: object) -> tuple[str, ...]:
+        found = self._sids.get(key)
+        if found is None:
+            return ()
+        return tuple(found) if isinstance(found, set) else (found,)
+
+
 class Connections:
     """Registry with the look-ups the use cases need; every operation costs the connection's own size at
     most."""
 
     def __init__(self) -> None:
         self._by_sid: dict[str, Connection] = {}
-        self._by_user: dict[int, set[str]] = {}
-        self._by_channel: dict[str, set[str]] = {}
+        self._by_user = SidIndex()
+        self._by_channel = SidIndex()
+        self._subscriptions = 0
         self._expiries: list[tuple[float, str]] = []
 
     def __len__(self) -> int:
@@ -70,34 +103,37 @@ class Connections:
 
     def add(self, connection: Connection) -> None:
         self._by_sid[connection.sid] = connection
-        self._by_user.setdefault(connection.identity.user_id, set()).add(connection.sid)
+        self._by_user.add(connection.identity.user_id, connection.sid)
         if connection.identity.expires_at is not None:
             heapq.heappush(self._expiries, (connection.identity.expires_at, connection.sid))
 
     def remove(self, sid: str) -> Connection | None:
         connection = self._by_sid.pop(sid, None)
         if connection is not None:
-            _discard(self._by_user, connection.identity.user_id, sid)
+            self._by_user.discard(connection.identity.user_id, sid)
+            self._subscriptions -= len(connection.channels)
             for canonical in connection.channels:
-                _discard(self._by_channel, canonical, sid)
+                self._by_channel.discard(canonical, sid)
         return connection
 
     def subscribe(self, connection: Connection, channel: Channel) -> None:
         connection.channels[channel.canonical] = channel
-        self._by_channel.setdefault(channel.canonical, set()).add(connection.sid)
+        self._by_channel.add(channel.canonical, connection.sid)
+        self._subscriptions += 1
 
     def unsubscribe(self, connection: Connection, canonical: str) -> bool:
         """False when it was not subscribed."""
         if connection.channels.pop(canonical, None) is None:
             return False
-        _discard(self._by_channel, canonical, connection.sid)
+        self._by_channel.discard(canonical, connection.sid)
+        self._subscriptions -= 1
         return True
 
     def of_user(self, user_id: int) -> list[Connection]:
-        return [self._by_sid[sid] for sid in self._by_user.get(user_id, ())]
+        return [self._by_sid[sid] for sid in self._by_user.get(user_id)]
 
     def of_channel(self, canonical: str) -> list[Connection]:
-        return [self._by_sid[sid] for sid in self._by_channel.get(canonical, ())]
+        return [self._by_sid[sid] for sid in self._by_channel.get(canonical)]
 
     def expired(self, now: float) -> list[Connection]:
         """Connections whose token ended by ``now`` (Unix seconds), each reported once."""
@@ -111,12 +147,4 @@ class Connections:
 
     @property
     def subscriptions(self) -> int:
-        return sum(len(sids) for sids in self._by_channel.values())
-
-
-def _discard(index: dict, key: object, sid: str) -> None:
-    members = index.get(key)
-    if members is not None:
-        members.discard(sid)
-        if not members:
-            del index[key]
+        return self._subscriptions

@@ -79,9 +79,7 @@ class Events:
         except Exception as err:
             self._meter.connection("internal_error")
             answer = internal_error("connect")
-            raise Refusal(
-                "Internal error", {k: answer[k] for k in ("code", "incident")}
-            ) from err
+            raise Refusal("Internal error", {k: answer[k] for k in ("code", "incident")}) from err
 
     def _admit(self, auth: object) -> None:
         sid: str = request.sid  # type: ignore[attr-defined]

@@ -1,5 +1,6 @@
 """The credential of a connecting browser, and what is worth knowing of the browser."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -30,4 +31,5 @@ def token_of(auth: object, request: Request) -> object:
 
 def visitor_of(request: Request) -> Visitor:
     agent = request.headers.get("User-Agent")
-    return Visitor(request.remote_addr, agent[:200] if agent else None)
+    # thousands of browsers send the same few names: one copy each
+    return Visitor(request.remote_addr, sys.intern(agent[:200]) if agent else None)

@@ -235,3 +235,22 @@ def test_a_kick_closes_exactly_whom_it_names_and_says_why(world, target, closed)
         assert world.transport.events(sid, "force_disconnect") == [{"reason": "Bye.", "code": "operator"}]
         assert world.hub.connections.get(sid) is None
     assert len(world.roster.connections()) == 3 - len(closed)
+
+
+def test_the_books_follow_any_sequence_of_comings_and_goings(world):
+    for sid, user_id in (("a", 7), ("b", 7), ("c", 7), ("d", 8)):
+        world.connect(sid, user_id)
+        world.hub.subscribe(sid, "public.news")
+    connections = world.hub.connections
+    assert connections.subscriptions == 8
+    assert {connection.sid for connection in connections.of_user(7)} == {"a", "b", "c"}
+    world.hub.disconnect("b", "x")
+    world.hub.unsubscribe("c", "public.news")
+    assert connections.subscriptions == 5
+    assert {connection.sid for connection in connections.of_user(7)} == {"a", "c"}
+    assert {connection.sid for connection in connections.of_channel("public:news")} == {"a", "d"}
+    for sid in ("a", "c", "d"):
+        world.hub.disconnect(sid, "x")
+    assert connections.subscriptions == 0
+    assert connections.of_user(7) == connections.of_channel("public:news") == []
+    assert len(connections) == 0
