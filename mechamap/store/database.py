@@ -79,7 +79,7 @@ def configure(app: Flask, settings: Settings) -> Databases:
             _prepare_sqlite(engine)
     own_engine, laravel_engine = engines[None], engines.get(LARAVEL, engines[None])
     return Databases(
-        own=Source("own", own_engine, breakers[own_engine], Unavailable),
+        own=Source("server's", own_engine, breakers[own_engine], Unavailable),
         laravel=Source("Laravel", laravel_engine, breakers[laravel_engine], DirectoryUnavailable),
     )
 

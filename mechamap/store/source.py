@@ -35,7 +35,7 @@ class Source:
     equal.
 
     Args:
-        name: for people: "own" or "Laravel".
+        name: for people: "server's" or "Laravel".
         error: what callers of this source are told when it cannot be asked.
     """
 
