@@ -14,7 +14,7 @@ from mechamap.domain.wire import read_broadcast
 from mechamap.services import Services
 
 from . import figures
-from .gate import LiveView
+from .gate import READING, LiveView
 from .reasons import DEFAULT_REASON, reason_given
 from .snapshot import take
 
@@ -49,7 +49,7 @@ class Channels(LiveView):
     def publish(self) -> Any:
         """Write an event (GET), see its reach (POST ``step=preview``), send it (POST ``step=send``)."""
         fields = {name: request.values.get(name, "").strip() for name in ("channel", "event", "data")}
-        if request.method == "GET":
+        if request.method in READING:
             fields["event"] = fields["event"] or "notification.sent"
             fields["data"] = fields["data"] or EXAMPLE
             return self.page("publish", fields=fields, error=None)
@@ -78,7 +78,7 @@ class Channels(LiveView):
     def disconnect(self) -> Any:
         """Ask first (GET), then close every connection that is subscribed to the channel (POST)."""
         channel = parse_channel(request.values.get("channel"))
-        if request.method == "GET":
+        if request.method in READING:
             return self.page(
                 "disconnect_channel",
                 channel=channel,

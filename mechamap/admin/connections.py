@@ -12,7 +12,7 @@ from mechamap.presence.protocol import ConnectionRecord
 from mechamap.services import Services
 
 from . import figures
-from .gate import LiveView
+from .gate import READING, LiveView
 from .reasons import DEFAULT_REASON, reason_given
 from .snapshot import take
 
@@ -63,7 +63,7 @@ class Connections(LiveView):
         """Ask first (GET), then close (POST): one connection by ``sid`` or all of ``user_id``."""
         sid, user_id = _named(request.values.get("sid"), request.values.get("user_id"))
         named = self.services.operations.clients(sid=sid, user_id=user_id, limit=SEARCHED)
-        if request.method == "GET":
+        if request.method in READING:
             return self.page(
                 "disconnect_clients", named=named, sid=sid, user_id=user_id, reason=DEFAULT_REASON
             )

@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that change nothing and need no form token. Flask answers HEAD with the view of GET, so a view asks
+for this set and never for GET alone."""
 LIVE_PATH = "/admin/live.json"
 
 

@@ -9,7 +9,7 @@ from flask_admin import expose
 from mechamap.domain.errors import InvalidField, NotFound, RealtimeError, Unavailable
 from mechamap.services import Services
 
-from .gate import ConsoleView
+from .gate import READING, ConsoleView
 
 
 class Keys(ConsoleView):
@@ -42,7 +42,7 @@ class Keys(ConsoleView):
         row = next((row for row in self.services.api_keys.list() if row.id == key_id), None)
         if row is None:
             raise NotFound("No key has this number.", code="key_not_found")
-        if request.method == "GET":
+        if request.method in READING:
             return self.page("revoke_key", row=row)
         self.act(
             "keys.revoke",

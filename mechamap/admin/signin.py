@@ -50,10 +50,10 @@ def blueprint(services: Services) -> Blueprint:
 
     @pages.post("/logout")
     def leave() -> Any:
-        check_form()
         user_id = session.resume(polling=True)
-        session.end()
-        if isinstance(user_id, int):
+        if not isinstance(user_id, session.Ended):
+            check_form()
+            session.end()
             record(services, f"admin:{user_id}", "console.signout", f"user:{user_id}")
         return redirect(url_for("console_signin.form"), 303)
 

@@ -1,6 +1,8 @@
 // Connections over the last ten minutes, as an SVG of our own. The points live in this tab's sessionStorage, so they survive
 // walking through the console; a pause in measuring is a hole in the line, never a straight guess.
 
+import { clock } from "./clock.js";
+
 const SPAN = 10 * 60 * 1000;
 const SHORTEST = 60 * 1000; // a page just opened fills its chart in a minute, then looks back further and further
 const HOLE = 25000;
@@ -34,8 +36,14 @@ function element(name, attributes, text) {
 }
 
 function roof(most) {
-  // the next of 4, 8, 20, 40, 80, 200 … with some air above the line: four even steps of whole numbers
-  for (let power = 1; ; power *= 10) for (const step of [4, 8, 20]) if (step * power >= most * 1.2) return step * power;
+  // four even steps of whole, round numbers, with some air above the line
+  for (let power = 1; ; power *= 10)
+    for (const step of [1, 1.5, 2, 3, 5]) if (Number.isInteger(step * power) && 4 * step * power >= most * 1.2) return 4 * step * power;
+}
+
+function ticks(span) {
+  const every = [15, 30, 60, 120].find((seconds) => span / (seconds * 1000) <= 5.1);
+  return Array.from({ length: Math.floor(span / (every * 1000)) + 1 }, (_, index) => index * every);
 }
 
 function draw() {
@@ -53,9 +61,11 @@ function draw() {
     svg.append(element("line", { class: "chart-grid", x1: EDGE.left, x2: width - EDGE.right, y1: y(value), y2: y(value) }));
     svg.append(element("text", { class: "chart-label", x: EDGE.left - 8, y: y(value) + 4, "text-anchor": "end" }, value.toLocaleString("en")));
   }
-  for (const [share, anchor] of [[1, "start"], [0.5, "middle"], [0, "end"]]) {
-    const words = share ? `${ago(span * share)} ago` : "now";
-    svg.append(element("text", { class: "chart-label", x: x(now - span * share), y: height - 4, "text-anchor": anchor }, words));
+  for (const seconds of ticks(span)) {
+    const at = x(now - seconds * 1000);
+    const words = seconds === 0 ? "now" : seconds % 60 ? `${seconds} s ago` : `${seconds / 60} min ago`;
+    if (seconds && at < EDGE.left + 30) continue;
+    svg.append(element("text", { class: "chart-label", x: at, y: height - 4, "text-anchor": seconds ? "middle" : "end" }, words));
   }
 
   for (const run of runs()) {
@@ -71,15 +81,10 @@ function draw() {
     const [at, n] = shown;
     if (cursor !== null) svg.append(element("line", { class: "chart-cursor", x1: x(at), x2: x(at), y1: EDGE.top, y2: height - EDGE.bottom }));
     svg.append(element("circle", { class: "chart-dot", cx: x(at), cy: y(n), r: 4.5 }));
-    const words = cursor === null ? n.toLocaleString("en") : `${n.toLocaleString("en")} at ${new Date(at).toLocaleTimeString(undefined, { hour12: false })}`;
+    const words = cursor === null ? n.toLocaleString("en") : `${n.toLocaleString("en")} at ${clock(at)}`;
     svg.append(element("text", { class: "chart-value", x: Math.max(x(at) + 5, EDGE.left + 100), y: y(n) - 11, "text-anchor": "end" }, words));
   }
   holder.replaceChildren(svg);
-}
-
-function ago(ms) {
-  const seconds = Math.round(ms / 1000);
-  return seconds < 100 ? `${seconds} s` : `${(seconds / 60).toFixed(seconds % 60 < 3 ? 0 : 1)} min`;
 }
 
 function* runs() {

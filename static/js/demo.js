@@ -1,5 +1,7 @@
 // A page of a made-up user: the stock Socket.IO client, the bell, the channels, and a log of everything that went over the wire.
 
+import { clock } from "./clock.js";
+
 const main = document.getElementById("main");
 const part = (id) => document.getElementById(id);
 const LOGGED = 100;
@@ -19,7 +21,7 @@ function made(tag, className, ...content) {
 // --- the log ---
 
 function note(direction, event, payload) {
-  const time = made("time", "", new Date().toLocaleTimeString(undefined, { hour12: false }));
+  const time = made("time", "", clock());
   const arrow = made("span", `dir ${direction}`, direction === "out" ? "↑" : direction === "in" ? "↓" : "·");
   arrow.title = direction === "out" ? "sent" : direction === "in" ? "received" : "connection";
   const what = made("span", "what", made("b", "", event));

@@ -1,6 +1,7 @@
 // Renews the parts of a page every two seconds and says how fresh they are. The server renders every part; this file
 // only carries changes over, node by node, so that focus, selection and opened details stay where they are.
 
+import { clock } from "./clock.js";
 import { morph } from "./morph.js";
 
 const EVERY = 2000;
@@ -18,10 +19,6 @@ let last = Date.now();
 let lastSpoken = 0;
 let timer = 0;
 let over = false;
-
-function clock(ms) {
-  return new Date(ms).toLocaleTimeString(undefined, { hour12: false });
-}
 
 function show(state, text) {
   pulse.dataset.state = state;
