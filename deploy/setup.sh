@@ -102,9 +102,7 @@ fetch_frontend() {
     rm -rf "$work" && mkdir -p "$work" "$vendor" &&
         cp static/package.json static/package-lock.json "$work" &&
         npm_ci "$work" &&
-        cp "$work/node_modules/socket.io-client/dist/socket.io.min.js" \
-            "$work/node_modules/uplot/dist/uPlot.iife.min.js" \
-            "$work/node_modules/uplot/dist/uPlot.min.css" "$vendor" &&
+        cp "$work/node_modules/socket.io-client/dist/socket.io.min.js" "$vendor" &&
         rm -rf "$work"
 }
 

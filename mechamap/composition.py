@@ -103,7 +103,7 @@ def compose(settings: Settings) -> Flask:
         max_subscriptions=settings.max_subscriptions,
     )
     publisher = Publisher(broker, metrics, settings.max_broadcast_bytes)
-    operations = ClusterOperations(broker, roster)
+    operations = ClusterOperations(broker, roster, publisher)
     runtime = Runtime(
         worker_id=worker_id,
         hub=hub,
@@ -167,10 +167,6 @@ def _flask(settings: Settings) -> Flask:
     app.config.update(
         SECRET_KEY=settings.secret_key,
         MAX_CONTENT_LENGTH=MAX_BODY,
-        SESSION_COOKIE_NAME="mechamap_console",
-        SESSION_COOKIE_HTTPONLY=True,
-        SESSION_COOKIE_SAMESITE="Lax",
-        SESSION_COOKIE_SECURE=settings.tls or settings.production,
         TESTING=settings.app_env == "testing",
     )
     return app

@@ -4,12 +4,15 @@ import logging
 from dataclasses import dataclass
 from typing import Protocol
 
+from mechamap.auth.protocol import BroadcastKey
 from mechamap.broker.protocol import Broker
 from mechamap.domain.channels import spell
 from mechamap.domain.commands import Action, Command
 from mechamap.domain.publication import Receipt
 from mechamap.domain.wire import read_broadcast
 from mechamap.presence.protocol import ConnectionRecord, Roster, WorkerRecord
+
+from .publishing import Publisher
 
 log = logging.getLogger(__name__)
 
@@ -63,9 +66,10 @@ class Operations(Protocol):
 class ClusterOperations:
     """Operations through broker and roster; works in any process that reaches them."""
 
-    def __init__(self, broker: Broker, roster: Roster) -> None:
+    def __init__(self, broker: Broker, roster: Roster, publisher: Publisher) -> None:
         self._broker = broker
         self._roster = roster
+        self._publisher = publisher
 
     def clients(
         self, *, user_id: int | None = None, sid: str | None = None, limit: int = 1000
@@ -96,7 +100,7 @@ class ClusterOperations:
         return named
 
     def publish(self, body: object, origin: str) -> Receipt:
-        return self._broker.publish(read_broadcast(body, origin))
+        return self._publisher.publish(BroadcastKey(origin), read_broadcast(body, origin))
 
     def _count(self, command: Command) -> int:
         if command.everyone:

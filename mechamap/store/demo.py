@@ -77,6 +77,15 @@ _THREADS: tuple[dict[str, Any], ...] = (
     {"id": 6, "forum_id": 1, "user_id": 3, "title": "Under review", "hidden": True},
 )
 
+_NOTIFICATIONS: tuple[tuple[int, str, str, str], ...] = (
+    (2, "comment", "Chi answered you", "Bolt torque tables: what about stainless steel?"),
+    (2, "like", "Dung likes your thread", "Which bearing for a 40 mm shaft?"),
+    (2, "order", "Order shipped", "Two 6208-2RS bearings are on their way."),
+    (2, "comment", "New answer", "Dung answered: Which bearing for a 40 mm shaft?"),
+    (3, "follow", "Binh follows you", "He sees your new threads from now on."),
+    (3, "comment", "Binh answered you", "Bolt torque tables: M12, 8.8, dry."),
+)
+
 _TABLES = (
     """CREATE TABLE IF NOT EXISTS users (
         id INTEGER PRIMARY KEY, name VARCHAR(191) NOT NULL, username VARCHAR(191) NOT NULL UNIQUE,
@@ -137,11 +146,10 @@ def seed(settings: Settings, databases: Databases) -> DemoSeed:
                 forum_id=thread["forum_id"], hidden_at=now if thread.get("hidden") else None,
                 deleted_at=now if thread.get("deleted") else None, created_at=now, updated_at=now,
             )  # fmt: skip
-        for number in range(1, 7):
+        for number, (user_id, kind, title, message) in enumerate(_NOTIFICATIONS, start=1):
             _add(
-                connection, "notifications", id=number, user_id=2 if number <= 4 else 3, type="comment",
-                title="New comment", message=f"Somebody answered you ({number}).", status="sent", is_read=0,
-                created_at=now, updated_at=now,
+                connection, "notifications", id=number, user_id=user_id, type=kind, title=title,
+                message=message, status="sent", is_read=0, created_at=now, updated_at=now,
             )  # fmt: skip
     return DemoSeed(
         users=USERS,

@@ -13,7 +13,7 @@ AREA = "Machine"
 SPARE = 320
 """Descriptors of a worker beside its browsers: 256 HTTP requests under way, Redis, databases, logs."""
 VENDOR = ROOT / "static" / "vendor"
-VENDOR_FILES = ("socket.io.min.js", "uPlot.iife.min.js", "uPlot.min.css")
+VENDOR_FILES = ("socket.io.min.js",)
 
 
 def examine(settings: Settings, workers: Sequence[WorkerRecord]) -> Iterator[Finding]:
