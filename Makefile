@@ -21,7 +21,7 @@ run: setup ## start the server, on http://127.0.0.1:3000 with demonstration data
 test: .venv/.tools static/vendor/.stamp tests/clients/node_modules/.stamp ## check style, run all tests
 	@$(SETUP) system
 	@.venv/bin/ruff check --quiet .
-	@.venv/bin/python -m pytest $(ARGS)
+	@deploy/setup/tests.sh $(ARGS)
 
 lint: .venv/.tools ## check style only
 	@.venv/bin/ruff check .

@@ -73,7 +73,11 @@ def test_missing_programs_are_named_with_the_command_that_installs_them(bare_mac
 
 
 def test_every_script_is_executable_and_parses() -> None:
-    for script in (".ci/run", "deploy/setup.sh", "deploy/setup/start.sh", "deploy/setup/steps.sh"):
+    for script in (
+        ".ci/run",
+        *sorted(ROOT.glob("deploy/setup*.sh")),
+        *sorted(ROOT.glob("deploy/setup/*.sh")),
+    ):
         assert subprocess.run([program("bash"), "-n", ROOT / script]).returncode == 0, script
-    for script in (".ci/run", "deploy/setup.sh", "deploy/setup/start.sh"):
+    for script in (".ci/run", "deploy/setup.sh", "deploy/setup/start.sh", "deploy/setup/tests.sh"):
         assert os.access(ROOT / script, os.X_OK), script
