@@ -40,6 +40,11 @@ def on_starting(server):
     """Counters of an earlier run would be added to this one's."""
     shutil.rmtree(metrics_folder, ignore_errors=True)
     metrics_folder.mkdir(parents=True)
+    slots.on_starting(server)
+
+
+def on_exit(server):
+    slots.on_exit(server)
 
 
 def pre_fork(server, worker):

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+import io
 import logging
 import re
 import socket
 import ssl
+from typing import TYPE_CHECKING
 
 import gevent
 from gevent.pywsgi import WSGIHandler
@@ -24,7 +26,11 @@ from gunicorn.workers.ggevent import PyWSGIHandler, PyWSGIServer
 
 from .body import Body
 from .connections import Connections
+from .handover import Handover, Resumed, unwatch
 from .websocket import BoundedWebSocket
+
+if TYPE_CHECKING:
+    from .affinity import Affinity
 
 LOG = logging.getLogger(__name__)
 
@@ -41,6 +47,7 @@ class Listener(PyWSGIServer):
 
     tls_timeout = 10.0  # seconds for a TLS handshake
     connections: Connections
+    affinity: Affinity | None = None
 
     def wrap_socket_and_handle(self, client_socket, address):
         try:
@@ -53,6 +60,14 @@ class Listener(PyWSGIServer):
             return self.handle(wrapped, address)
         finally:
             wrapped.close()
+
+    def resume(self, sock, handed: Handover) -> None:
+        """Serve a connection that another worker accepted and passed on."""
+        handler = self.handler_class(
+            sock, handed.address, self, io.BufferedReader(Resumed(handed.data, sock))
+        )
+        handler.scheme, handler.handed = handed.scheme, True
+        handler.handle()
 
 
 class Handler(WebSocketHandler, PyWSGIHandler):
@@ -67,6 +82,9 @@ class Handler(WebSocketHandler, PyWSGIHandler):
 
     idle = False
     served = False
+    handed = False  # the next request came with the connection from another worker
+    relaying = False
+    scheme: str | None = None  # of the client, where this is not the worker that it connected to
     websocket: BoundedWebSocket | None = None
 
     def handle(self) -> None:
@@ -74,9 +92,7 @@ class Handler(WebSocketHandler, PyWSGIHandler):
         connections.add(self)
         try:
             self.socket.settimeout(self.write_timeout)
-            if isinstance(
-                self.client_address, tuple
-            ):  # pywsgi writes head and body separately: 40 ms with Nagle
+            if self.socket.family != socket.AF_UNIX:  # pywsgi writes head and body apart: 40 ms with Nagle
                 self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if connections.exhausted:
                 self._turn_away()
@@ -94,6 +110,13 @@ class Handler(WebSocketHandler, PyWSGIHandler):
         except OSError:
             pass
 
+    def let_go(self) -> None:
+        """Forget the connection, which goes on in another worker: no shutdown, and no byte of it read."""
+        unwatch(self.socket)
+        self.rfile.close()
+        self.socket.close()
+        self.socket = None
+
     def _turn_away(self) -> None:
         self.socket.settimeout(1.0)
         self.socket.recv(16_384)  # unread input would turn the answer into a reset
@@ -102,7 +125,7 @@ class Handler(WebSocketHandler, PyWSGIHandler):
     # --- reading a request ---
 
     def handle_one_request(self):
-        if self.server.connections.draining:
+        if self.server.connections.draining and not self.handed:
             return None
         result = super().handle_one_request()
         self.served = True
@@ -147,6 +170,8 @@ class Handler(WebSocketHandler, PyWSGIHandler):
 
     def get_environ(self) -> dict:
         environ = super().get_environ()
+        if self.scheme:
+            environ["wsgi.url_scheme"] = self.scheme
         environ["engine.full"] = self.server.connections.full
         if environ["wsgi.input"] is self.wsgi_input:
             stock = self.wsgi_input
@@ -162,6 +187,10 @@ class Handler(WebSocketHandler, PyWSGIHandler):
     # --- answering ---
 
     def handle_one_response(self) -> None:
+        handed, self.handed = self.handed, False
+        if not handed and self.server.affinity is not None and self.server.affinity.pass_on(self):
+            self.close_connection = True
+            return
         super().handle_one_response()
         if getattr(self.wsgi_input, "unread", False):
             self.close_connection = True

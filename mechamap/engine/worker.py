@@ -6,7 +6,8 @@ gunicorn 27.0.1 does wrong for a server of long connections:
   the limit answers 503 and leaves room for short requests;
 * SIGTERM waits the whole `graceful_timeout` for WebSockets that never end and is then killed without running
   a single disconnect handler; here clients are closed in paced slices, told in a way that makes them
-  reconnect elsewhere.
+  reconnect elsewhere;
+* a request of a session that lives in another worker is refused; here `affinity` takes it there.
 Imported by gunicorn's master before gevent patches anything: nothing of python-socketio may come in here.
 """
 
@@ -20,8 +21,10 @@ from gunicorn.http.wsgi import base_environ
 from gunicorn.sock import ssl_context
 from gunicorn.workers.ggevent import VERSION
 
+from .affinity import Affinity, Door
 from .connections import Connections, descriptors_for
 from .http import Handler, Listener
+from .slots import current_slot
 
 _TICK = 0.1  # seconds between looks at the signal flag
 _SLICE_PAUSE = 0.05
@@ -32,6 +35,8 @@ class Worker(GeventWebSocketWorker):
 
     server_class = Listener
     wsgi_handler = Handler
+    folder: str | None = None  # set by the `pre_fork` of slots
+    door: Door | None = None
     drain_seconds = 5.0  # at most, to close all clients: their reconnects must not arrive as one wave
 
     def run(self) -> None:
@@ -40,12 +45,17 @@ class Worker(GeventWebSocketWorker):
             self.log.warning("worker_connections is lowered to %d by the limit of open files", limit)
         self.connections = Connections(limit)
         listeners = [self._listen(sock) for sock in self.sockets]
+        self._join_the_others(listeners)
+        for listener in listeners:
+            listener.start()
         heartbeat = gevent.spawn(self._heartbeat)
         try:
             while self.alive:
                 gevent.sleep(_TICK)
             self._drain(listeners)
         finally:
+            if self.door is not None:
+                self.door.leave()
             heartbeat.kill()  # waits: gunicorn closes the file it touches right after
 
     def _heartbeat(self) -> None:
@@ -68,8 +78,22 @@ class Worker(GeventWebSocketWorker):
             **tls,
         )
         listener.connections = self.connections
-        listener.start()
         return listener
+
+    def _join_the_others(self, listeners: list[Listener]) -> None:
+        """Find the sessions of the other workers of this master, and be found by them."""
+        socketio = self._socketio()
+        if self.folder is None or socketio is None:
+            return
+        affinity = Affinity(self.folder, current_slot(), socketio.sockio_mw.engineio_path)
+        try:
+            self.door = Door(affinity.door(current_slot()), listeners[0].resume)
+            self.door.start()
+        except OSError as err:  # a disk that is full or a folder swept away must not stop WebSockets
+            self.log.error("workers cannot hand requests to each other, long polling will suffer: %s", err)
+            return
+        for listener in listeners:
+            listener.affinity = affinity
 
     # --- the end ---
 
@@ -85,6 +109,7 @@ class Worker(GeventWebSocketWorker):
         if transport is not None:
             self._close_sessions(transport, min(self.drain_seconds, self.cfg.graceful_timeout / 3))
             transport.farewells.join(max(0.0, deadline - time.monotonic()))
+        self.connections.cut_relays()
         while len(self.connections) and time.monotonic() < deadline:
             gevent.sleep(_TICK)
         if len(self.connections):
@@ -94,8 +119,11 @@ class Worker(GeventWebSocketWorker):
 
     def _transport(self):
         """The Engine.IO server of the Flask app being served, if it has one."""
-        socketio = getattr(self.wsgi, "extensions", {}).get("socketio")
+        socketio = self._socketio()
         return socketio.server.eio if socketio is not None else None
+
+    def _socketio(self):
+        return getattr(self.wsgi, "extensions", {}).get("socketio")
 
     def _close_sessions(self, transport, seconds: float) -> None:
         sessions = list(transport.sockets.values())

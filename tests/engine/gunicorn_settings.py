@@ -10,6 +10,8 @@ worker_class = os.environ.get("WORKER", "mechamap.engine.worker.Worker")
 workers = int(os.environ.get("WORKERS", "1"))
 control_socket_disable = True
 graceful_timeout = 8
+on_starting = slots.on_starting
+on_exit = slots.on_exit
 pre_fork = slots.pre_fork
 post_fork = slots.post_fork
 globals().update(json.loads(os.environ.get("GUNICORN", "{}")))

@@ -1,0 +1,150 @@
+"""Affinity: every request of a session reaches the worker that owns it, whoever accepted the connection.
+
+Session ids carry the slot of their worker. A worker that reads a request of another's session passes the
+connection on (see `handover`), and the owner serves it, this request and those that follow, as if it had
+accepted it. So N workers share one port with long polling and upgrades, without a balancer that pins
+browsers, and once it has arrived a connection costs nothing more; only TLS needs a `relay`.
+
+Each worker listens on a unix socket named by its slot in a folder of mode 0700 that belongs to this master:
+whoever may connect there is this user, and could as well read the workers' memory. A request that came
+through it is never passed on again. A slot nobody listens for is left to the application, which answers
+`Session ID unknown`, and the client starts afresh.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import ssl
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
+
+from gevent import socket as gevent_socket
+from gevent.pool import Pool
+from gevent.server import StreamServer
+
+from . import handover
+from .handover import Handover
+from .ids import slot_of
+from .relay import relay
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .http import Handler
+
+LOG = logging.getLogger(__name__)
+
+_BACKLOG = 1024  # handovers that may wait for a busy worker
+
+
+class Door(StreamServer):
+    """Where a worker takes connections from the others; open until the worker's last session is closed."""
+
+    def __init__(self, path: str, resume: Callable[[gevent_socket.socket, Handover], None]) -> None:
+        self.path = path
+        self._resume = resume
+        super().__init__(_listen(path), self._take, spawn=Pool())
+
+    def _take(self, channel: gevent_socket.socket, address: object) -> None:
+        try:
+            sock, handed = handover.receive(channel)
+        except (OSError, handover.Broken) as err:  # the other worker died half-way
+            LOG.warning("handover_failed", extra={"error": type(err).__name__})
+            return
+        finally:
+            channel.close()
+        try:
+            self._resume(sock, handed)
+        finally:
+            sock.close()
+
+    def leave(self) -> None:
+        """Stop listening, end what is still served."""
+        self.stop(timeout=0)
+        _remove(self.path)
+
+
+def _listen(path: str) -> gevent_socket.socket:
+    _remove(path)  # of a worker that was killed
+    listener = gevent_socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(path)
+    listener.listen(_BACKLOG)
+    return listener
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+
+
+class Affinity:
+    """What one worker knows about the sessions of the others: where they are, and how to get there."""
+
+    def __init__(self, folder: str, slot: int, path: str) -> None:
+        """`folder` holds the sockets of all workers, `path` begins every request of a session."""
+        self._folder = folder
+        self._slot = slot
+        self._path = path
+
+    def door(self, slot: int) -> str:
+        return f"{self._folder}/{slot}"
+
+    def pass_on(self, handler: Handler) -> bool:
+        """Give the connection to the owner of the session it asks for.
+
+        False when the session is ours, nobody's, or its owner cannot be reached: nothing has been consumed
+        then. True when this handler has nothing more to do, not even to close the socket.
+        """
+        slot = self._owner(handler.environ)
+        if slot is None:
+            return False
+        head = _head(handler)
+        if isinstance(handler.socket, ssl.SSLSocket):
+            return self._relay(handler, slot, head)
+        data = head + _read_ahead(handler)
+        if not self._send(handler, slot, handler.socket.fileno(), data):
+            return False
+        handler.let_go()
+        return True
+
+    def _owner(self, environ: dict) -> int | None:
+        query = environ["QUERY_STRING"]
+        if "sid=" not in query or not environ["PATH_INFO"].startswith(self._path):
+            return None
+        slot = slot_of(parse_qs(query).get("sid", [""])[0])
+        return None if slot == self._slot else slot
+
+    def _send(self, handler: Handler, slot: int, descriptor: int, data: bytes) -> bool:
+        if len(data) > handover.MAX_BYTES:
+            return False
+        handed = Handover(handler.client_address, handler.environ["wsgi.url_scheme"], data)
+        return handover.send(self.door(slot), descriptor, handed)
+
+    def _relay(self, handler: Handler, slot: int, head: bytes) -> bool:
+        inner, outer = gevent_socket.socketpair()
+        with inner, outer:
+            if not self._send(handler, slot, outer.fileno(), head):
+                return False
+            outer.close()
+            handler.relaying = True
+            relay(handler.socket, handler.rfile, inner, handler.write_timeout)
+        return True
+
+
+def _head(handler: Handler) -> bytes:
+    """The request's head as it was understood here; what was not, the owner must not see either."""
+    lines = "".join(handler.headers.headers)
+    return f"{handler.requestline}\r\n{lines}\r\n".encode("latin-1")
+
+
+def _read_ahead(handler: Handler) -> bytes:
+    """What was read of the connection beyond the head, left in its place."""
+    handler.socket.settimeout(0)  # peek() would wait for a first byte
+    try:
+        return handler.rfile.peek()
+    finally:
+        handler.socket.settimeout(handler.write_timeout)

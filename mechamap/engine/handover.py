@@ -1,0 +1,149 @@
+"""Handover: one client's connection, passed from one worker to another over a private unix socket.
+
+What travels is the descriptor itself (SCM_RIGHTS) together with what the first worker knows: the client's
+address and scheme, and the bytes it has read already. Nothing of it is an HTTP header, so nothing a client
+writes can pretend to be it. On a connection between two workers there is exactly one message: a length, one
+line of JSON, then the bytes read so far.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import os
+import socket
+import struct
+import time
+from dataclasses import dataclass
+
+import gevent
+from gevent import monkey
+from gevent.socket import socket as Socket
+
+MAX_BYTES = 131_072  # of one message; what browsers and proxies send as a request head is below 32 KiB
+PATIENCE = 1.0  # seconds for a worker to take a message; the client waits meanwhile
+_RETRY = 0.01
+_LENGTH = struct.Struct("!I")
+
+
+class Broken(Exception):
+    """What came over the private socket is not a whole message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """What must be known to go on where another worker stopped."""
+
+    address: tuple | str  # as accept() gave it
+    scheme: str
+    data: bytes
+
+    def encode(self) -> bytes:
+        meta = json.dumps({"address": self.address, "scheme": self.scheme}).encode()
+        body = meta + b"\n" + self.data
+        return _LENGTH.pack(len(body)) + body
+
+    @classmethod
+    def decode(cls, body: bytes) -> Handover:
+        meta, _, data = body.partition(b"\n")
+        fields = json.loads(meta)
+        address = fields["address"]
+        return cls(tuple(address) if isinstance(address, list) else address, fields["scheme"], data)
+
+
+def send(path: str, descriptor: int, handover: Handover) -> bool:
+    """Give a copy of the descriptor to the worker listening at `path`; False when none takes it in time."""
+    message = handover.encode()
+    with Socket(socket.AF_UNIX, socket.SOCK_STREAM) as channel:
+        try:
+            with gevent.Timeout(PATIENCE, TimeoutError("the worker does not take it")):
+                _connect(channel, path)
+                sent = socket.send_fds(channel, [message], [descriptor])
+                channel.sendall(message[sent:])
+        except OSError:  # no such worker, a dead one, a frozen one
+            return False
+    return sent > 0
+
+
+def _connect(channel: Socket, path: str) -> None:
+    # gevent 26.9.0 waits for an unconnected unix socket to become writable, which it always is: with the
+    # other side's queue full, connect() would spin
+    deadline = time.monotonic() + PATIENCE
+    while (code := channel._sock.connect_ex(path)) == errno.EAGAIN and time.monotonic() < deadline:
+        gevent.sleep(_RETRY)
+    if code:
+        raise OSError(code, os.strerror(code))
+
+
+def unwatch(sock: Socket) -> None:
+    """Take a socket that lives on elsewhere out of this worker's event loop, before it is closed here.
+
+    Linux keeps a registration with epoll until the last copy of the descriptor is closed, wherever that is.
+    libev 4.33 (gevent 26.9.0) never removes one by itself; told of a descriptor it does not know any more it
+    builds its whole epoll set anew, at every byte that such a client sends to its new worker.
+    """
+    loop = gevent.get_hub().loop
+    if getattr(loop, "backend", "") != "epoll":
+        return
+    epoll = monkey.get_original("select", "epoll")
+    with epoll.fromfd(os.dup(loop.fileno())) as registered:  # closes what it was made from
+        try:
+            registered.unregister(sock.fileno())
+        except FileNotFoundError:
+            pass  # its request was there before anybody had to wait for it
+
+
+def receive(channel: Socket) -> tuple[Socket, Handover]:
+    """Take the message of a worker that has just connected; OSError or Broken when it is not whole."""
+    descriptors: list[int] = []
+    try:
+        with gevent.Timeout(PATIENCE, TimeoutError("the message came too slowly")):
+            body = _read(channel, descriptors)
+        if len(descriptors) != 1:
+            raise Broken("a message carries one descriptor")
+        return Socket(fileno=descriptors.pop()), Handover.decode(body)
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def _read(channel: Socket, descriptors: list[int]) -> bytes:
+    data, whole = b"", _LENGTH.size
+    while len(data) < whole:
+        more, received, _, _ = socket.recv_fds(channel, 65_536, 1)
+        descriptors += received
+        if not more:
+            raise Broken("the message ended early")
+        data += more
+        if len(data) >= _LENGTH.size:
+            whole = _LENGTH.size + _LENGTH.unpack_from(data)[0]
+            if whole > MAX_BYTES + 1024:
+                raise Broken(f"a message is limited to {MAX_BYTES} bytes")
+    if len(data) > whole:
+        raise Broken("the message is longer than it says")
+    return data[_LENGTH.size :]
+
+
+class Resumed(io.RawIOBase):
+    """The bytes of a connection from its handover on: first what had been read, then the socket's."""
+
+    def __init__(self, data: bytes, sock: Socket) -> None:
+        self._left = memoryview(data)
+        self._file = sock.makefile("rb", buffering=0)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int | None:
+        if not self._left:
+            return self._file.readinto(buffer)
+        part = self._left[: len(buffer)]
+        buffer[: len(part)] = part
+        self._left = self._left[len(part) :]
+        return len(part)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._file.close()
+        super().close()
