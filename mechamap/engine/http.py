@@ -119,7 +119,7 @@ class Handler(WebSocketHandler, PyWSGIHandler):
 
     def _turn_away(self) -> None:
         self.socket.settimeout(1.0)
-        self.socket.recv(16_384)  # unread input would turn the answer into a reset
+        self.rfile.read1(16_384)  # unread input would turn the answer into a reset
         self.socket.sendall(_plain("503 Service Unavailable", "too many connections"))
 
     # --- reading a request ---

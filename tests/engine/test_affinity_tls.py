@@ -1,0 +1,144 @@
+"""Several workers that speak TLS themselves: the worker that accepted a connection relays it to the owner."""
+
+import json
+import os
+import signal
+import ssl
+import subprocess
+import time
+
+import pytest
+
+from tests.services.processes import wait_until
+
+from .conftest import Engine
+from .lines import PATH, Line, all_listen, cost, own, read_until, read_until_close, several, upgrade
+from .wire import TEXT, frame
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("tls")
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"]
+        + ["-keyout", str(key), "-out", str(cert)],
+        check=True,
+        capture_output=True,
+    )
+    return {"certfile": str(cert), "keyfile": str(key)}
+
+
+def pair(serve, certificate) -> Engine:
+    # no list of origins: the page must be of the same origin, scheme included
+    return several(
+        serve,
+        2,
+        {"cors_allowed_origins": None},
+        certificate,
+        SSL_CERT_PATH=certificate["certfile"],
+    )
+
+
+@pytest.fixture(scope="module")
+def two(serve_module, certificate) -> Engine:
+    return pair(serve_module, certificate)
+
+
+def anyone() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+def line_to(engine: Engine, worker: int) -> Line:
+    return Line(engine, worker, tls=anyone())
+
+
+def no_dearer(engine: Engine, before: dict[int, tuple[int, int]]) -> bool:
+    now = cost(engine, tls=anyone())
+    return all(now[pid][0] <= before[pid][0] and now[pid][1] <= before[pid][1] for pid in before)
+
+
+def test_polls_and_posts_are_relayed_and_the_connection_stays_open(two):
+    first, second = two.application.workers()
+    path, ours = own(two, second, tls=anyone()), own(two, first, tls=anyone())
+    with line_to(two, first) as line:
+        line.join(path)
+        for size in (1, 19_000):
+            body = '421["echo","' + "x" * size + '"]'
+            assert line.request("POST", path, body) == (200, "ok")
+            assert line.get(path) == (200, '431["' + "x" * size + '"]')
+        assert line.json("/health")["pid"] == second
+        assert line.request("POST", ours, "40") == (200, "ok")
+
+
+def test_the_owner_knows_that_the_client_came_by_tls(two):
+    first, second = two.application.workers()
+    path = own(two, second, tls=anyone())
+    for scheme, status in {"https": 200, "http": 403}.items():
+        with line_to(two, first) as line:
+            origin = f"{scheme}://127.0.0.1:{two.port}"
+            forged = {"X-Forwarded-Proto": "http"}
+            assert line.request("POST", path, "3", Origin=origin, **forged)[0] == status
+
+
+def test_an_upgrade_is_relayed_and_both_ends_notice_the_other_s_end(two):
+    first, second = two.application.workers()
+    before = cost(two, tls=anyone())
+    for end in ("client", "session"):
+        path = own(two, second, tls=anyone())
+        with line_to(two, first) as line:
+            line.join(path)
+        with line_to(two, first) as line:
+            upgrade(line, path)
+            line.sock.sendall(frame(TEXT, b'427["echo","' + b"y" * 15_000 + b'"]'))
+            assert read_until(line.sock, b'"]').endswith(b"y" * 15_000 + b'"]')
+            if end == "session":
+                line.sock.sendall(frame(TEXT, b"1"))
+                read_until_close(line.sock)
+    wait_until(lambda: no_dearer(two, before), "both workers to let go")
+
+
+def test_many_relayed_polls_leave_nothing_behind(two):
+    first, second = two.application.workers()
+    before = cost(two, tls=anyone())
+    path = own(two, second, tls=anyone())
+    for _ in range(40):
+        with line_to(two, first) as line:
+            assert line.request("POST", path, "3") == (200, "ok")
+    wait_until(lambda: no_dearer(two, before), "both workers to let go")
+
+
+def test_a_relayed_client_learns_of_the_owner_s_death_and_the_next_request_is_unknown(serve, certificate):
+    engine = pair(serve, certificate)
+    first, second = engine.application.workers()
+    path = own(engine, second, tls=anyone())
+    with line_to(engine, first) as waiting, line_to(engine, first) as later:
+        waiting.join(path)
+        waiting.http.request("GET", path)
+        time.sleep(0.1)
+        os.kill(second, signal.SIGKILL)
+        began = time.monotonic()
+        assert read_until_close(waiting.sock) == b""
+        status, body = later.get(path)
+        assert (status, json.loads(body)["code"]) == (400, 1)
+        assert time.monotonic() - began < 1
+    wait_until(lambda: all_listen(engine, 2), "a new worker")
+
+
+def test_a_worker_that_leaves_does_not_wait_for_sessions_of_others(serve, certificate):
+    engine = pair(serve, certificate)
+    first, second = engine.application.workers()
+    path = own(engine, second, tls=anyone())
+    with line_to(engine, first) as line:
+        line.join(path)
+        line.http.request("GET", path)
+        time.sleep(0.1)
+        began = time.monotonic()
+        os.kill(first, signal.SIGTERM)
+        wait_until(lambda: first not in engine.application.workers(), "its end")
+        assert time.monotonic() - began < 2
+    with line_to(engine, second) as owner:
+        assert owner.get(PATH)[0] == 200
+    wait_until(lambda: all_listen(engine, 2), "a new worker")
