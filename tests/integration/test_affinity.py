@@ -1,0 +1,165 @@
+"""Stock clients on several workers and one port, without anything that pins a browser to a worker."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from tests.deploy.nginx import Nginx, start_nginx
+from tests.services.application import Application
+from tests.services.browser_client import BrowserClient
+from tests.services.processes import wait_until
+from tests.services.redis import RedisServer
+
+from .conftest import Site, plan_database, settings, token
+
+__all__ = ["start_nginx"]
+
+TRANSPORTS = {
+    "websocket": {"transports": ["websocket"]},
+    "polling": {"transports": ["polling"]},
+    "upgraded": {"transports": ["polling", "websocket"]},
+}
+POLLING = TRANSPORTS["polling"]
+RETURNING = {**POLLING, "reconnection": True, "reconnectionDelay": 50, "reconnectionDelayMax": 200}
+WORKERS = 3
+
+
+@pytest.fixture(scope="module")
+def own_redis() -> Iterator[RedisServer]:
+    """The run's Redis is emptied for each test; this one is not, under servers that live for the module."""
+    redis = RedisServer()
+    redis.start()
+    yield redis
+    redis.stop()
+    redis.remove()
+
+
+@pytest.fixture(scope="module")
+def server(serve_module, own_redis, tmp_path_factory) -> Application:
+    return three_workers(serve_module, own_redis, tmp_path_factory.mktemp("laravel"))
+
+
+@pytest.fixture
+def site(server, node_client) -> Site:
+    return Site(server, node_client)
+
+
+def three_workers(serve, redis_server, folder) -> Application:
+    server = serve(
+        settings(
+            REDIS_URL=redis_server.url,
+            WEB_CONCURRENCY=str(WORKERS),
+            LARAVEL_DATABASE_URL=plan_database(folder / "laravel.sqlite"),
+            MAX_CONNECTIONS_PER_USER="50",
+            TRUSTED_PROXIES="127.0.0.1",
+        )
+    )
+    all_ready(server, WORKERS)
+    return server
+
+
+def all_ready(server: Application, number: int) -> None:
+    """Wait until so many workers in all have started to serve."""
+    wait_until(lambda: server.log().count("worker_ready") >= number, "all workers", timeout=20)
+
+
+def slot_of(browser: BrowserClient) -> str:
+    return browser.id.partition(".")[0][:-16]
+
+
+class Entrance:
+    """Where browsers come in: the server's own port, or an nginx that knows nothing of sessions."""
+
+    def __init__(self, url: str, client: Callable[[], BrowserClient]) -> None:
+        self.url = url
+        self._client = client
+
+    def browser(self, user_id: int = 2, **options: Any) -> BrowserClient:
+        browser = self._client().connect(
+            self.url, auth={"token": token(user_id)}, rejectUnauthorized=False, **options
+        )
+        browser.wait_for("connected")
+        return browser
+
+
+@pytest.fixture(params=["bare", "nginx"])
+def entrance(request, server, node_client) -> Entrance:
+    if request.param == "bare":
+        return Entrance(server.url, node_client)
+    nginx: Nginx = request.getfixturevalue("start_nginx")(server.port)
+    return Entrance(nginx.url, node_client)
+
+
+@pytest.mark.parametrize("way", TRANSPORTS)
+def test_twelve_of_twelve_browsers_connect_and_hear_everything_in_order(entrance, site, way):
+    browsers = [entrance.browser(2, **TRANSPORTS[way]) for _ in range(12)]
+    for browser in browsers:
+        assert browser.emit_ack("subscribe", {"channel": "public.twelve"})["status"] == "success"
+    for number in range(20):
+        site.broadcast("public.twelve", "n", number)
+    for browser in browsers:
+        assert browser.wait_for_many("n", 20) == [[number] for number in range(20)]
+    for browser in browsers:
+        wait_until(lambda b=browser: b.transport() == TRANSPORTS[way]["transports"][-1], "the upgrade")
+    site.broadcast("public.twelve", "last")
+    for browser in browsers:
+        browser.wait_for("last")
+        assert browser.events("disconnect") == []
+
+
+def test_polling_browsers_hear_the_same_order_as_the_others_while_several_publish(entrance, site):
+    browsers = [entrance.browser(2, **TRANSPORTS[way]) for way in (*TRANSPORTS, *TRANSPORTS)]
+    for browser in browsers:
+        assert browser.emit_ack("subscribe", {"channel": "public.order"})["status"] == "success"
+
+    def publish(origin: int) -> None:
+        for number in range(40):
+            site.broadcast("public.order", "n", [origin, number])
+
+    with ThreadPoolExecutor(3) as publishers:
+        list(publishers.map(publish, range(3)))
+    received = [[args[0] for args in browser.wait_for_many("n", 120)] for browser in browsers]
+    assert all(order == received[0] for order in received)
+
+
+def test_a_burst_of_emits_over_polling_arrives_whole_and_in_order(entrance):
+    browser = entrance.browser(2, **POLLING)
+    browser.emit_many([["subscribe", {"channel": f"public.burst-{number}"}] for number in range(30)])
+    _greeting, *answers = browser.wait_for_many("subscribed", 31)
+    names = [args[0]["channel"] for args in answers]
+    assert names == [f"public.burst-{number}" for number in range(30)]
+
+
+def test_a_killed_worker_s_polling_browsers_come_back_elsewhere(serve, node_client, own_redis, tmp_path):
+    site = Site(three_workers(serve, own_redis, tmp_path), node_client)
+    browsers = [site.browser(2, **RETURNING) for _ in range(8)]
+    victim = site.server.workers()[0]
+    os.kill(victim, signal.SIGKILL)
+    wait_until(lambda: any(browser.events("disconnect") for browser in browsers), "its browsers to notice")
+    wait_until(lambda: all(browser.connected() for browser in browsers), "everyone to be back", timeout=15)
+    lost = [browser for browser in browsers if browser.events("disconnect")]
+    assert len(lost) < len(browsers)
+    site.broadcast("private-user.2", "after")
+    for browser in browsers:
+        browser.wait_for("after")
+    all_ready(site.server, WORKERS + 1)
+
+
+def test_a_rolling_restart_moves_polling_browsers_to_new_workers(serve, node_client, own_redis, tmp_path):
+    site = Site(three_workers(serve, own_redis, tmp_path), node_client)
+    browsers = [site.browser(2, **RETURNING) for _ in range(6)]
+    before = set(site.server.workers())
+    os.kill(site.server.pid, signal.SIGHUP)
+    for browser in browsers:
+        browser.wait_for("disconnect", timeout=15)
+        browser.wait_for("connected", timeout=15)
+    wait_until(lambda: not before & set(site.server.workers()), "the old workers to leave", timeout=20)
+    for browser in browsers:
+        assert browser.emit_ack("subscribe", {"channel": "public.back"})["status"] == "success"
+    site.broadcast("public.back", "back")
+    for browser in browsers:
+        browser.wait_for("back")
