@@ -13,6 +13,7 @@ through it is never passed on again. A slot nobody listens for is left to the ap
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import socket
@@ -25,14 +26,12 @@ from gevent.pool import Pool
 from gevent.server import StreamServer
 
 from . import handover
-from .handover import Handover
+from .handover import Handover, Resumed
 from .ids import slot_of
 from .relay import relay
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from .http import Handler
+    from .http import Handler, Listener
 
 LOG = logging.getLogger(__name__)
 
@@ -42,9 +41,10 @@ _BACKLOG = 1024  # handovers that may wait for a busy worker
 class Door(StreamServer):
     """Where a worker takes connections from the others; open until the worker's last session is closed."""
 
-    def __init__(self, path: str, resume: Callable[[gevent_socket.socket, Handover], None]) -> None:
+    def __init__(self, path: str, listener: Listener) -> None:
+        """What comes is served as if `listener` had accepted it, also after that one has closed."""
         self.path = path
-        self._resume = resume
+        self._listener = listener
         super().__init__(_listen(path), self._take, spawn=Pool())
 
     def _take(self, channel: gevent_socket.socket, address: object) -> None:
@@ -59,6 +59,12 @@ class Door(StreamServer):
             self._resume(sock, handed)
         finally:
             sock.close()
+
+    def _resume(self, sock: gevent_socket.socket, handed: Handover) -> None:
+        incoming = io.BufferedReader(Resumed(handed.data, sock))
+        handler = self._listener.handler_class(sock, handed.address, self._listener, incoming)
+        handler.scheme, handler.handed = handed.scheme, True
+        handler.handle()
 
     def leave(self) -> None:
         """Stop listening, end what is still served."""
@@ -108,7 +114,7 @@ class Affinity:
         data = head + _read_ahead(handler)
         if not self._send(handler, slot, handler.socket.fileno(), data):
             return False
-        handler.let_go()
+        _let_go(handler)
         return True
 
     def _owner(self, environ: dict) -> int | None:
@@ -148,3 +154,11 @@ def _read_ahead(handler: Handler) -> bytes:
         return handler.rfile.peek()
     finally:
         handler.socket.settimeout(handler.write_timeout)
+
+
+def _let_go(handler: Handler) -> None:
+    """Close this process's copy, and nothing more: no shutdown, and no byte read that is the owner's."""
+    handover.unwatch(handler.socket)
+    handler.rfile.close()
+    handler.socket.close()
+    handler.socket = None

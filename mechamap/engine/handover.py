@@ -80,8 +80,9 @@ def unwatch(sock: Socket) -> None:
     """Take a socket that lives on elsewhere out of this worker's event loop, before it is closed here.
 
     Linux keeps a registration with epoll until the last copy of the descriptor is closed, wherever that is.
-    libev 4.33 (gevent 26.9.0) never removes one by itself; told of a descriptor it does not know any more it
-    builds its whole epoll set anew, at every byte that such a client sends to its new worker.
+    libev 4.33 (gevent 26.9.0) leaves it there; when the client then sends its next byte, to its new worker,
+    libev is told of a descriptor it does not know and builds its whole set anew: one system call for each of
+    this worker's connections.
     """
     loop = gevent.get_hub().loop
     if getattr(loop, "backend", "") != "epoll":

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import io
 import logging
 import re
 import socket
@@ -26,7 +25,6 @@ from gunicorn.workers.ggevent import PyWSGIHandler, PyWSGIServer
 
 from .body import Body
 from .connections import Connections
-from .handover import Handover, Resumed, unwatch
 from .websocket import BoundedWebSocket
 
 if TYPE_CHECKING:
@@ -60,14 +58,6 @@ class Listener(PyWSGIServer):
             return self.handle(wrapped, address)
         finally:
             wrapped.close()
-
-    def resume(self, sock, handed: Handover) -> None:
-        """Serve a connection that another worker accepted and passed on."""
-        handler = self.handler_class(
-            sock, handed.address, self, io.BufferedReader(Resumed(handed.data, sock))
-        )
-        handler.scheme, handler.handed = handed.scheme, True
-        handler.handle()
 
 
 class Handler(WebSocketHandler, PyWSGIHandler):
@@ -109,13 +99,6 @@ class Handler(WebSocketHandler, PyWSGIHandler):
             self.socket._sock.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass
-
-    def let_go(self) -> None:
-        """Forget the connection, which goes on in another worker: no shutdown, and no byte of it read."""
-        unwatch(self.socket)
-        self.rfile.close()
-        self.socket.close()
-        self.socket = None
 
     def _turn_away(self) -> None:
         self.socket.settimeout(1.0)

@@ -87,7 +87,7 @@ class Worker(GeventWebSocketWorker):
             return
         affinity = Affinity(self.folder, current_slot(), socketio.sockio_mw.engineio_path)
         try:
-            self.door = Door(affinity.door(current_slot()), listeners[0].resume)
+            self.door = Door(affinity.door(current_slot()), listeners[0])
             self.door.start()
         except OSError as err:  # a disk that is full or a folder swept away must not stop WebSockets
             self.log.error("workers cannot hand requests to each other, long polling will suffer: %s", err)
