@@ -95,6 +95,7 @@ class Affinity:
         self._folder = folder
         self._slot = slot
         self._path = path
+        self._relays: set[Handler] = set()
 
     def door(self, slot: int) -> str:
         return f"{self._folder}/{slot}"
@@ -136,9 +137,17 @@ class Affinity:
             if not self._send(handler, slot, outer.fileno(), head):
                 return False
             outer.close()
-            handler.relaying = True
-            relay(handler.socket, handler.rfile, inner, handler.write_timeout)
+            self._relays.add(handler)
+            try:
+                relay(handler.socket, handler.rfile, inner, handler.write_timeout)
+            finally:
+                self._relays.discard(handler)
         return True
+
+    def cut_relays(self) -> None:
+        """End what belongs to sessions of other workers, which do not end with ours."""
+        for handler in self._relays:
+            handler.hang_up()
 
 
 def _head(handler: Handler) -> bytes:

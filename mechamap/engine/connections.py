@@ -9,10 +9,9 @@ _OTHER_DESCRIPTORS = 128  # listeners, log files, database and Redis connections
 
 
 class Connection(Protocol):
-    """What can be hung up while it waits for a request, or for the worker it relays to."""
+    """What can be hung up while it waits for a request."""
 
     idle: bool
-    relaying: bool
 
     def hang_up(self) -> None: ...
 
@@ -50,12 +49,6 @@ class Connections:
         self.draining = True
         for connection in self._open:
             if connection.idle:
-                connection.hang_up()
-
-    def cut_relays(self) -> None:
-        """Close what belongs to sessions of other workers, which do not end with ours."""
-        for connection in self._open:
-            if connection.relaying:
                 connection.hang_up()
 
 

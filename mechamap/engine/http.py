@@ -73,7 +73,6 @@ class Handler(WebSocketHandler, PyWSGIHandler):
     idle = False
     served = False
     handed = False  # the next request came with the connection from another worker
-    relaying = False
     scheme: str | None = None  # of the client, where this is not the worker that it connected to
     websocket: BoundedWebSocket | None = None
 

@@ -36,6 +36,7 @@ class Worker(GeventWebSocketWorker):
     server_class = Listener
     wsgi_handler = Handler
     folder: str | None = None  # set by the `pre_fork` of slots
+    affinity: Affinity | None = None
     door: Door | None = None
     drain_seconds = 5.0  # at most, to close all clients: their reconnects must not arrive as one wave
 
@@ -92,6 +93,7 @@ class Worker(GeventWebSocketWorker):
         except OSError as err:  # a disk that is full or a folder swept away must not stop WebSockets
             self.log.error("workers cannot hand requests to each other, long polling will suffer: %s", err)
             return
+        self.affinity = affinity
         for listener in listeners:
             listener.affinity = affinity
 
@@ -109,7 +111,8 @@ class Worker(GeventWebSocketWorker):
         if transport is not None:
             self._close_sessions(transport, min(self.drain_seconds, self.cfg.graceful_timeout / 3))
             transport.farewells.join(max(0.0, deadline - time.monotonic()))
-        self.connections.cut_relays()
+        if self.affinity is not None:
+            self.affinity.cut_relays()
         while len(self.connections) and time.monotonic() < deadline:
             gevent.sleep(_TICK)
         if len(self.connections):
