@@ -213,59 +213,6 @@ def test_an_enormous_head_is_refused_and_the_owner_untouched(three):
         line.join(path)
 
 
-# --- owners that do not answer ---
-
-
-def test_the_sessions_of_a_killed_worker_are_unknown_at_once_and_after_its_replacement(serve):
-    engine = several(serve, 2)
-    first, second = engine.application.workers()
-    path = own(engine, second)
-    with Line(engine, first) as line:
-        os.kill(second, signal.SIGKILL)
-        wait_until(lambda: second not in engine.application.workers(), "its end")
-        began = time.monotonic()
-        status, body = line.get(path)
-        assert (status, json.loads(body)["code"]) == (400, 1)
-        assert time.monotonic() - began < 0.5
-        wait_until(lambda: len(engine.application.workers()) == 2, "a new worker")
-        [replacement] = set(engine.application.workers()) - {first}
-        fresh = own(engine, replacement)
-        assert line.request("POST", fresh, b"40") == (200, "ok")
-        assert line.get(path)[0] == 400
-
-
-def test_a_request_waits_for_a_busy_owner_and_ends_with_a_dead_one(serve):
-    engine = several(serve, 2)
-    first, second = engine.application.workers()
-    path = own(engine, second)
-    with Line(engine, first) as patient, Line(engine, first) as unlucky:
-        os.kill(second, signal.SIGSTOP)
-        patient.http.request("POST", path, b"40")
-        time.sleep(0.2)
-        os.kill(second, signal.SIGCONT)
-        assert patient.read() == (200, "ok")
-        os.kill(second, signal.SIGSTOP)
-        unlucky.http.request("GET", path)
-        time.sleep(0.2)
-        os.kill(second, signal.SIGKILL)
-        assert read_until_close(unlucky.sock) == b""
-    wait_until(lambda: all_listen(engine, 2), "a new worker")
-
-
-def test_a_worker_that_leaves_still_serves_its_sessions_through_the_others(serve):
-    engine = several(serve, 2)
-    first, second = engine.application.workers()
-    path = own(engine, second)
-    with Line(engine, first) as line:
-        line.join(path)
-        line.request("POST", path, b'421["echo","last"]')
-    with Line(engine, first) as events, Line(engine, first) as farewell:
-        os.kill(second, signal.SIGTERM)
-        time.sleep(0.3)
-        assert events.get(path) == (200, '431["last"]')
-        assert farewell.get(path) == (200, "1")
-
-
 # --- the private socket ---
 
 
@@ -359,3 +306,54 @@ def test_passed_connections_count_for_the_owner_s_limit(serve):
         assert answers[:60] == [200] * 60
         assert answers[-1] == 503
         assert held.enter_context(Line(engine, first)).get("/health")[0] == 200
+
+
+# --- owners that do not answer ---
+
+
+def test_the_sessions_of_a_killed_worker_are_unknown_at_once_and_after_its_replacement(three):
+    first, second, other = three.application.workers()
+    path = own(three, second)
+    with Line(three, first) as line:
+        os.kill(second, signal.SIGKILL)
+        wait_until(lambda: second not in three.application.workers(), "its end")
+        began = time.monotonic()
+        status, body = line.get(path)
+        assert (status, json.loads(body)["code"]) == (400, 1)
+        assert time.monotonic() - began < 0.5
+        wait_until(lambda: all_listen(three, 3), "a new worker")
+        [replacement] = set(three.application.workers()) - {first, other}
+        fresh = own(three, replacement)
+        assert line.request("POST", fresh, b"40") == (200, "ok")
+        assert line.get(path)[0] == 400
+
+
+def test_a_request_waits_for_a_busy_owner_and_ends_with_a_dead_one(three):
+    first, second, _ = three.application.workers()
+    path = own(three, second)
+    with Line(three, first) as patient, Line(three, first) as unlucky:
+        os.kill(second, signal.SIGSTOP)
+        patient.http.request("POST", path, b"40")
+        time.sleep(0.2)
+        os.kill(second, signal.SIGCONT)
+        assert patient.read() == (200, "ok")
+        os.kill(second, signal.SIGSTOP)
+        unlucky.http.request("GET", path)
+        time.sleep(0.2)
+        os.kill(second, signal.SIGKILL)
+        assert read_until_close(unlucky.sock) == b""
+    wait_until(lambda: all_listen(three, 3), "a new worker")
+
+
+def test_a_worker_that_leaves_still_serves_its_sessions_through_the_others(three):
+    first, second, _ = three.application.workers()
+    path = own(three, second)
+    with Line(three, first) as line:
+        line.join(path)
+        line.request("POST", path, b'421["echo","last"]')
+    with Line(three, first) as events, Line(three, first) as farewell:
+        os.kill(second, signal.SIGTERM)
+        time.sleep(0.3)
+        assert events.get(path) == (200, '431["last"]')
+        assert farewell.get(path) == (200, "1")
+    wait_until(lambda: all_listen(three, 3), "a new worker")

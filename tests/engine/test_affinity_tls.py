@@ -29,20 +29,11 @@ def certificate(tmp_path_factory) -> dict[str, str]:
     return {"certfile": str(cert), "keyfile": str(key)}
 
 
-def pair(serve, certificate) -> Engine:
-    # no list of origins: the page must be of the same origin, scheme included
-    return several(
-        serve,
-        2,
-        {"cors_allowed_origins": None},
-        certificate,
-        SSL_CERT_PATH=certificate["certfile"],
-    )
-
-
 @pytest.fixture(scope="module")
 def two(serve_module, certificate) -> Engine:
-    return pair(serve_module, certificate)
+    """Two workers. No list of origins: a page must be of the same origin, scheme included."""
+    options, cert = {"cors_allowed_origins": None}, certificate["certfile"]
+    return several(serve_module, 2, options, certificate, SSL_CERT_PATH=cert)
 
 
 def anyone() -> ssl.SSLContext:
@@ -110,11 +101,10 @@ def test_many_relayed_polls_leave_nothing_behind(two):
     wait_until(lambda: no_dearer(two, before), "both workers to let go")
 
 
-def test_a_relayed_client_learns_of_the_owner_s_death_and_the_next_request_is_unknown(serve, certificate):
-    engine = pair(serve, certificate)
-    first, second = engine.application.workers()
-    path = own(engine, second, tls=anyone())
-    with line_to(engine, first) as waiting, line_to(engine, first) as later:
+def test_a_relayed_client_learns_of_the_owner_s_death_and_the_next_request_is_unknown(two):
+    first, second = two.application.workers()
+    path = own(two, second, tls=anyone())
+    with line_to(two, first) as waiting, line_to(two, first) as later:
         waiting.join(path)
         waiting.http.request("GET", path)
         time.sleep(0.1)
@@ -124,21 +114,20 @@ def test_a_relayed_client_learns_of_the_owner_s_death_and_the_next_request_is_un
         status, body = later.get(path)
         assert (status, json.loads(body)["code"]) == (400, 1)
         assert time.monotonic() - began < 1
-    wait_until(lambda: all_listen(engine, 2), "a new worker")
+    wait_until(lambda: all_listen(two, 2), "a new worker")
 
 
-def test_a_worker_that_leaves_does_not_wait_for_sessions_of_others(serve, certificate):
-    engine = pair(serve, certificate)
-    first, second = engine.application.workers()
-    path = own(engine, second, tls=anyone())
-    with line_to(engine, first) as line:
+def test_a_worker_that_leaves_does_not_wait_for_sessions_of_others(two):
+    first, second = two.application.workers()
+    path = own(two, second, tls=anyone())
+    with line_to(two, first) as line:
         line.join(path)
         line.http.request("GET", path)
         time.sleep(0.1)
         began = time.monotonic()
         os.kill(first, signal.SIGTERM)
-        wait_until(lambda: first not in engine.application.workers(), "its end")
+        wait_until(lambda: first not in two.application.workers(), "its end")
         assert time.monotonic() - began < 2
-    with line_to(engine, second) as owner:
+    with line_to(two, second) as owner:
         assert owner.get(PATH)[0] == 200
-    wait_until(lambda: all_listen(engine, 2), "a new worker")
+    wait_until(lambda: all_listen(two, 2), "a new worker")

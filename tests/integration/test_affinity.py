@@ -40,31 +40,28 @@ def own_redis() -> Iterator[RedisServer]:
 
 @pytest.fixture(scope="module")
 def server(serve_module, own_redis, tmp_path_factory) -> Application:
-    return three_workers(serve_module, own_redis, tmp_path_factory.mktemp("laravel"))
+    """Three workers on one port."""
+    server = serve_module(
+        settings(
+            REDIS_URL=own_redis.url,
+            WEB_CONCURRENCY=str(WORKERS),
+            LARAVEL_DATABASE_URL=plan_database(tmp_path_factory.mktemp("laravel") / "laravel.sqlite"),
+            MAX_CONNECTIONS_PER_USER="50",
+            TRUSTED_PROXIES="127.0.0.1",
+        )
+    )
+    wait_until(lambda: started(server) == WORKERS, "all workers", timeout=20)
+    return server
+
+
+def started(server: Application) -> int:
+    """How many workers have begun to serve since the server's start."""
+    return server.log().count("worker_ready")
 
 
 @pytest.fixture
 def site(server, node_client) -> Site:
     return Site(server, node_client)
-
-
-def three_workers(serve, redis_server, folder) -> Application:
-    server = serve(
-        settings(
-            REDIS_URL=redis_server.url,
-            WEB_CONCURRENCY=str(WORKERS),
-            LARAVEL_DATABASE_URL=plan_database(folder / "laravel.sqlite"),
-            MAX_CONNECTIONS_PER_USER="50",
-            TRUSTED_PROXIES="127.0.0.1",
-        )
-    )
-    all_ready(server, WORKERS)
-    return server
-
-
-def all_ready(server: Application, number: int) -> None:
-    """Wait until so many workers in all have started to serve."""
-    wait_until(lambda: server.log().count("worker_ready") >= number, "all workers", timeout=20)
 
 
 def slot_of(browser: BrowserClient) -> str:
@@ -134,9 +131,9 @@ def test_a_burst_of_emits_over_polling_arrives_whole_and_in_order(entrance):
     assert names == [f"public.burst-{number}" for number in range(30)]
 
 
-def test_a_killed_worker_s_polling_browsers_come_back_elsewhere(serve, node_client, own_redis, tmp_path):
-    site = Site(three_workers(serve, own_redis, tmp_path), node_client)
+def test_a_killed_worker_s_polling_browsers_come_back_elsewhere(site):
     browsers = [site.browser(2, **RETURNING) for _ in range(8)]
+    before = started(site.server)
     victim = site.server.workers()[0]
     os.kill(victim, signal.SIGKILL)
     wait_until(lambda: any(browser.events("disconnect") for browser in browsers), "its browsers to notice")
@@ -146,11 +143,10 @@ def test_a_killed_worker_s_polling_browsers_come_back_elsewhere(serve, node_clie
     site.broadcast("private-user.2", "after")
     for browser in browsers:
         browser.wait_for("after")
-    all_ready(site.server, WORKERS + 1)
+    wait_until(lambda: started(site.server) == before + 1, "a new worker", timeout=20)
 
 
-def test_a_rolling_restart_moves_polling_browsers_to_new_workers(serve, node_client, own_redis, tmp_path):
-    site = Site(three_workers(serve, own_redis, tmp_path), node_client)
+def test_a_rolling_restart_moves_polling_browsers_to_new_workers(site):
     browsers = [site.browser(2, **RETURNING) for _ in range(6)]
     before = set(site.server.workers())
     os.kill(site.server.pid, signal.SIGHUP)
