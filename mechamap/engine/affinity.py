@@ -63,7 +63,7 @@ class Door(StreamServer):
     def _resume(self, sock: gevent_socket.socket, handed: Handover) -> None:
         incoming = io.BufferedReader(Resumed(handed.data, sock))
         handler = self._listener.handler_class(sock, handed.address, self._listener, incoming)
-        handler.scheme, handler.handed = handed.scheme, True
+        handler.handed = True
         handler.handle()
 
     def leave(self) -> None:
@@ -128,7 +128,7 @@ class Affinity:
     def _send(self, handler: Handler, slot: int, descriptor: int, data: bytes) -> bool:
         if len(data) > handover.MAX_BYTES:
             return False
-        handed = Handover(handler.client_address, handler.environ["wsgi.url_scheme"], data)
+        handed = Handover(handler.client_address, data)
         return handover.send(self.door(slot), descriptor, handed)
 
     def _relay(self, handler: Handler, slot: int, head: bytes) -> bool:

@@ -1,9 +1,9 @@
 """Handover: one client's connection, passed from one worker to another over a private unix socket.
 
 What travels is the descriptor itself (SCM_RIGHTS) together with what the first worker knows: the client's
-address and scheme, and the bytes it has read already. Nothing of it is an HTTP header, so nothing a client
-writes can pretend to be it. On a connection between two workers there is exactly one message: a length, one
-line of JSON, then the bytes read so far.
+address and the bytes it has read already. The scheme goes without saying, as the workers of one master have
+one configuration. Nothing of it is an HTTP header, so nothing a client writes can pretend to be it. On a
+connection between two workers there is exactly one message: a length, one line of JSON, the bytes.
 """
 
 from __future__ import annotations
@@ -36,20 +36,21 @@ class Handover:
     """What must be known to go on where another worker stopped."""
 
     address: tuple | str  # as accept() gave it
-    scheme: str
     data: bytes
 
     def encode(self) -> bytes:
-        meta = json.dumps({"address": self.address, "scheme": self.scheme}).encode()
+        meta = json.dumps(self.address).encode()
         body = meta + b"\n" + self.data
         return _LENGTH.pack(len(body)) + body
 
     @classmethod
     def decode(cls, body: bytes) -> Handover:
         meta, _, data = body.partition(b"\n")
-        fields = json.loads(meta)
-        address = fields["address"]
-        return cls(tuple(address) if isinstance(address, list) else address, fields["scheme"], data)
+        try:
+            address = json.loads(meta)
+        except ValueError:
+            raise Broken("the address is not JSON") from None
+        return cls(tuple(address) if isinstance(address, list) else address, data)
 
 
 def send(path: str, descriptor: int, handover: Handover) -> bool:
@@ -103,7 +104,8 @@ def receive(channel: Socket) -> tuple[Socket, Handover]:
             body = _read(channel, descriptors)
         if len(descriptors) != 1:
             raise Broken("a message carries one descriptor")
-        return Socket(fileno=descriptors.pop()), Handover.decode(body)
+        handed = Handover.decode(body)
+        return Socket(fileno=descriptors.pop()), handed
     finally:
         for descriptor in descriptors:
             os.close(descriptor)

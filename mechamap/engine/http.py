@@ -73,7 +73,6 @@ class Handler(WebSocketHandler, PyWSGIHandler):
     idle = False
     served = False
     handed = False  # the next request came with the connection from another worker
-    scheme: str | None = None  # of the client, where this is not the worker that it connected to
     websocket: BoundedWebSocket | None = None
 
     def handle(self) -> None:
@@ -152,8 +151,6 @@ class Handler(WebSocketHandler, PyWSGIHandler):
 
     def get_environ(self) -> dict:
         environ = super().get_environ()
-        if self.scheme:
-            environ["wsgi.url_scheme"] = self.scheme
         environ["engine.full"] = self.server.connections.full
         if environ["wsgi.input"] is self.wsgi_input:
             stock = self.wsgi_input

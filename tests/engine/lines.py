@@ -151,3 +151,9 @@ def cost(engine: Engine, **options) -> dict[int, tuple[int, int]]:
             state = line.json("/state")
             found[pid] = (state["descriptors"], state["greenlets"])
     return found
+
+
+def no_dearer(engine: Engine, before: dict[int, tuple[int, int]], **options) -> bool:
+    """Whether no worker holds more than it did."""
+    now = cost(engine, **options)
+    return all(now[pid][0] <= before[pid][0] and now[pid][1] <= before[pid][1] for pid in before)

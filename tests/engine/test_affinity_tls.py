@@ -12,7 +12,18 @@ import pytest
 from tests.services.processes import wait_until
 
 from .conftest import Engine
-from .lines import PATH, Line, all_listen, cost, own, read_until, read_until_close, several, upgrade
+from .lines import (
+    PATH,
+    Line,
+    all_listen,
+    cost,
+    no_dearer,
+    own,
+    read_until,
+    read_until_close,
+    several,
+    upgrade,
+)
 from .wire import TEXT, frame
 
 
@@ -44,11 +55,6 @@ def anyone() -> ssl.SSLContext:
 
 def line_to(engine: Engine, worker: int) -> Line:
     return Line(engine, worker, tls=anyone())
-
-
-def no_dearer(engine: Engine, before: dict[int, tuple[int, int]]) -> bool:
-    now = cost(engine, tls=anyone())
-    return all(now[pid][0] <= before[pid][0] and now[pid][1] <= before[pid][1] for pid in before)
 
 
 def test_polls_and_posts_are_relayed_and_the_connection_stays_open(two):
@@ -88,7 +94,7 @@ def test_an_upgrade_is_relayed_and_both_ends_notice_the_other_s_end(two):
             if end == "session":
                 line.sock.sendall(frame(TEXT, b"1"))
                 read_until_close(line.sock)
-    wait_until(lambda: no_dearer(two, before), "both workers to let go")
+    wait_until(lambda: no_dearer(two, before, tls=anyone()), "both workers to let go")
 
 
 def test_many_relayed_polls_leave_nothing_behind(two):
@@ -98,7 +104,7 @@ def test_many_relayed_polls_leave_nothing_behind(two):
     for _ in range(40):
         with line_to(two, first) as line:
             assert line.request("POST", path, "3") == (200, "ok")
-    wait_until(lambda: no_dearer(two, before), "both workers to let go")
+    wait_until(lambda: no_dearer(two, before, tls=anyone()), "both workers to let go")
 
 
 def test_a_relayed_client_learns_of_the_owner_s_death_and_the_next_request_is_unknown(two):
