@@ -43,6 +43,14 @@ def on_exit(arbiter) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def on_orphaned(folder: str) -> None:
+    """For a worker whose master was killed: the last of them removes the folder."""
+    try:
+        os.rmdir(folder)
+    except OSError:
+        pass  # the others' sockets are still in it
+
+
 def pre_fork(arbiter, worker: HasSlot) -> None:
     """gunicorn `pre_fork`: runs in the master and picks the lowest free slot."""
     used = {getattr(other, "slot", None) for other in arbiter.WORKERS.values()}

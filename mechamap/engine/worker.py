@@ -12,6 +12,7 @@ Imported by gunicorn's master before gevent patches anything: nothing of python-
 """
 
 import math
+import os
 import time
 
 import gevent
@@ -24,7 +25,7 @@ from gunicorn.workers.ggevent import VERSION
 from .affinity import Affinity, Door
 from .connections import Connections, descriptors_for
 from .http import Handler, Listener
-from .slots import current_slot
+from .slots import current_slot, on_orphaned
 
 _TICK = 0.1  # seconds between looks at the signal flag
 _SLICE_PAUSE = 0.05
@@ -57,6 +58,8 @@ class Worker(GeventWebSocketWorker):
         finally:
             if self.door is not None:
                 self.door.leave()
+                if os.getppid() != self.ppid:
+                    on_orphaned(self.folder)
             heartbeat.kill()  # waits: gunicorn closes the file it touches right after
 
     def _heartbeat(self) -> None:

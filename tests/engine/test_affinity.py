@@ -226,6 +226,13 @@ def test_the_doors_are_for_this_user_alone_and_go_with_the_server(serve):
     assert not folder.exists()
 
 
+def test_the_doors_go_even_when_the_master_is_killed(serve):
+    engine = several(serve, 2)
+    folder = folder_of(engine)
+    engine.application.kill()
+    wait_until(lambda: not folder.exists(), "the last worker to remove it")
+
+
 def test_a_request_that_came_from_a_worker_is_not_passed_on_again(three):
     first = three.application.workers()[0]
     path = own(three, first)
