@@ -86,10 +86,10 @@ class Worker(GeventWebSocketWorker):
 
     def _join_the_others(self, listeners: list[Listener]) -> None:
         """Find the sessions of the other workers of this master, and be found by them."""
-        socketio = self._socketio()
-        if self.folder is None or socketio is None:
+        path = self._transport_path()
+        if self.folder is None or path is None:
             return
-        affinity = Affinity(self.folder, current_slot(), socketio.sockio_mw.engineio_path)
+        affinity = Affinity(self.folder, current_slot(), path)
         try:
             self.door = Door(affinity.door(current_slot()), listeners[0])
             self.door.start()
@@ -99,6 +99,12 @@ class Worker(GeventWebSocketWorker):
         self.affinity = affinity
         for listener in listeners:
             listener.affinity = affinity
+
+    def _transport_path(self) -> str | None:
+        """How the paths of the transport's requests begin, as the middleware in front of the app has it."""
+        socketio = getattr(self.wsgi, "extensions", {}).get("socketio")
+        middleware = socketio.sockio_mw if socketio is not None else self.wsgi
+        return getattr(middleware, "engineio_path", None)
 
     # --- the end ---
 
@@ -125,11 +131,8 @@ class Worker(GeventWebSocketWorker):
 
     def _transport(self):
         """The Engine.IO server of the Flask app being served, if it has one."""
-        socketio = self._socketio()
+        socketio = getattr(self.wsgi, "extensions", {}).get("socketio")
         return socketio.server.eio if socketio is not None else None
-
-    def _socketio(self):
-        return getattr(self.wsgi, "extensions", {}).get("socketio")
 
     def _close_sessions(self, transport, seconds: float) -> None:
         sessions = list(transport.sockets.values())
