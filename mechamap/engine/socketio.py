@@ -22,9 +22,9 @@ from socketio.exceptions import ConnectionRefusedError as Refusal
 from .connections import Connections, descriptors_for
 from .http import Handler, Listener
 from .packets import Packet
+from .reasons import Limits, Reason
 from .rooms import RoomManager
 from .server import INTERNAL_ERROR, Server
-from .session import Limits, Reason
 
 LOG = logging.getLogger(__name__)
 
@@ -148,7 +148,7 @@ class SocketIO(flask_socketio.SocketIO):
                     transport="websocket" if session is not None and session.upgraded else "polling",
                     remote_addr=environ.get("REMOTE_ADDR"),
                     connected_at=member.since,
-                    queued_packets=len(session.outbox) if session is not None else 0,
+                    queued_packets=session.queued_packets if session is not None else 0,
                 )
             )
         return found

@@ -37,7 +37,7 @@ def state():
         "descriptors": len(os.listdir("/proc/self/fd")),
         "greenlets": len(greenlets),
         "sessions": len(eio.sockets),
-        "queued_bytes": sum(session.outbox.bytes for session in eio.sockets.values()),
+        "queued_bytes": sum(session.queued_bytes for session in eio.sockets.values()),
         "members": len(socketio.server.manager.members("/")),
         "environs": len(socketio.server.environ),
         "connections": [
