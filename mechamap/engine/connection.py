@@ -2,8 +2,7 @@
 
 Bytes are read when the event loop says so, a bounded piece per turn, parsed by `frames` and handed to the
 receiver. Everything that is written goes through `put`: events, acknowledgements, pings, pongs and the close
-frame, so they keep their order. `flush` makes one non-blocking call; what the kernel does not take stays
-here, ahead of everything later, until a temporary watcher says that the peer reads again.
+frame, so they keep their order; see `outflow`.
 
 Nothing here blocks, yields or raises: it runs in callbacks of the loop, in the flusher and in greenlets.
 """
@@ -13,18 +12,17 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import gevent
 
 from . import descriptors, frames
 from .frames import FrameError, FrameParser, Message, Opcode
+from .outflow import Outflow
 from .reasons import Reason
 from .receiver import PacketError, Receiver
 
 if TYPE_CHECKING:
-    from .clock import Deadline
     from .connections import Connections
     from .flusher import Flusher
 
@@ -32,36 +30,23 @@ LOG = logging.getLogger(__name__)
 
 _READ = 8_192  # a turn: a flood of empty frames of this size is handled in 3 ms
 _READ_MOST = 65_536  # while a large message is under way
-_READABLE, _WRITABLE = 1, 2
+_READABLE = 1
 
 
-class Connection:
+class Connection(Outflow):
     """`put` and `flush` to write, `finish` to say goodbye, `abort` to cut."""
 
-    __slots__ = (
-        "_connections", "_deadline", "_deaf", "_flusher", "_parser", "_peer_closed", "_progress", "_reader",
-        "_receiver", "_rest", "_writer", "closing", "fd", "marked", "pending", "queued",
-    )  # fmt: skip
+    __slots__ = ("_connections", "_deaf", "_parser", "_reader", "_receiver")
 
     idle = False  # for Connections: what is open here is always in use
 
     def __init__(self, fd: int, flusher: Flusher, connections: Connections, max_message: int) -> None:
-        self.fd = fd  # -1 once closed: numbers are reused, so it is looked up for every call
-        self.marked = False  # the flusher will come
-        self.pending: bytes | list[bytes] | None = None
-        self.queued = 0  # bytes that wait here
-        self.closing = False  # the close frame is queued or sent
-        self._receiver: Receiver | None = None
-        self._flusher = flusher
+        super().__init__(fd, flusher)
         self._connections = connections
         self._parser = FrameParser(max_message)
-        self._rest: memoryview | None = None  # of a partial write
+        self._receiver: Receiver | None = None
         self._deaf = False  # what still comes in is thrown away
-        self._peer_closed = False
-        self._deadline: Deadline | None = None
-        self._progress = 0.0  # when the peer last took something of `_rest`
         self._reader = gevent.get_hub().loop.io(fd, _READABLE)
-        self._writer = None
         connections.add(self)
 
     def start(self, receiver: Receiver, early: bytes) -> None:
@@ -75,120 +60,6 @@ class Connection:
     def hand_over(self, receiver: Receiver) -> None:
         """Another receiver gets what comes from here on."""
         self._receiver = receiver
-
-    # --- writing ---
-
-    @property
-    def waiting(self) -> int:
-        """Frames that wait; the rest of a partial write counts as one."""
-        pending = self.pending
-        count = 0 if pending is None else 1 if type(pending) is bytes else len(pending)
-        return count + (self._rest is not None)
-
-    def put(self, frame: bytes) -> bool:
-        """Queue a finished frame, or several joined; False when it would pass a limit or the end has begun.
-
-        A burst without a pause must not look like a peer that does not read, so the kernel is offered what
-        waits before anything is refused.
-        """
-        if self.closing or self.fd < 0:
-            return False
-        flusher, pending = self._flusher, self.pending
-        if self.queued + len(frame) > flusher.max_bytes or (
-            type(pending) is list and len(pending) >= flusher.max_frames
-        ):
-            self.flush()
-            if self.fd < 0 or self.pending is not None or self.queued + len(frame) > flusher.max_bytes:
-                return False
-        self._append(frame)
-        if not self.marked and self._rest is None:
-            self.marked = True
-            flusher.mark(self)
-        return True
-
-    def _append(self, frame: bytes) -> None:
-        pending = self.pending
-        if pending is None:
-            self.pending = frame
-        elif type(pending) is list:
-            pending.append(frame)
-        else:
-            self.pending = [pending, frame]
-        self.queued += len(frame)
-
-    def flush(self) -> bool:
-        """Offer the kernel what waits, unless the rest of an earlier write has to go first. Whether it was
-        asked.
-        """
-        pending = self.pending
-        if pending is None or self._rest is not None:
-            return False
-        self.pending = None
-        self._offer(pending if type(pending) is bytes else b"".join(pending))
-        return True
-
-    def _offer(self, data: bytes | memoryview) -> None:
-        try:
-            sent = self._send(data)
-        except OSError:
-            self._lose(Reason.TRANSPORT_ERROR)
-            return
-        self.queued -= sent
-        if sent < len(data):
-            self._rest = memoryview(data)[sent:]
-            self._wait_for_peer(sent)
-        else:
-            self._rest = None
-            if self._writer is not None or self.closing:
-                self._caught_up()
-
-    def _send(self, data: bytes | memoryview) -> int:
-        """What the kernel took: 0 when it takes nothing now."""
-        try:
-            return os.write(self.fd, data)
-        except BlockingIOError:
-            return 0
-
-    def _wait_for_peer(self, sent: int) -> None:
-        clock = self._flusher.clock
-        if sent or self._writer is None:
-            self._progress = clock.now()
-        if self._writer is None:
-            self._writer = gevent.get_hub().loop.io(self.fd, _WRITABLE)
-            self._writer.start(self._writable)
-        if self._deadline is None:
-            self._deadline = clock.after(self._flusher.limits.stall_timeout, self._check_stall)
-
-    def _writable(self) -> None:
-        try:
-            if self._rest is not None:
-                self._offer(self._rest)
-        except Exception:
-            self._fail()
-
-    def _caught_up(self) -> None:
-        """Everything of one call is written after a while of waiting, or at the end."""
-        if self.flush():  # what came meanwhile; it calls again
-            return
-        self._stop_writer()
-        if not self.closing:
-            self._cancel_deadline()
-        elif self._peer_closed:
-            self._release()
-        else:
-            with suppress(OSError):
-                self._shut_down()
-
-    def _check_stall(self) -> None:
-        self._deadline = None
-        if self._rest is None:
-            return
-        clock = self._flusher.clock
-        left = self._progress + self._flusher.limits.stall_timeout - clock.now()
-        if left > 0:
-            self._deadline = clock.after(left, self._check_stall)
-        else:
-            self._lose(Reason.TRANSPORT_ERROR)
 
     # --- reading ---
 
@@ -320,14 +191,3 @@ class Connection:
 
     def _close(self, fd: int, reset: bool) -> None:
         descriptors.close(fd, reset=reset)
-
-    def _stop_writer(self) -> None:
-        if self._writer is not None:
-            self._writer.stop()
-            self._writer.close()
-            self._writer = None
-
-    def _cancel_deadline(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
