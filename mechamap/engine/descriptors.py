@@ -6,7 +6,6 @@ giving them saves the system calls that would find them out.
 """
 
 import _socket
-import os
 import struct
 
 SEND_BUFFER = 65_536  # the kernel doubles it; unbounded, it keeps up to 4 MB for a peer that stopped reading
@@ -38,6 +37,8 @@ def close(fd: int, *, reset: bool) -> None:
     except OSError:
         pass  # reset already
     try:
-        os.close(fd)
+        # not os.close: gevent 26.9.0 patches it to find watchers still active on the number, with three more
+        # system calls; ours are stopped, which is what libev asks for
+        _socket.close(fd)
     except OSError:
         pass  # Linux releases the descriptor even when it reports an error of the peer
