@@ -265,7 +265,7 @@ def test_what_is_marked_while_the_flusher_is_on_its_way_goes_out_joined(pairs):
 
 def test_a_peer_that_takes_nothing_is_cut_at_the_deadline(pairs):
     heard = Heard()
-    connection, peer = pairs.open(receiver=heard)
+    connection, _ = pairs.open(receiver=heard)
     connection.put(b"x" * 200_000)
     connection.flush()
     gevent.sleep(0.3)
@@ -303,11 +303,11 @@ def test_messages_are_handed_over_whole_and_in_order(pairs):
 
 def test_a_receiver_that_is_full_is_not_read_for_until_it_has_room(pairs):
     heard = Heard()
-    connection, peer = pairs.open(receiver=heard)
+    _, peer = pairs.open(receiver=heard)
     heard.full = True
     peer.setblocking(False)
     sent = 0
-    with pytest.raises(BlockingIOError):  # noqa: PT012
+    with pytest.raises(BlockingIOError):
         while sent < 10_000_000:
             sent += peer.send(frame(TEXT, b"x" * 1_000))
             gevent.sleep(0)
@@ -397,7 +397,7 @@ def test_a_farewell_instead_of_what_waits_still_finishes_the_frame_under_way(pai
 
 
 def test_a_peer_that_ignores_the_farewell_is_cut(pairs):
-    connection, peer = pairs.open()
+    connection, _ = pairs.open()
     connection.finish(1000, discard=False)
     gevent.sleep(0.2)
     assert (connection.fd, len(pairs.connections)) == (-1, 0)
