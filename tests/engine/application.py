@@ -170,3 +170,13 @@ def bad_number():
 @socketio.on("connect", namespace="/other")
 def connect_other(auth):
     return None
+
+
+@socketio.on("request")
+def show_request():
+    return {
+        "colour": request.args.get("colour"),
+        "address": request.remote_addr,
+        "method": request.method,
+        "headers": dict(request.headers),
+    }
