@@ -146,7 +146,9 @@ class Connection(Outflow):
         self.closing = True
         self._cancel_deadline()
         self._deadline = self._flusher.clock.after(self._flusher.limits.close_timeout, self.abort)
-        self._append(frames.encode_close(code))
+        frame, pending = frames.encode_close(code), self.pending
+        self.pending = [*(pending if type(pending) is list else [pending]), frame] if pending else frame
+        self.queued += len(frame)
         self.flush()
 
     def abort(self) -> None:

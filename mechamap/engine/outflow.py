@@ -54,32 +54,27 @@ class Outflow:
         """Queue a finished frame, or several joined; False when it would pass a limit or the end has begun.
 
         A burst without a pause must not look like a peer that does not read, so the kernel is offered what
-        waits before anything is refused.
+        waits before anything is refused. Runs once per delivery: one function, nothing called on the way.
         """
         if self.closing or self.fd < 0:
             return False
-        flusher, pending = self._flusher, self.pending
-        if self.queued + len(frame) > flusher.max_bytes or (
-            type(pending) is list and len(pending) >= flusher.max_frames
-        ):
+        flusher, pending, queued = self._flusher, self.pending, self.queued + len(frame)
+        if queued > flusher.max_bytes or (type(pending) is list and len(pending) >= flusher.max_frames):
             self.flush()
-            if self.fd < 0 or self.pending is not None or self.queued + len(frame) > flusher.max_bytes:
+            pending, queued = self.pending, self.queued + len(frame)
+            if self.fd < 0 or pending is not None or queued > flusher.max_bytes:
                 return False
-        self._append(frame)
-        if not self.marked and self._rest is None:
-            self.marked = True
-            flusher.mark(self)
-        return True
-
-    def _append(self, frame: bytes) -> None:
-        pending = self.pending
         if pending is None:
             self.pending = frame
         elif type(pending) is list:
             pending.append(frame)
         else:
             self.pending = [pending, frame]
-        self.queued += len(frame)
+        self.queued = queued
+        if not self.marked and self._rest is None:
+            self.marked = True
+            flusher.mark(self)
+        return True
 
     def flush(self) -> bool:
         """Offer the kernel what waits, unless the rest of an earlier write has to go first. Whether it was

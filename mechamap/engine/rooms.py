@@ -25,6 +25,7 @@ from .packets import Bundle, EnginePacket, bundle
 
 MAX_CALLBACKS = 1_000  # unanswered acknowledgements per member
 MAX_HELD = 1_000  # events that wait for one connect handler
+_CONNECTED = State.CONNECTED  # looked up once: the enumeration's attribute costs more than the comparison
 SMALL = 8  # a room up to this size is written to at once; a larger one is marked, and the flusher writes
 
 
@@ -228,10 +229,15 @@ class RoomManager(Manager):
         return encoded
 
     def _send_all(self, members: Collection[Member], event: EnginePacket | Bundle) -> int:
-        queued, now = 0, len(members) <= SMALL
+        queued, now, frame = 0, len(members) <= SMALL, event.frame
         for member in members:
-            if member.state is State.CONNECTED:
-                queued += self._send(member, event, now=now)
+            session = member.session
+            if member.state is _CONNECTED:
+                # straight to the connection: two calls less per delivery are a third of what marking costs
+                if not now and session is not None and session.connection is not None:
+                    queued += session.connection.put(frame) or session.send(event, now=False)
+                else:
+                    queued += self._send(member, event, now=now)
             elif member.state is State.CONNECTING and member.held is not None:
                 member.held.append(event)
                 if len(member.held) > MAX_HELD:
