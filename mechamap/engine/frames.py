@@ -88,15 +88,21 @@ class FrameParser:
     or together with the fragments before it, is refused before its payload is waited for.
     """
 
-    __slots__ = ("_buffer", "_decoder", "_opcode", "_parts", "_size", "max_message")
+    __slots__ = ("_buffer", "_decoder", "_end", "_opcode", "_parts", "_size", "max_message")
 
     def __init__(self, max_message: int) -> None:
         self.max_message = max_message
         self._buffer = bytearray()
+        self._end = 0  # of the frame whose payload is being waited for
         self._opcode: Opcode | None = None  # of the message whose fragments are being collected
         self._decoder: codecs.IncrementalDecoder | None = None
-        self._parts: list[str] | list[bytes] = []
+        self._parts: list[str] | list[bytes] | None = None
         self._size = 0
+
+    @property
+    def missing(self) -> int:
+        """Bytes that the frame under way still needs; 0 between frames."""
+        return max(0, self._end - len(self._buffer))
 
     def feed(self, data: bytes) -> None:
         self._buffer += data
@@ -129,7 +135,9 @@ class FrameParser:
             raise FrameError(1009, f"a message is limited to {self.max_message} bytes")
         end = start + 4 + length
         if len(buffer) < end:
+            self._end = end
             return None
+        self._end = 0
         payload = mask(bytes(buffer[start + 4 : end]), bytes(buffer[start : start + 4]))
         del buffer[:end]
         return fin, opcode, payload
@@ -156,7 +164,7 @@ class FrameParser:
         if opcode != Opcode.CONTINUATION:
             if fin:
                 return Message(opcode, self._text(payload) if opcode == Opcode.TEXT else payload)
-            self._opcode = opcode
+            self._opcode, self._parts = opcode, []
             self._decoder = codecs.getincrementaldecoder("utf-8")() if opcode == Opcode.TEXT else None
         self._size += len(payload)
         part = self._fragment_text(payload, fin) if self._decoder else payload
@@ -166,7 +174,7 @@ class FrameParser:
             return None
         whole = ("" if self._decoder else b"").join(self._parts)
         message = Message(self._opcode, whole)
-        self._opcode, self._decoder, self._parts, self._size = None, None, [], 0
+        self._opcode, self._decoder, self._parts, self._size = None, None, None, 0
         return message
 
     def _text(self, payload: bytes) -> str:

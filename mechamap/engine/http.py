@@ -20,12 +20,11 @@ from typing import TYPE_CHECKING
 import gevent
 from gevent.pywsgi import WSGIHandler
 from geventwebsocket.handler import WebSocketHandler
-from geventwebsocket.websocket import Stream
 from gunicorn.workers.ggevent import PyWSGIHandler, PyWSGIServer
 
 from .body import Body
 from .connections import Connections
-from .websocket import BoundedWebSocket
+from .upgrade import Offer
 
 if TYPE_CHECKING:
     from .affinity import Affinity
@@ -73,7 +72,6 @@ class Handler(WebSocketHandler, PyWSGIHandler):
     idle = False
     served = False
     handed = False  # the next request came with the connection from another worker
-    websocket: BoundedWebSocket | None = None
 
     def handle(self) -> None:
         connections = self.server.connections
@@ -90,7 +88,6 @@ class Handler(WebSocketHandler, PyWSGIHandler):
             pass  # the peer went away between two steps
         finally:
             connections.remove(self)
-            self.websocket = None
 
     def hang_up(self) -> None:
         try:
@@ -175,7 +172,6 @@ class Handler(WebSocketHandler, PyWSGIHandler):
             self.close_connection = True
 
     def run_application(self) -> None:
-        self.websocket = None
         refusal = self._offer_websocket()
         if refusal:
             self.start_response(refusal, [("Content-Type", "text/plain"), ("Sec-WebSocket-Version", "13")])
@@ -200,14 +196,14 @@ class Handler(WebSocketHandler, PyWSGIHandler):
             return "400 Bad Request"
         if environ.get("HTTP_SEC_WEBSOCKET_VERSION", "").strip() != "13":
             return "426 Upgrade Required"
+        key = environ.get("HTTP_SEC_WEBSOCKET_KEY", "").strip()
         try:
-            key = base64.b64decode(environ.get("HTTP_SEC_WEBSOCKET_KEY", "").strip(), validate=True)
+            length = len(base64.b64decode(key, validate=True))
         except (binascii.Error, ValueError):
             return "400 Bad Request"
-        if len(key) != 16:
+        if length != 16:
             return "400 Bad Request"
-        self.websocket = BoundedWebSocket(environ, Stream(self), self)
-        environ["wsgi.websocket"] = self.websocket
+        environ["wsgi.websocket"] = Offer(key, self)
         return None
 
     def start_response(self, status, headers, exc_info=None):
@@ -217,13 +213,15 @@ class Handler(WebSocketHandler, PyWSGIHandler):
             headers = [*headers, ("Connection", "close")]
         return WSGIHandler.start_response(self, status, headers, exc_info)
 
-    def switch_protocols(self, headers: list[tuple[str, str]]) -> None:
-        """Write the 101; whatever the application returns afterwards is not written any more."""
+    def switch_protocols(self, headers: list[tuple[str, str]], first: bytes) -> None:
+        """Write the 101 and what follows it; whatever the application returns afterwards is not written any
+        more.
+        """
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
         self._orig_status = "101 Switching Protocols"
         self.status, self.code, self.response_headers = b"101 Switching Protocols", 101, []
         self.headers_sent = self.connection_upgraded = self.close_connection = True
-        self.socket.sendall(f"HTTP/1.1 101 Switching Protocols\r\n{lines}\r\n".encode("latin-1"))
+        self.socket.sendall(f"HTTP/1.1 101 Switching Protocols\r\n{lines}\r\n".encode("latin-1") + first)
 
     def log_request(self) -> None:
         """gunicorn's access log, if the operator asked for one, never with the query string."""

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 
-from .packets import EnginePacket
+from .packets import Bundle, EnginePacket
+from .session import Session
 
 
 class State(StrEnum):
@@ -16,17 +17,9 @@ class Member:
     """One client in one namespace; it knows its rooms, so leaving costs those and no others."""
 
     __slots__ = (
-        "ack_ids",
-        "callbacks",
-        "eio_sid",
-        "gone",
-        "held",
-        "refusal",
-        "rooms",
-        "sid",
-        "since",
+        "ack_ids", "callbacks", "eio_sid", "gone", "held", "refusal", "rooms", "session", "sid", "since",
         "state",
-    )
+    )  # fmt: skip
 
     def __init__(self, sid: str, eio_sid: str) -> None:
         self.sid = sid
@@ -34,7 +27,8 @@ class Member:
         self.state = State.CONNECTING
         self.since = 0.0  # unix time of acceptance
         self.rooms: set[object] = set()
-        self.held: list[EnginePacket] | None = []  # waits for acceptance; None once it grew over its limit
+        self.session: Session | None = None  # None with Flask-SocketIO's test client
+        self.held: list[EnginePacket | Bundle] | None = []  # waits for acceptance; None over its limit
         self.refusal: dict | None = None  # what the client is told when its connect handler said no
         self.gone: str | None = None  # why the transport ended while the connect handler was running
         self.ack_ids: Iterator[int] | None = None

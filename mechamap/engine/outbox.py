@@ -1,4 +1,4 @@
-"""The outbox: what waits to be written to one client, bounded in packets and in bytes.
+"""The outbox: what waits for the next poll of one client, bounded in packets and in bytes.
 
 python-engineio 4.15.1 queues without a limit, so one client that stops reading holds everything sent to it.
 Here `put` says no, and the session closes the client. Bytes count until they are handed to the kernel, not

@@ -9,11 +9,13 @@ client call the `connect` and `disconnect` handlers by sending events of those n
 import base64
 import binascii
 import re
+from collections.abc import Iterable
 
 from engineio import packet as eio
 from socketio import packet as sio
 
 from . import frames
+from .receiver import PacketError
 from .strict_json import StrictJSON
 
 MAX_ATTACHMENTS = 10  # what the Node server allows since CVE-2026-33151
@@ -27,10 +29,6 @@ RESERVED_EVENTS = frozenset(
 
 _HEAD = re.compile(r"([0-6])(?:([0-9]{1,3})-)?(?:(/[^,?]*)(?:\?[^,]*)?(?:,|\Z))?([0-9]{0,16})")
 _BINARY = (sio.BINARY_EVENT, sio.BINARY_ACK)
-
-
-class PacketError(ValueError):
-    """A client sent something that is not a packet; its session is closed and nobody else notices."""
 
 
 class EnginePacket(eio.Packet):
@@ -60,6 +58,11 @@ class EnginePacket(eio.Packet):
     @property
     def size(self) -> int:
         return len(self.frame)
+
+    @property
+    def packets(self) -> "tuple[EnginePacket, ...]":
+        """As a bundle of one."""
+        return (self,)
 
     def encode(self, b64: bool = False) -> str | bytes:
         if self.binary and not b64:
@@ -185,6 +188,23 @@ def wire(packet: sio.Packet) -> list[EnginePacket]:
     encoded = packet.encode()
     parts = encoded if isinstance(encoded, list) else [encoded]
     return [EnginePacket(eio.MESSAGE, part) for part in parts]
+
+
+class Bundle:
+    """The packets of one event with attachments: nothing of another event may come between them."""
+
+    __slots__ = ("frame", "packets", "size")
+
+    def __init__(self, packets: Iterable[EnginePacket]) -> None:
+        self.packets = tuple(packets)
+        self.frame = b"".join([packet.frame for packet in self.packets])
+        self.size = len(self.frame)
+
+
+def bundle(packet: sio.Packet) -> EnginePacket | Bundle:
+    """A Socket.IO packet, encoded once for everybody who gets it, as one unit."""
+    packets = wire(packet)
+    return packets[0] if len(packets) == 1 else Bundle(packets)
 
 
 def _depth(data: object) -> int:

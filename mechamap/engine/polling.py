@@ -12,13 +12,16 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import gevent
+from engineio import packet as eio
 
-from .packets import EnginePacket, PacketError
-from .session import NOOP, Reason
+from .packets import EnginePacket
+from .reasons import Reason
+from .receiver import PacketError
 
 if TYPE_CHECKING:
     from .session import Session
 
+NOOP = EnginePacket(eio.NOOP)
 SEPARATOR = "\x1e"
 MAX_PACKETS = 256  # in one POST; stock 16 loses events of any client that emits in a burst
 _UPGRADE_PAUSE = 0.1  # a client that polls while it upgrades must not spin
@@ -80,30 +83,32 @@ class Hangup:
             self.gone = True
         self._watcher.stop()  # either gone, or the next request is there already and stays readable
         if self.gone:
-            self._session.outbox.wake()
+            self._session.wake()
 
 
 def poll(session: Session, sock: socket.socket | None) -> list[EnginePacket]:
     """Wait for packets; the answer is never empty."""
     if session.polling:
         session.close(Reason.TRANSPORT_ERROR)
-        session.outbox.wake()
+        session.wake()
         raise PollError("two polls at once")
-    session.polling = True
+    session.polling, outbox = True, session.outbox
     try:
         if session.upgrading:
             gevent.sleep(_UPGRADE_PAUSE)
             return [NOOP]
         with Hangup(sock, session) as hangup:
-            session.outbox.wait()
+            outbox.wait()
         if hangup.gone:
             session.close(Reason.TRANSPORT_ERROR)
             raise PollError("the client has gone")
         if session.upgrading or session.upgraded:  # what is queued goes over the WebSocket
             return [NOOP]
-        packets = session.outbox.take()
-        session.outbox.sent(packets)
-        return packets or [session.last_words() if session.closing else NOOP]
+        bundles = outbox.take()
+        outbox.sent(bundles)
+        return [p for bundle in bundles for p in bundle.packets] or [
+            session.last_words() if session.closing else NOOP
+        ]
     finally:
         session.polling = False
 

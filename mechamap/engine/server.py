@@ -10,7 +10,6 @@ Corrects python-socketio 5.18.1:
 * a malformed packet ends its session.
 """
 
-import io
 import logging
 from collections.abc import Callable
 from functools import partial
@@ -19,10 +18,13 @@ import socketio
 from socketio import packet as sio
 from socketio.exceptions import ConnectionRefusedError as Refusal
 
+from .environ import Environ, Keeper, KeptEnviron
 from .members import Member
-from .packets import PacketError
+from .packets import bundle
+from .reasons import Limits, Reason
+from .receiver import PacketError
 from .rooms import RoomManager
-from .session import Limits, Reason, Session
+from .session import Session
 from .transport import TransportServer
 
 LOG = logging.getLogger(__name__)
@@ -30,7 +32,6 @@ LOG = logging.getLogger(__name__)
 MAX_NAMESPACES = 16  # per transport; only matters where every namespace is served
 INTERNAL_ERROR = {"message": "Internal error"}
 INVALID_NAMESPACE = {"message": "Invalid namespace"}
-HANDSHAKE_OBJECTS = frozenset(("wsgi.websocket", "wsgi.input", "gunicorn.sock"))
 
 
 class Server(socketio.Server):
@@ -44,6 +45,7 @@ class Server(socketio.Server):
     ) -> None:
         super().__init__(limits=limits, **options)
         self._on_drop = on_drop
+        self._keeper = Keeper()
         self.manager.max_event_bytes = limits.max_queue_bytes
         self.eio.joined = self._joined
         self.eio.dropped = self._dropped
@@ -60,8 +62,16 @@ class Server(socketio.Server):
         target = room if to is None else to
         self.manager.emit(event, data, namespace or "/", room=target, skip_sid=skip_sid, callback=callback)
 
+    def _send_packet(self, eio_sid: str, pkt) -> None:
+        self._send_eio_packet(eio_sid, bundle(pkt))
+
     def _send_eio_packet(self, eio_sid: str, eio_pkt) -> bool:
         return self.eio.send_packet(eio_sid, eio_pkt)
+
+    def get_environ(self, sid: str, namespace: str | None = None) -> Environ | dict | None:
+        """As documented: the environ of the handshake. Made for the caller; see `environ`."""
+        kept = super().get_environ(sid, namespace)
+        return kept.environ() if isinstance(kept, KeptEnviron) else kept
 
     # --- ending ---
 
@@ -95,10 +105,7 @@ class Server(socketio.Server):
     # --- from the transport ---
 
     def _handle_eio_connect(self, eio_sid: str, environ: dict) -> None:
-        # the handshake's live objects must not outlive it: they hold the HTTP handler and its buffers
-        kept = {key: value for key, value in environ.items() if key not in HANDSHAKE_OBJECTS}
-        kept["wsgi.input"] = io.BytesIO()
-        super()._handle_eio_connect(eio_sid, kept)
+        super()._handle_eio_connect(eio_sid, self._keeper.keep(environ))
 
     def _handle_eio_message(self, eio_sid: str, data: str | bytes) -> None:
         """Decode here, where a malformed packet can be blamed; handle in the client's lane, in order."""
@@ -139,9 +146,9 @@ class Server(socketio.Server):
 
     def _in_order(self, eio_sid: str, function: Callable, *arguments: object) -> None:
         session = self.eio.sockets.get(eio_sid)
-        if session is not None and self.async_handlers:
+        if session is not None:  # whatever `async_handlers` says: this may be the event loop's callback
             session.lane.add(partial(function, eio_sid, *arguments))
-        else:
+        else:  # Flask-SocketIO's test client
             function(eio_sid, *arguments)
 
     def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
@@ -177,6 +184,7 @@ class Server(socketio.Server):
             self.end(eio_sid, Reason.PARSE_ERROR)  # a second CONNECT, as the Node server treats it
             return
         member = self.manager.member(sid, namespace)
+        member.session = self.eio.sockets.get(eio_sid)
         refusal = self._judge(eio_sid, namespace, member, data)
         if refusal is not None:
             self.manager.disconnect(sid, namespace)
@@ -195,7 +203,9 @@ class Server(socketio.Server):
     def _judge(self, eio_sid: str, namespace: str, member: Member, data: dict | None) -> dict | None:
         """Run the connect handler once; None admits the client, anything else is what it is told."""
         try:
-            answer = self._trigger_event("connect", namespace, member.sid, self.environ[eio_sid], data)
+            answer = self._trigger_event(
+                "connect", namespace, member.sid, self.get_environ(member.sid, namespace), data
+            )
         except Refusal as err:
             return member.refusal or err.error_args
         except Exception:
@@ -244,7 +254,7 @@ class Server(socketio.Server):
         callback = self.manager.take_callback(sid, id, namespace or "/")
         if callback is None:
             return
-        if self.async_handlers:
+        if eio_sid in self.eio.sockets:
             self.start_background_task(callback, *data)
         else:
             callback(*data)

@@ -1,16 +1,16 @@
 """The session: one Engine.IO connection, whatever carries it, from OPEN to gone.
 
 Replaces python-engineio 4.15.1's Socket, whose queue is unbounded, whose `close` blocks on a slow client, and
-which forgets a peer at ping timeout while its descriptor, greenlets and queue live on. A session here ends
-once: its application handlers run in a greenlet of their own, and the carrier is cut when the farewell takes
-too long.
+which forgets a peer at ping timeout while its descriptor, greenlets and queue live on. A session here begins
+with an outbox, which polls empty; a WebSocket takes over what is in it and the outbox goes. It ends once: its
+application handlers run in a greenlet of their own, and the connection is cut when the farewell takes too
+long.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from engineio import packet as eio
 from gevent.event import Event
@@ -18,83 +18,64 @@ from gevent.event import Event
 from .ids import new_id
 from .lane import Lane
 from .outbox import Outbox
-from .packets import EnginePacket, PacketError
+from .packets import Bundle, EnginePacket
+from .polling import NOOP
+from .reasons import ITS_OWN_WISH, UNREACHABLE, Limits, Reason
+from .receiver import PacketError
 from .slots import current_slot
 
 if TYPE_CHECKING:
+    from .candidate import Candidate
     from .clock import Deadline
+    from .connection import Connection
     from .transport import TransportServer
 
 PING = EnginePacket(eio.PING)
-NOOP = EnginePacket(eio.NOOP)
 CLOSE = EnginePacket(eio.CLOSE)
-
-
-class Reason(StrEnum):
-    """Why a session ended: what disconnect handlers are told. The first five are Engine.IO's own words."""
-
-    SERVER_DISCONNECT = "server disconnect"
-    CLIENT_DISCONNECT = "client disconnect"
-    PING_TIMEOUT = "ping timeout"
-    TRANSPORT_CLOSE = "transport close"
-    TRANSPORT_ERROR = "transport error"
-    PARSE_ERROR = "parse error"
-    SLOW_CONSUMER = "slow_consumer"
-    CONNECT_TIMEOUT = "connect_timeout"
-    DRAIN = "drain"
-
-
-# The client is gone or cannot be talked to: what is queued for it is worthless.
-_UNREACHABLE = frozenset(
-    (Reason.CLIENT_DISCONNECT, Reason.TRANSPORT_CLOSE, Reason.TRANSPORT_ERROR, Reason.SLOW_CONSUMER)
-)
-# The client ended the session itself: what it sent before is still handled.
-_ITS_OWN_WISH = frozenset((Reason.CLIENT_DISCONNECT, Reason.TRANSPORT_CLOSE))
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one session may cost. Times are seconds."""
-
-    ping_interval: float
-    ping_timeout: float
-    connect_timeout: float = 10.0  # to be accepted into a namespace
-    max_queue_bytes: int = 1_048_576  # that may wait for one client
-    max_queue_packets: int = 10_000
-    max_pending_events: int = 64  # events read but not yet handled; above it the client is not read any more
-    close_timeout: float = 1.0  # for a farewell to reach the client before the connection is cut
-    handler_grace: float = 2.0  # for running event handlers before the disconnect handler runs beside them
-    upgrade_timeout: float = 10.0  # between the start of an upgrade and its end
-
-
-class Carrier(Protocol):
-    """What carries a session and can be cut: must not block, may be called twice."""
-
-    def abort(self) -> None: ...
 
 
 class Session:
     """One Engine.IO connection. `send`, `close` and `drop` never block and never run application code."""
 
+    __slots__ = (
+        "_beat", "_lane", "_parted", "_ping_sent", "candidate", "close_code", "close_reason", "closed",
+        "closing", "connected", "connection", "limits", "outbox", "polling", "posting", "server", "session",
+        "sid", "upgrading",
+    )  # fmt: skip
+
     def __init__(self, server: TransportServer, limits: Limits) -> None:
         self.server = server
         self.limits = limits
         self.sid = new_id(current_slot())
-        self.session: dict = {}  # python-socketio keeps user sessions here
-        self.outbox = Outbox(limits.max_queue_packets, limits.max_queue_bytes)
-        self.lane = Lane(limits.max_pending_events)
-        self.carrier: Carrier | None = None
+        self.session: dict | None = None  # python-socketio keeps user sessions here
+        self.outbox: Outbox | None = Outbox(limits.max_queue_packets, limits.max_queue_bytes)
+        self.connection: Connection | None = None  # instead of the outbox
+        self.candidate: Candidate | None = None  # a WebSocket that wants to become the connection
         self.connected = False
         self.upgrading = False
-        self.upgraded = False
         self.polling = False  # a GET is waiting
         self.posting = False  # a POST is being handled
         self.closing = False
         self.closed = False
         self.close_reason: str | None = None
         self.close_code = 1000
+        self._lane: Lane | None = None
         self._parted: Event | None = None
-        self._pong_deadline: Deadline | None = None
+        self._beat: Deadline | None = None  # the next ping, or the end of waiting for its answer
+        self._ping_sent = False
+
+    @property
+    def upgraded(self) -> bool:
+        """Whether a WebSocket carries the session."""
+        return self.connection is not None
+
+    @property
+    def lane(self) -> Lane:
+        if self._lane is None:
+            self._lane = Lane(self.limits.max_pending_events)
+            if self.closing:
+                self._lane.close(discard=True)
+        return self._lane
 
     # --- talking ---
 
@@ -108,17 +89,36 @@ class Session:
             "maxPayload": max_payload,
         }
         self.send(EnginePacket(eio.OPEN, handshake))
-        self.server.clock.after(self.limits.ping_interval, self._ping)
-        self.expect_namespace()
+        self._beat = self.server.clock.after(self.limits.ping_interval, self._ping)
 
-    def send(self, packet: EnginePacket) -> bool:
-        """Queue a packet; False when the session is ending. One that cannot keep up is dropped."""
+    def carry(self, connection: Connection) -> None:
+        """From here on the WebSocket carries the session; what waits for a poll goes first."""
+        waiting, self.outbox = self.outbox, None
+        connection.hand_over(self)
+        self.connection, self.connected, self.candidate, self.upgrading = connection, True, None, False
+        for bundle in waiting.take():
+            connection.put(bundle.frame)
+        connection.flush()
+        waiting.wake()  # a poll that still waits is answered with NOOP
+
+    def send(self, bundle: EnginePacket | Bundle, *, now: bool = True) -> bool:
+        """Queue packets; False when the session is ending. One that cannot keep up is dropped.
+
+        `now` offers them to the kernel at once; without, the flusher does, which costs a large room less
+        than a turn.
+        """
         if self.closing:
             return False
-        if self.outbox.put(packet):
-            return True
-        self.drop()
-        return False
+        connection = self.connection
+        if connection is None:
+            taken = self.outbox.put(bundle)
+        else:
+            taken = connection.put(bundle.frame)
+            if taken and now:
+                connection.flush()
+        if not taken:
+            self.drop()
+        return taken
 
     def receive(self, packet: EnginePacket) -> None:
         """Handle one packet from the client; PacketError when it makes no sense here."""
@@ -131,6 +131,39 @@ class Session:
         else:
             raise PacketError("the packet type is not for clients")
 
+    @property
+    def queued_bytes(self) -> int:
+        """What waits for the client here, beside what the kernel holds."""
+        return self.connection.queued if self.outbox is None else self.outbox.bytes
+
+    @property
+    def queued_packets(self) -> int:
+        return self.connection.waiting if self.outbox is None else len(self.outbox)
+
+    def wake(self) -> None:
+        """Let a waiting poll look again."""
+        if self.outbox is not None:
+            self.outbox.wake()
+
+    # --- as the receiver of its connection ---
+
+    @property
+    def full(self) -> bool:
+        return self._lane is not None and self._lane.full
+
+    def when_room(self, callback: Callable[[], object]) -> None:
+        self.lane.when_room(callback)
+
+    def received(self, data: str | bytes) -> None:
+        if not self.closing:  # the farewell is on its way; what still comes is not for anybody
+            self.receive(EnginePacket(encoded_packet=data))
+
+    def ended(self, reason: Reason, code: int) -> None:
+        self.close(reason, code)
+
+    def overflowed(self) -> None:
+        self.drop()
+
     # --- ending ---
 
     def close(self, reason: str, code: int = 1000) -> None:
@@ -139,16 +172,19 @@ class Session:
             return
         self.closing = True
         self.close_reason, self.close_code = reason, code
-        if self._pong_deadline:
-            self._pong_deadline.cancel()
-        if reason in _UNREACHABLE:
-            self.outbox.discard()
-        elif not self.upgraded:
-            self._parted = Event()
-        self.outbox.close()
-        self.lane.close(discard=reason not in _ITS_OWN_WISH)
-        if self.carrier is not None:
-            self.server.clock.after(self.limits.close_timeout, self.carrier.abort)
+        self._cancel_beat()
+        if self._lane is not None:
+            self._lane.close(discard=reason not in ITS_OWN_WISH)
+        if self.connection is not None:
+            self.connection.finish(code, discard=reason in UNREACHABLE)
+        else:
+            if reason in UNREACHABLE:
+                self.outbox.discard()
+            else:
+                self._parted = Event()
+            self.outbox.close()
+        if self.candidate is not None:
+            self.candidate.abandon()
         self.server.farewells.spawn(self._farewell)
 
     @property
@@ -172,8 +208,14 @@ class Session:
             return
         self.server.dropped(self, Reason.SLOW_CONSUMER)
         self.close(Reason.SLOW_CONSUMER, 1008)
-        if self.carrier is not None:
-            self.carrier.abort()
+        if self.connection is not None:
+            self.connection.abort()
+
+    def forget(self) -> None:
+        """End a session that the application did not want, without telling it anything more."""
+        self.closing = self.closed = True
+        self._cancel_beat()
+        self.server.sockets.pop(self.sid, None)
 
     def expect_namespace(self) -> None:
         """Give the client `connect_timeout` to be accepted into a namespace."""
@@ -184,9 +226,10 @@ class Session:
             self.close(Reason.CONNECT_TIMEOUT, 1008)
 
     def _farewell(self) -> None:
-        self.lane.join(self.limits.handler_grace)
+        if self._lane is not None:
+            self._lane.join(self.limits.handler_grace)
         self.server.ended(self)
-        if not self.upgraded:
+        if self.outbox is not None:
             if self._parted is not None:  # a polling client comes for its last packets
                 self._parted.wait(self.limits.close_timeout)
             self.outbox.discard()
@@ -196,18 +239,21 @@ class Session:
     # --- heartbeat ---
 
     def _ping(self) -> None:
-        if self.closing:
-            return
         # the deadline first: sending may find the queue full and end the session
-        self._pong_deadline = self.server.clock.after(self.limits.ping_timeout, self._miss)
-        self.send(PING)
+        self._beat, self._ping_sent = self.server.clock.after(self.limits.ping_timeout, self._miss), True
+        self.send(PING, now=False)  # many may be due together
 
     def _pong(self) -> None:
-        if self._pong_deadline is None:  # nobody asked: one timer per ping sent, whatever the client does
+        if not self._ping_sent:  # nobody asked: one timer per ping sent, whatever the client does
             return
-        self._pong_deadline.cancel()
-        self._pong_deadline = None
-        self.server.clock.after(self.limits.ping_interval, self._ping)
+        self._cancel_beat()
+        self._beat = self.server.clock.after(self.limits.ping_interval, self._ping)
+
+    def _cancel_beat(self) -> None:
+        self._ping_sent = False
+        if self._beat is not None:
+            self._beat.cancel()
+            self._beat = None
 
     def _miss(self) -> None:
         self.close(Reason.PING_TIMEOUT)

@@ -9,7 +9,7 @@ by name instead of being ignored: `message_queue` (publish failures vanish, ever
 import inspect
 import logging
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import engineio
 import flask
@@ -21,19 +21,14 @@ from socketio.exceptions import ConnectionRefusedError as Refusal
 
 from .connections import Connections, descriptors_for
 from .http import Handler, Listener
+from .options import check_names, logger_of, refuse, take_limits
 from .packets import Packet
+from .reasons import Reason
 from .rooms import RoomManager
 from .server import INTERNAL_ERROR, Server
-from .session import Limits, Reason
 
 LOG = logging.getLogger(__name__)
-
-_REFUSED_OPTIONS = {
-    "message_queue": (None, "give client_manager instead"),
-    "always_connect": (False, "a client is admitted only after its connect handler agreed"),
-    "monitor_clients": (True, "heartbeats are what frees dead peers"),
-    "async_mode": ("gevent", "the engine runs on gevent"),
-}
+_STOCK = (socketio.base_server.BaseServer, engineio.base_server.BaseServer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +45,7 @@ class ConnectionInfo:
 class SocketIO(flask_socketio.SocketIO):
     """Flask-SocketIO with bounded, ordered, honest delivery.
 
-    Options besides the stock ones: the fields of `session.Limits`, chiefly `connect_timeout` (10 s to be
+    Options besides the stock ones: the fields of `reasons.Limits`, chiefly `connect_timeout` (10 s to be
     accepted into a namespace) and `max_queue_bytes` (1 MiB may wait for one client); and
     `on_drop(sid, reason)`, called for a client that was closed because it could not keep up.
     """
@@ -67,18 +62,16 @@ class SocketIO(flask_socketio.SocketIO):
         self.server_options.update(options)
         options = dict(self.server_options)
         self.manage_session = options.pop("manage_session", self.manage_session)
-        for name, (only, why) in _REFUSED_OPTIONS.items():
-            if options.pop(name, only) not in (only, None):
-                raise ValueError(f"SocketIO option {name} is not supported: {why}")
-        _check_names(options)
+        refuse(options, "SocketIO")
+        check_names(options, "SocketIO", _STOCK, ("path", "resource", "on_drop"))
         resource = (options.pop("path", None) or options.pop("resource", None) or "socket.io").lstrip("/")
         self.server = Server(
             async_mode="gevent",
             client_manager=options.pop("client_manager", None) or RoomManager(),
             serializer=_serializer(options.pop("serializer", "default"), options.pop("json", None), app),
-            logger=_logger(options.pop("logger", False), "socketio"),
-            engineio_logger=_logger(options.pop("engineio_logger", False), "engineio"),
-            limits=_limits(options),
+            logger=logger_of(options.pop("logger", False), "socketio"),
+            engineio_logger=logger_of(options.pop("engineio_logger", False), "engineio"),
+            limits=take_limits(options),
             **options,
         )
         self.async_mode = self.server.async_mode
@@ -148,7 +141,7 @@ class SocketIO(flask_socketio.SocketIO):
                     transport="websocket" if session is not None and session.upgraded else "polling",
                     remote_addr=environ.get("REMOTE_ADDR"),
                     connected_at=member.since,
-                    queued_packets=len(session.outbox) if session is not None else 0,
+                    queued_packets=session.queued_packets if session is not None else 0,
                 )
             )
         return found
@@ -226,32 +219,3 @@ def _serializer(serializer: object, json: object, app) -> type[Packet]:
         json = app.json  # the provider itself: the module would need an application context for every packet
     # a subclass, not an assignment: stock changes the class for every server and client of the process
     return type("Packet", (chosen,), {"json": json})
-
-
-def _check_names(options: dict) -> None:
-    """Stock drops an option it does not know, and with it the limit somebody thought to have set."""
-    known = {"path", "resource", "on_drop", *(field.name for field in fields(Limits))}
-    for base in (socketio.base_server.BaseServer, engineio.base_server.BaseServer):
-        known.update(inspect.signature(base).parameters)
-    if unknown := sorted(set(options) - known):
-        raise ValueError(f"SocketIO has no option {unknown[0]}")
-
-
-def _logger(option: bool | logging.Logger, name: str) -> logging.Logger:
-    """A logger of the engine's own; stock attaches a handler to a global logger and sets its level."""
-    if not isinstance(option, bool):
-        return option
-    logger = logging.getLogger(f"{__package__}.{name}")
-    logger.setLevel(logging.INFO if option else logging.ERROR)
-    return logger
-
-
-def _limits(options: dict) -> Limits:
-    """The limits among the options; ping times stay, because python-engineio wants them too."""
-    interval = options.get("ping_interval", 25)
-    own = [field.name for field in fields(Limits) if not field.name.startswith("ping_")]
-    return Limits(
-        ping_interval=interval[0] if isinstance(interval, tuple) else interval,
-        ping_timeout=options.get("ping_timeout", 20),
-        **{name: options.pop(name) for name in own if name in options},
-    )

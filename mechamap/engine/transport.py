@@ -13,14 +13,18 @@ from urllib.parse import parse_qs
 import engineio
 from gevent.pool import Group
 
-from . import streaming
+from .candidate import Candidate
 from .clock import Clock
+from .flusher import Flusher
 from .ids import new_id
-from .packets import EnginePacket, PacketError
+from .packets import Bundle, EnginePacket
 from .polling import SEPARATOR, Delivery, PollError, poll, post
-from .session import Limits, Reason, Session
+from .reasons import Limits, Reason
+from .receiver import PacketError
+from .session import Session
 from .slots import current_slot
 from .strict_json import StrictJSON
+from .upgrade import Offer
 
 LOG = logging.getLogger(__name__)
 
@@ -49,6 +53,7 @@ class TransportServer(engineio.Server):
         super().__init__(**options)
         self.limits = limits
         self.clock = Clock()
+        self.flusher = Flusher(self.clock, limits)
         self.farewells = Group()  # one greenlet per session whose application handlers are being told
         self.draining = False
         self.joined: Callable[[str], bool] = lambda eio_sid: True
@@ -62,9 +67,16 @@ class TransportServer(engineio.Server):
     def send(self, sid: str, data: str | bytes) -> bool:
         return self.send_packet(sid, EnginePacket(4, data))
 
-    def send_packet(self, sid: str, pkt: EnginePacket) -> bool:
+    def send_packet(self, sid: str, pkt: EnginePacket | Bundle) -> bool:
         session = self.sockets.get(sid)
         return session is not None and session.send(pkt)
+
+    def get_session(self, sid: str) -> dict:
+        """As documented. Only sessions that are asked for have the dictionary (64 bytes each)."""
+        session = self._get_socket(sid)
+        if session.session is None:
+            session.session = {}
+        return session.session
 
     def disconnect(self, sid: str | None = None, reason: str = Reason.SERVER_DISCONNECT) -> None:
         """End one session, or all; returns at once."""
@@ -135,60 +147,74 @@ class TransportServer(engineio.Server):
             raise Refused(3)
         if method not in ("GET", "POST") or (sid is None and method == "POST"):
             raise Refused(2)
-        websocket = environ.get("wsgi.websocket") if transport == "websocket" and method == "GET" else None
-        if transport == "websocket" and not hasattr(websocket, "accept"):
+        offer = environ.get("wsgi.websocket") if transport == "websocket" and method == "GET" else None
+        if transport == "websocket" and not isinstance(offer, Offer):
             raise Refused(3)
         if sid is None:
-            return self._open(environ, start_response, websocket)
+            return self._open(environ, start_response, offer)
         session = self.sockets.get(sid)
         if session is None or session.over:
             raise Refused(1)
         if not session.connected or session.upgraded:
             raise Refused(3)
-        if websocket is not None:
-            if not self.allow_upgrades or session.carrier is not None:
-                raise Refused(3)
-            session.carrier = websocket  # first: accepting may wait, and a second upgrade must find it taken
-            if self._accept(websocket):
-                streaming.upgrade(session, websocket)
-            else:
-                session.carrier = None
-            return []
+        if offer is not None:
+            return self._upgrade(session, offer)
         if method == "POST":
             post(session, environ, self.max_http_buffer_size)
             return self._reply(environ, start_response, "200 OK", b"ok", "text/html")
         return self._poll(environ, start_response, session)
 
-    def _open(self, environ: dict, start_response: Callable, websocket) -> Iterable[bytes]:
+    def _open(self, environ: dict, start_response: Callable, offer: Offer | None) -> Iterable[bytes]:
         if self.draining or environ.get("engine.full"):
             return self._reply(environ, start_response, "503 Service Unavailable", b"no new sessions")
         session = Session(self, self.limits)
         self.sockets[session.sid] = session
-        self.handlers["connect"](session.sid, environ)
-        upgrades = ["websocket"] if websocket is None and self.allow_upgrades else []
-        if "websocket" not in self.transports:
-            upgrades = []
+        upgradable = offer is None and self.allow_upgrades and "websocket" in self.transports
         session.open(
-            upgrades, self.ping_interval + self.ping_interval_grace_period, self.max_http_buffer_size
+            ["websocket"] if upgradable else [],
+            self.ping_interval + self.ping_interval_grace_period,
+            self.max_http_buffer_size,
         )
-        if websocket is None:
+        refusal = self._admit(session, environ)
+        if refusal is not None:
+            session.forget()
+            return self._reply(environ, start_response, "401 Unauthorized", refusal, "application/json")
+        if offer is None:
             session.connected = True
             return self._poll(environ, start_response, session, self._cookie(session.sid))
-        if self._accept(websocket):
-            streaming.serve(session, websocket)
-        else:
+        waiting = session.outbox.take()  # goes with the 101, in one write
+        try:
+            connection, early = offer.accept(
+                self.flusher, self.max_http_buffer_size, b"".join([bundle.frame for bundle in waiting])
+            )
+        except OSError:
             session.close(Reason.TRANSPORT_ERROR)
+            return []
+        session.outbox.sent(waiting)
+        if session.closing:  # it ended while the WebSocket was being opened
+            connection.abort()
+        else:
+            session.carry(connection)
+            connection.start(session, early)
         return []
 
-    def _accept(self, websocket) -> bool:
-        # a living peer answers a ping and takes what we write within interval and timeout; the margin leaves
-        # the verdict to the ping, whose reason is the honest one
-        timeout = self.limits.ping_interval + self.limits.ping_timeout + self.limits.close_timeout
+    def _admit(self, session: Session, environ: dict) -> bytes | None:
+        """Tell the application of a new session; the body of the refusal when it wants none of it."""
+        self.handlers["connect"](session.sid, environ)
+        session.expect_namespace()
+        return None
+
+    def _upgrade(self, session: Session, offer: Offer) -> Iterable[bytes]:
+        if not self.allow_upgrades or session.candidate is not None:
+            raise Refused(3)
+        candidate = session.candidate = Candidate(session)  # first: accepting may wait, and there is only one
         try:
-            websocket.accept(self.max_http_buffer_size, timeout)
+            connection, early = offer.accept(self.flusher, self.max_http_buffer_size)
         except OSError:
-            return False
-        return True
+            candidate.abandon()
+        else:
+            candidate.start(connection, early)
+        return []
 
     def _cookie(self, sid: str) -> list[tuple[str, str]]:
         if not self.cookie:

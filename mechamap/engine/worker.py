@@ -11,6 +11,7 @@ gunicorn 27.0.1 does wrong for a server of long connections:
 Imported by gunicorn's master before gevent patches anything: nothing of python-socketio may come in here.
 """
 
+import itertools
 import math
 import os
 import time
@@ -23,12 +24,14 @@ from gunicorn.sock import ssl_context
 from gunicorn.workers.ggevent import VERSION
 
 from .affinity import Affinity, Door
+from .collector import Collector
 from .connections import Connections, descriptors_for
 from .http import Handler, Listener
 from .slots import current_slot, on_orphaned
 
 _TICK = 0.1  # seconds between looks at the signal flag
 _SLICE_PAUSE = 0.05
+_LOOK_EVERY = 60  # heartbeats between two looks at what the garbage collector froze
 
 
 class Worker(GeventWebSocketWorker):
@@ -46,6 +49,8 @@ class Worker(GeventWebSocketWorker):
         if limit < self.worker_connections:
             self.log.warning("worker_connections is lowered to %d by the limit of open files", limit)
         self.connections = Connections(limit)
+        self.collector = Collector()
+        self.collector.start()
         listeners = [self._listen(sock) for sock in self.sockets]
         self._join_the_others(listeners)
         for listener in listeners:
@@ -63,9 +68,11 @@ class Worker(GeventWebSocketWorker):
             heartbeat.kill()  # waits: gunicorn closes the file it touches right after
 
     def _heartbeat(self) -> None:
-        while True:
+        for beat in itertools.count(1):
             self.notify()
             gevent.sleep(1.0)
+            if beat % _LOOK_EVERY == 0:
+                self.collector.look(len(self.connections))
 
     def _listen(self, sock) -> Listener:
         sock.setblocking(1)
@@ -130,9 +137,11 @@ class Worker(GeventWebSocketWorker):
             listener.stop(timeout=0)
 
     def _transport(self):
-        """The Engine.IO server of the Flask app being served, if it has one."""
+        """The Engine.IO server of what is being served, if it has one: a Flask app or an engineio.WSGIApp."""
         socketio = getattr(self.wsgi, "extensions", {}).get("socketio")
-        return socketio.server.eio if socketio is not None else None
+        if socketio is not None:
+            return socketio.server.eio
+        return getattr(self.wsgi, "engineio_app", None)
 
     def _close_sessions(self, transport, seconds: float) -> None:
         sessions = list(transport.sockets.values())

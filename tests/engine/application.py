@@ -37,7 +37,7 @@ def state():
         "descriptors": len(os.listdir("/proc/self/fd")),
         "greenlets": len(greenlets),
         "sessions": len(eio.sockets),
-        "queued_bytes": sum(session.outbox.bytes for session in eio.sockets.values()),
+        "queued_bytes": sum(session.queued_bytes for session in eio.sockets.values()),
         "members": len(socketio.server.manager.members("/")),
         "environs": len(socketio.server.environ),
         "connections": [
@@ -170,3 +170,13 @@ def bad_number():
 @socketio.on("connect", namespace="/other")
 def connect_other(auth):
     return None
+
+
+@socketio.on("request")
+def show_request():
+    return {
+        "colour": request.args.get("colour"),
+        "address": request.remote_addr,
+        "method": request.method,
+        "headers": dict(request.headers),
+    }

@@ -1,14 +1,17 @@
 """The small parts: ids, slots, outbox, lane, clock."""
 
+import time
 from types import SimpleNamespace
 
 import gevent
+import gevent.socket
 import pytest
 
 from mechamap.engine import ids, slots
 from mechamap.engine.clock import Clock
 from mechamap.engine.lane import Lane
 from mechamap.engine.outbox import Outbox
+from mechamap.engine.turn import breathe
 
 
 def packet(size: int) -> SimpleNamespace:
@@ -205,3 +208,84 @@ def test_deadlines_are_kept_to_the_millisecond():
     clock.stop()
     assert len(late) == 5
     assert min(late) > -0.002
+
+
+def test_cancelled_deadlines_do_not_pile_up():
+    clock = Clock()
+    for _ in range(10_000):
+        clock.after(20, print).cancel()
+    assert len(clock) == 0
+    clock.stop()
+
+
+def test_a_deadline_beyond_the_next_bucket_is_kept_to_the_millisecond_too():
+    clock, late = Clock(), []
+    due = clock.now() + 0.35
+    clock.after(0.35, lambda: late.append(clock.now() - due))
+    gevent.sleep(0.45)
+    clock.stop()
+    assert len(late) == 1
+    assert -0.001 < late[0] < 0.05
+
+
+def test_a_far_deadline_does_not_hide_a_near_one_that_comes_later():
+    clock, seen = Clock(), []
+    clock.after(30, lambda: seen.append("far"))
+    gevent.sleep(0.01)
+    clock.after(0.01, lambda: seen.append("near"))
+    gevent.sleep(0.05)
+    clock.stop()
+    assert seen == ["near"]
+
+
+def test_many_deadlines_at_once_let_others_in_between():
+    clock, order = Clock(), []
+
+    def work():
+        sum(range(20_000))
+        order.append("deadline")
+
+    for _ in range(300):
+        clock.after(0.01, work)
+    gevent.spawn_later(0.02, order.append, "other")
+    gevent.sleep(0.5)
+    clock.stop()
+    assert order.count("deadline") == 300
+    assert order.index("other") < 300
+
+
+def test_a_lane_calls_once_when_it_has_room_again():
+    lane, gate, called = Lane(2), gevent.event.Event(), []
+    lane.add(gate.wait)
+    gevent.sleep(0)
+    lane.add(lambda: None)
+    lane.add(lambda: None)
+    assert lane.full
+    lane.when_room(lambda: called.append(lane.full))
+    gate.set()
+    lane.join(1)
+    assert called == [False]
+
+
+def test_a_closed_lane_is_never_full():
+    lane, called = Lane(1), []
+    lane.add(lambda: gevent.sleep(0.01))
+    gevent.sleep(0)
+    lane.add(lambda: None)
+    lane.when_room(lambda: called.append(True))
+    lane.close(discard=False)
+    assert called == [True]
+    assert not lane.full
+
+
+def test_breathing_lets_io_in_and_does_not_wait():
+    ours, theirs = gevent.socket.socketpair()
+    with ours, theirs:
+        reader = gevent.spawn(ours.recv, 1)
+        gevent.sleep(0)
+        theirs.sendall(b"x")
+        began = time.perf_counter()
+        breathe()
+        breathe()
+        assert reader.value == b"x"
+        assert time.perf_counter() - began < 0.05
