@@ -146,6 +146,15 @@ def test_a_large_body_nobody_reads_ends_the_connection_instead_of_being_swallowe
         assert time.monotonic() - began < 0.6
 
 
+def test_a_client_that_sends_a_large_body_to_its_end_still_gets_the_answer(impatient):
+    size = 4_000_000
+    with connect(impatient) as sock:
+        sock.sendall(b"POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size)
+        time.sleep(0.2)  # the server has answered by now
+        sock.sendall(b"x" * size)
+        assert answer(sock).startswith("HTTP/1.1 404 ")
+
+
 def test_a_small_body_nobody_reads_keeps_the_connection(impatient):
     with connect(impatient) as sock:
         request = b"POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"
