@@ -64,7 +64,7 @@ def private(server: Server) -> dict:
     """5,000 users, one recipient per publication, 16 under way."""
     return load(
         *_base(server, USERS),
-        "--pub-body", '{"channel":"private-user.@I@",' + EVENT + "}",
+        "--pub-body", '{"channel":"private-user.1@I@",' + EVENT + "}",
         "--targets", str(USERS), "--fanout", "1", "--window", "16", "--pub-conns", "16", "--dur", "4",
     )  # fmt: skip
 

@@ -82,7 +82,7 @@ def _ours(port: int, directory: Path, workers: int, redis_url: str) -> tuple[lis
     laravel = directory / "laravel.sqlite"
     with closing(sqlite3.connect(laravel)) as database:
         database.execute("CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT, role TEXT)")
-        rows = ((n, f"user {n}", "member") for n in range(20_001))
+        rows = ((user_id(n), f"user {n}", "member") for n in range(20_001))
         database.executemany("INSERT INTO users VALUES (?, ?, ?)", rows)
         database.commit()
     env = {
@@ -122,11 +122,17 @@ def _climit(
 _COMMANDS = {"ours": _ours, "stock": _stock, "node": _node, "climit": _climit}
 
 
+def user_id(number: int) -> int:
+    """The user of connection ``number``: ``1`` and the number, because no user is 0 and the load client can
+    only put the number into a text."""
+    return int(f"1{number}")
+
+
 def tokens(number: int) -> Path:
-    """A file with one JWT a line: line n is of user n."""
+    """A file with one JWT a line: line n, counted from 0, is of user ``1n``."""
     path = Path(tempfile.gettempdir()) / f"bench-tokens-{number}.txt"
     end = int(time.time()) + 86_400
-    lines = (jwt.encode({"userId": n, "exp": end}, SECRET, algorithm="HS256") for n in range(number))
+    lines = (jwt.encode({"userId": user_id(n), "exp": end}, SECRET, algorithm="HS256") for n in range(number))
     path.write_text("\n".join(lines) + "\n")
     return path
 

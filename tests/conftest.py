@@ -6,6 +6,11 @@ from gevent import monkey
 
 monkey.patch_all()
 
+import logging
+from collections.abc import Iterator
+
+import pytest
+
 pytest_plugins = (
     "tests.services.redis",
     "tests.services.mariadb",
@@ -14,3 +19,15 @@ pytest_plugins = (
     "tests.services.browser",
     "tests.services.laravel",
 )
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _own_logging() -> Iterator[None]:
+    """An application composed in a test configures logging; the next module starts as pytest left it."""
+    root, ours = logging.getLogger(), logging.getLogger("mechamap")
+    kept = (root.level, root.handlers[:], ours.level, ours.propagate)
+    yield
+    root.setLevel(kept[0])
+    root.handlers[:] = kept[1]
+    ours.setLevel(kept[2])
+    ours.propagate = kept[3]
