@@ -10,6 +10,7 @@ import inspect
 import logging
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import engineio
 import flask
@@ -201,6 +202,7 @@ class SocketIO(flask_socketio.SocketIO):
             hook(error)
 
 
+@lru_cache(maxsize=256)  # reading a signature is slow, and this runs for every connect and disconnect
 def _takes_argument(handler: Callable) -> bool:
     try:
         inspect.signature(handler).bind(None)
