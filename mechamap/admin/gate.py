@@ -5,6 +5,7 @@ Flask-Admin 2.2 lets everyone in and takes any POST by default; ``ConsoleView`` 
 
 import logging
 import time
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -151,9 +152,9 @@ class LiveView(ConsoleView):
 
     fragments: tuple[str, ...] = ()
 
+    @abstractmethod
     def facts(self) -> dict[str, Any]:
         """What the templates show, read now; never raises because something of the cluster is away."""
-        raise NotImplementedError
 
     def live(self) -> dict[str, Any]:
         """The parts and the figures for the chart."""
