@@ -4,10 +4,14 @@ gevent 26.9.0's pywsgi times each `recv` alone, so a body that drips a byte ever
 days; and it reads a refused upload to its end, however long that is declared to be.
 """
 
+import socket
+
 import gevent
 from gevent.pywsgi import Input
 
 UNREAD_LIMIT = 65_536  # bytes of an ignored body worth reading to keep the connection
+LINGER_SECONDS = 2.0
+LINGER_BYTES = 8_388_608
 
 
 class _Within:
@@ -47,3 +51,18 @@ class Body(Input):
             self.unread = not (self.chunked_input and self.chunk_length == 0)
         else:
             super()._discard()
+
+
+def linger(file, sock) -> None:
+    """Read on for a moment before closing: input left unread resets the connection, and the answer is lost to
+    a client that was still sending (PHP and curl send the whole body before they look).
+    """
+    left = LINGER_BYTES
+    try:
+        if not hasattr(sock, "pending"):  # half a TLS connection cannot be closed
+            sock._sock.shutdown(socket.SHUT_WR)
+        with gevent.Timeout(LINGER_SECONDS, TimeoutError("still sending")):
+            while left > 0 and (data := file.read1(65_536)):
+                left -= len(data)
+    except (OSError, ValueError):
+        pass

@@ -22,7 +22,7 @@ from gevent.pywsgi import WSGIHandler
 from geventwebsocket.handler import WebSocketHandler
 from gunicorn.workers.ggevent import PyWSGIHandler, PyWSGIServer
 
-from .body import Body
+from .body import Body, linger
 from .connections import Connections
 from .upgrade import Offer
 
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-LINGER_SECONDS = 2.0
-LINGER_BYTES = 8_388_608
 _DIGITS = re.compile(r"[0-9]{1,19}")
 
 
@@ -172,21 +170,7 @@ class Handler(WebSocketHandler, PyWSGIHandler):
         super().handle_one_response()
         if getattr(self.wsgi_input, "unread", False):
             self.close_connection = True
-            self._linger()
-
-    def _linger(self) -> None:
-        """Read on for a moment: closing with input unread resets the connection, and the answer is lost to a
-        client that was still sending (PHP and curl send the whole body before they look).
-        """
-        left = LINGER_BYTES
-        try:
-            if not hasattr(self.socket, "pending"):  # half a TLS connection cannot be closed
-                self.socket._sock.shutdown(socket.SHUT_WR)
-            with gevent.Timeout(LINGER_SECONDS, TimeoutError("still sending")):
-                while left > 0 and (data := self.rfile.read1(65_536)):
-                    left -= len(data)
-        except (OSError, ValueError):
-            pass
+            linger(self.rfile, self.socket)
 
     def run_application(self) -> None:
         refusal = self._offer_websocket()
