@@ -116,7 +116,7 @@ def compose(settings: Settings) -> Flask:
         draining=lambda: socketio.draining,
         databases=(
             ("database", Probe(databases.own).available),
-            ("laravel_database", Probe(databases.laravel).available),
+            ("laravel_database", directory.available),
         ),
     )
     services = Services(
