@@ -207,6 +207,13 @@ def bundle(packet: sio.Packet) -> EnginePacket | Bundle:
     return packets[0] if len(packets) == 1 else Bundle(packets)
 
 
+def event_packet(event: str, payload: bytes, namespace: str = "/") -> EnginePacket:
+    """An event whose one argument is JSON text already; the caller vouches for `payload`."""
+    name = StrictJSON.dumps(event)
+    prefix = "2" if namespace == "/" else f"2{namespace},"
+    return EnginePacket(eio.MESSAGE, f"{prefix}[{name},{payload.decode()}]")
+
+
 def _depth(data: object) -> int:
     level, depth = [data], 0
     while level:

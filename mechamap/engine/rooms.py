@@ -186,7 +186,20 @@ class RoomManager(Manager):
         for one whose connect handler still runs the event waits, uncounted. Raises ValueError before anybody
         gets anything.
         """
-        encoded = self._encode(event, list(args), namespace)
+        return self.deliver_encoded(
+            rooms, self._encode(event, list(args), namespace), skip=skip, namespace=namespace
+        )
+
+    def deliver_encoded(
+        self,
+        rooms: Iterable[object],
+        encoded: EnginePacket | Bundle,
+        *,
+        skip: Collection[str] = (),
+        namespace: str = "/",
+    ) -> int:
+        """The same with an event that is encoded already, for exactly this namespace."""
+        self._check_size(encoded)
         space = self._namespaces.get(namespace)
         if space is None:
             return 0
@@ -224,9 +237,12 @@ class RoomManager(Manager):
     ) -> EnginePacket | Bundle:
         packet = self.server.packet_class(sio.EVENT, namespace=namespace, data=[event, *arguments], id=id)
         encoded = bundle(packet)
+        self._check_size(encoded)
+        return encoded
+
+    def _check_size(self, encoded: EnginePacket | Bundle) -> None:
         if self.max_event_bytes is not None and encoded.size > self.max_event_bytes:
             raise ValueError(f"an event is limited to {self.max_event_bytes} bytes")
-        return encoded
 
     def _send_all(self, members: Collection[Member], event: EnginePacket | Bundle) -> int:
         queued, now, frame = 0, len(members) <= SMALL, event.frame

@@ -23,7 +23,7 @@ from socketio.exceptions import ConnectionRefusedError as Refusal
 from .connections import Connections, descriptors_for
 from .http import Handler, Listener
 from .options import check_names, logger_of, refuse, take_limits
-from .packets import Packet
+from .packets import Bundle, EnginePacket, Packet
 from .reasons import Reason
 from .rooms import RoomManager
 from .server import INTERNAL_ERROR, Server
@@ -110,6 +110,17 @@ class SocketIO(flask_socketio.SocketIO):
         before anybody got anything, for data that is not JSON or an event larger than `max_queue_bytes`.
         """
         return self.server.manager.deliver(rooms, event, args, skip=skip, namespace=namespace)
+
+    def deliver_encoded(
+        self,
+        rooms: Iterable[str],
+        encoded: EnginePacket | Bundle,
+        *,
+        skip: Collection[str] = (),
+        namespace: str = "/",
+    ) -> int:
+        """`deliver` for an event that is encoded already (`packets.event_packet`)."""
+        return self.server.manager.deliver_encoded(rooms, encoded, skip=skip, namespace=namespace)
 
     def send_to(self, sid: str, event: str, *args: object, namespace: str = "/") -> bool:
         """Send one event to exactly one local socket; False when it is not here."""
