@@ -19,10 +19,12 @@ import gevent
 from . import descriptors, frames
 from .frames import FrameError, FrameParser, Message, Opcode
 from .outflow import Outflow
+from .pending import Stalled
 from .reasons import Reason
 from .receiver import PacketError, Receiver
 
 if TYPE_CHECKING:
+    from .clock import Deadline
     from .connections import Connections
     from .flusher import Flusher
 
@@ -36,14 +38,16 @@ _READABLE = 1
 class Connection(Outflow):
     """`put` and `flush` to write, `finish` to say goodbye, `abort` to cut."""
 
-    __slots__ = ("_connections", "_deaf", "_parser", "_reader", "_receiver")
+    __slots__ = ("_connections", "_deadline", "_deaf", "_max_message", "_parser", "_reader", "_receiver")
 
     idle = False  # for Connections: what is open here is always in use
 
     def __init__(self, fd: int, flusher: Flusher, connections: Connections, max_message: int) -> None:
         super().__init__(fd, flusher)
         self._connections = connections
-        self._parser = FrameParser(max_message)
+        self._max_message = max_message
+        self._parser: FrameParser | None = None  # only while a message is not complete
+        self._deadline: Deadline | None = None  # for the farewell
         self._receiver: Receiver | None = None
         self._deaf = False  # what still comes in is thrown away
         self._reader = gevent.get_hub().loop.io(fd, _READABLE)
@@ -54,8 +58,7 @@ class Connection(Outflow):
         self._receiver = receiver
         self._reader.start(self._readable)
         if early:
-            self._parser.feed(early)
-            self._parse()
+            self._feed(early)
 
     def hand_over(self, receiver: Receiver) -> None:
         """Another receiver gets what comes from here on."""
@@ -72,8 +75,9 @@ class Connection(Outflow):
     def _read(self) -> None:
         if self.fd < 0:
             return
+        parser = self._parser
         try:
-            data = self._receive(min(max(_READ, self._parser.missing), _READ_MOST))
+            data = self._receive(_READ if parser is None else min(max(_READ, parser.missing), _READ_MOST))
         except BlockingIOError:
             return
         except OSError:
@@ -82,14 +86,21 @@ class Connection(Outflow):
         if not data:
             self._lose(Reason.TRANSPORT_CLOSE)
         elif not self._deaf:
-            self._parser.feed(data)
-            self._parse()
+            self._feed(data)
 
     def _receive(self, size: int) -> bytes:
         return os.read(self.fd, size)
 
+    def _feed(self, data: bytes) -> None:
+        if self._parser is None:
+            self._parser = self._flusher.take_parser() or FrameParser(self._max_message)
+        self._parser.feed(data)
+        self._parse()
+
     def _parse(self) -> None:
         parser = self._parser
+        if parser is None:  # paused and resumed between two messages
+            return
         try:
             while self.fd >= 0 and not self._deaf:
                 if self._receiver.full:
@@ -97,6 +108,9 @@ class Connection(Outflow):
                     self._receiver.when_room(self._resume)
                     return
                 if (message := parser.next()) is None:
+                    if parser.idle:
+                        self._parser = None
+                        self._flusher.spare_parser = parser
                     return
                 self._handle(message)
         except FrameError as err:
@@ -141,15 +155,8 @@ class Connection(Outflow):
         """Say goodbye behind what waits, or instead of it; then wait a moment for the peer, and cut."""
         if self.closing or self.fd < 0:
             return
-        if discard:
-            self.pending, self.queued = None, len(self._rest or b"")
-        self.closing = True
-        self._cancel_deadline()
         self._deadline = self._flusher.clock.after(self._flusher.limits.close_timeout, self.abort)
-        frame, pending = frames.encode_close(code), self.pending
-        self.pending = [*(pending if type(pending) is list else [pending]), frame] if pending else frame
-        self.queued += len(frame)
-        self.flush()
+        self._write_last(frames.encode_close(code), discard=discard)
 
     def abort(self) -> None:
         """Cut the connection now.
@@ -165,7 +172,7 @@ class Connection(Outflow):
 
     def _lose(self, reason: Reason) -> None:
         receiver = self._receiver
-        self._release(reset=self._rest is not None)
+        self._release(reset=type(self.pending) is Stalled)
         receiver.ended(reason, 1000)
 
     def _fail(self) -> None:
@@ -182,12 +189,13 @@ class Connection(Outflow):
         fd, self.fd = self.fd, -1
         if fd < 0:
             return
-        self._stop_writer()
+        self._drop_pending()
         self._reader.stop()
         self._reader.close()
-        self._cancel_deadline()
-        self.pending = self._rest = None
-        self.queued = 0
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+        self._parser = None
         self._connections.remove(self)
         self._close(fd, reset)
 

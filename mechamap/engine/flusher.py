@@ -1,22 +1,26 @@
-"""The flusher: writes what broadcasts have marked.
+"""The flusher: marks the connections of a broadcast's recipients, and writes what was marked.
 
-A broadcast marks each member's connection with one shared frame, without yielding; that makes the order. The
-flusher then makes one system call per marked connection, and what was marked meanwhile goes out in the same
-call: joined under backlog, never delayed for the sake of joining.
+A broadcast marks each recipient's connection with one shared frame, without yielding; that makes the order.
+The flusher then makes one system call per marked connection, and what was marked meanwhile goes out in the
+same call: joined under backlog, never delayed for the sake of joining.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import gevent
 
+from .frames import FrameParser
+from .pending import Run, followed, size_of
 from .turn import breathe
 
 if TYPE_CHECKING:
     from .clock import Clock
     from .connection import Connection
+    from .members import Member
     from .reasons import Limits
 
 # System calls (5 to 8 us each) before the others get their turn: a private message does not wait longer for a
@@ -25,9 +29,9 @@ _SLICE = 64
 
 
 class Flusher:
-    """One per server; it also knows the bounds that its connections share."""
+    """One per server; it also knows what its connections share: the clock and the bounds."""
 
-    __slots__ = ("_dirty", "_greenlet", "clock", "limits", "max_bytes", "max_frames")
+    __slots__ = ("_dirty", "_greenlet", "clock", "limits", "max_bytes", "max_frames", "spare_parser")
 
     def __init__(self, clock: Clock, limits: Limits) -> None:
         self.clock = clock
@@ -36,12 +40,55 @@ class Flusher:
         self.max_frames = limits.max_queue_packets
         self._dirty: deque[Connection] = deque()
         self._greenlet: gevent.Greenlet | None = None
+        self.spare_parser: FrameParser | None = None  # most messages come whole: one parser serves them all
+
+    def take_parser(self) -> FrameParser | None:
+        """The spare parser, if nobody has it."""
+        parser, self.spare_parser = self.spare_parser, None
+        return parser
 
     def mark(self, connection: Connection) -> None:
         """Write to this connection soon; it is marked once, however much waits for it."""
+        connection.marked = True
         self._dirty.append(connection)
         if self._greenlet is None:
             self._greenlet = gevent.spawn(self._run)
+
+    def spread(self, members: Collection[Member], frame: bytes) -> tuple[int, list[Member]]:
+        """Queue one frame for every member with a connection: how many have it, and the members that are to
+        be served one by one (polling, slow, leaving).
+
+        Runs a thousand times per broadcast, so it is one loop that calls nothing for a connection that waits
+        for nothing, or for just what the one before it waits for.
+        """
+        dirty, before, after, others = self._dirty, self, None, []
+        for member in members:
+            connection = member.connection
+            if connection is None:
+                others.append(member)
+                continue
+            pending = connection.pending
+            if pending is None:
+                connection.pending = frame
+                if not connection.marked:
+                    connection.marked = True
+                    dirty.append(connection)
+            elif pending is before:
+                connection.pending = after
+            elif self._has_room(pending, frame):
+                before = pending
+                after = connection.pending = followed(pending, frame)
+            else:
+                others.append(member)
+        if dirty and self._greenlet is None:
+            self._greenlet = gevent.spawn(self._run)
+        return len(members) - len(others), others
+
+    def _has_room(self, pending: object, frame: bytes) -> bool:
+        kind = type(pending)
+        if kind is not bytes and (kind is not Run or pending.count >= self.max_frames):
+            return False
+        return size_of(pending) + len(frame) <= self.max_bytes
 
     def _run(self) -> None:
         dirty, calls = self._dirty, 0

@@ -104,6 +104,11 @@ class FrameParser:
         """Bytes that the frame under way still needs; 0 between frames."""
         return max(0, self._end - len(self._buffer))
 
+    @property
+    def idle(self) -> bool:
+        """Whether no message is under way: the parser could serve another connection now."""
+        return not self._buffer and self._opcode is None
+
     def feed(self, data: bytes) -> None:
         self._buffer += data
 

@@ -49,6 +49,7 @@ class Server(socketio.Server):
         self.manager.max_event_bytes = limits.max_queue_bytes
         self.eio.joined = self._joined
         self.eio.dropped = self._dropped
+        self.eio.carried = lambda session: self.manager.carried(session.sid)
 
     def _engineio_server_class(self) -> type[TransportServer]:
         return TransportServer

@@ -100,6 +100,7 @@ class Session:
             connection.put(bundle.frame)
         connection.flush()
         waiting.wake()  # a poll that still waits is answered with NOOP
+        self.server.carried(self)
 
     def send(self, bundle: EnginePacket | Bundle, *, now: bool = True) -> bool:
         """Queue packets; False when the session is ending. One that cannot keep up is dropped.
@@ -113,9 +114,7 @@ class Session:
         if connection is None:
             taken = self.outbox.put(bundle)
         else:
-            taken = connection.put(bundle.frame)
-            if taken and now:
-                connection.flush()
+            taken = connection.send(bundle.frame) if now else connection.put(bundle.frame)
         if not taken:
             self.drop()
         return taken

@@ -47,7 +47,8 @@ class Refused(Exception):
 
 
 class TransportServer(engineio.Server):
-    """Owns the sessions of this worker. The Socket.IO server above it sets `joined` and `dropped`."""
+    """Owns the sessions of this worker. The Socket.IO server above it sets `joined`, `dropped` and
+    `carried`."""
 
     def __init__(self, *, limits: Limits, **options: object) -> None:
         super().__init__(**options)
@@ -58,6 +59,7 @@ class TransportServer(engineio.Server):
         self.draining = False
         self.joined: Callable[[str], bool] = lambda eio_sid: True
         self.dropped: Callable[[Session, str], None] = lambda session, reason: None
+        self.carried: Callable[[Session], None] = lambda session: None  # a WebSocket took it over
 
     # --- what python-socketio asks for ---
 

@@ -438,3 +438,79 @@ def test_nothing_keeps_a_closed_connection_alive(pairs):
             assert gone() is None
         finally:
             gc.enable()
+
+
+# --- many at once ---
+
+
+class Recipient:
+    """What the flusher needs of a member."""
+
+    def __init__(self, connection) -> None:
+        self.connection = connection
+
+
+def test_a_broadcast_reaches_everyone_behind_what_each_one_waited_for(pairs):
+    opened = [pairs.open() for _ in range(12)]
+    members = [Recipient(connection) for connection, _ in opened]
+    wanted = [b""] * len(opened)
+
+    def put(index, data):
+        assert opened[index][0].put(data)
+        wanted[index] += data
+
+    def spread(data):
+        assert pairs.flusher.spread(members, data) == (len(members), [])
+        for index in range(len(members)):
+            wanted[index] += data
+
+    put(3, numbered(1))
+    spread(numbered(2))
+    put(5, numbered(3))
+    put(7, numbered(4))
+    for number in range(5, 9):
+        spread(numbered(number))
+    put(0, numbered(9))
+    spread(numbered(10))
+    assert pairs.log == []
+    for (_, peer), data in zip(opened, wanted, strict=True):
+        assert read(peer, len(data)) == data
+    assert len(pairs.log) == len(opened), "one call each"
+
+
+def test_a_broadcast_names_those_it_could_not_queue_for(pairs):
+    healthy, slow, closed = (pairs.open()[0] for _ in range(3))
+    slow.put(b"x" * 290_000)
+    slow.flush()
+    closed.abort()
+    polling = Recipient(None)
+    members = [Recipient(healthy), Recipient(slow), Recipient(closed), polling]
+    count, others = pairs.flusher.spread(members, numbered(1))
+    assert (count, others) == (1, members[1:])
+
+
+def test_a_broadcast_never_takes_a_connection_over_its_limit(pairs):
+    connection, peer = pairs.open(buffer=200_000)
+    members = [Recipient(connection)]
+    data = numbered(0, 100_000)
+    assert [pairs.flusher.spread(members, data)[0] for _ in range(3)] == [1, 1, 0]
+    assert connection.put(data), "it is offered to the kernel first"
+    assert read(peer, 3 * len(data)) == 3 * data
+
+
+def test_a_direct_write_does_not_call_the_flusher(pairs):
+    connection, peer = pairs.open()
+    assert connection.send(numbered(1))
+    assert (connection.marked, connection.calls) == (False, [len(numbered(1))])
+    assert read(peer, len(numbered(1))) == numbered(1)
+
+
+def test_a_member_that_is_gone_costs_a_broadcast_nothing_but_itself(pairs):
+    opened = [pairs.open() for _ in range(9)]
+    members = [Recipient(connection) for connection, _ in opened]
+    pairs.flusher.spread(members, numbered(1))
+    opened[4][0].abort()
+    assert pairs.flusher.spread(members, numbered(2)) == (8, [members[4]])
+    for n, (_, peer) in enumerate(opened):
+        if n != 4:
+            assert read(peer, 2 * len(numbered(1))) == numbered(1) + numbered(2)

@@ -9,8 +9,12 @@ from flask_socketio import ConnectionRefusedError, Namespace, disconnect, emit, 
 from socketio import packet as sio
 
 from mechamap.engine import SocketIO
+from mechamap.engine.acknowledgements import MAX_CALLBACKS
+from mechamap.engine.clock import Clock
+from mechamap.engine.flusher import Flusher
 from mechamap.engine.packets import Packet
-from mechamap.engine.rooms import MAX_CALLBACKS, MAX_HELD, RoomManager
+from mechamap.engine.reasons import Limits
+from mechamap.engine.rooms import MAX_HELD, RoomManager
 
 
 class Sink:
@@ -20,6 +24,7 @@ class Sink:
 
     def __init__(self):
         self.eio = self
+        self.flusher = Flusher(Clock(), Limits(ping_interval=25, ping_timeout=20))
         self.count = 0
         self.sent: list[tuple[str, str]] = []
         self.ended: list[tuple[str, str]] = []
@@ -394,3 +399,39 @@ def test_two_apps_in_one_process_share_nothing(app):
     first, second = SocketIO(app), SocketIO(Flask("other"))
     assert first.server.manager is not second.server.manager
     assert first.server.eio.sockets is not second.server.eio.sockets
+
+
+# --- rooms of one, of a few, of many ---
+
+
+def test_a_room_grows_from_one_member_and_shrinks_to_it_again(manager, sink):
+    first, second, third = (joined(manager, f"e{n}", "room") for n in range(3))
+    for sid in (second, first):
+        manager.leave_room(sid, "/", "room")
+    manager.emit("x", None, "/", to="room")
+    assert [eio_sid for eio_sid, _ in sink.sent] == ["e2"]
+    manager.enter_room(first, "/", "room")
+    manager.disconnect(third, "/")
+    manager.emit("y", None, "/", to="room")
+    assert [eio_sid for eio_sid, _ in sink.sent[1:]] == ["e0"]
+    manager.leave_room(first, "/", "room")
+    assert list(manager.get_participants("/", "room")) == []
+
+
+def test_entering_twice_is_entering_once(manager):
+    sid = joined(manager, "e", "room", "room")
+    assert manager.get_rooms(sid, "/") == [sid, "room"]
+    manager.leave_room(sid, "/", "room")
+    assert manager.get_rooms(sid, "/") == [sid]
+
+
+def test_a_member_of_many_rooms_leaves_each_and_all(manager):
+    names = [f"room-{n}" for n in range(30)]
+    sid, other = joined(manager, "e1", *names), joined(manager, "e2", *names)
+    manager.leave_room(sid, "/", "room-17")
+    manager.close_room("room-18", "/")
+    assert set(manager.get_rooms(sid, "/")) == {sid, *names} - {"room-17", "room-18"}
+    assert set(manager.get_rooms(other, "/")) == {other, *names} - {"room-18"}
+    manager.disconnect(sid, "/")
+    manager.disconnect(other, "/")
+    assert manager.get_namespaces() == []
