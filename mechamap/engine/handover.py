@@ -4,6 +4,10 @@ What travels is the descriptor itself (SCM_RIGHTS) together with what the first 
 address and the bytes it has read already. The scheme goes without saying, as the workers of one master have
 one configuration. Nothing of it is an HTTP header, so nothing a client writes can pretend to be it. On a
 connection between two workers there is exactly one message: a length, one line of JSON, the bytes.
+
+Three steps, so that exactly one worker serves the connection whoever dies or freezes in between: the
+message, the owner's word that it has it, and the go-ahead. An owner that hears no go-ahead drops its copy; a
+worker that got no answer in time goes on serving.
 """
 
 from __future__ import annotations
@@ -24,6 +28,7 @@ from gevent.socket import socket as Socket
 MAX_BYTES = 131_072  # of one message; what browsers and proxies send as a request head is below 32 KiB
 PATIENCE = 1.0  # seconds for a worker to take a message; the client waits meanwhile
 _RETRY = 0.01
+_TAKEN, _GO = b"t", b"g"
 _LENGTH = struct.Struct("!I")
 
 
@@ -50,11 +55,15 @@ class Handover:
             address = json.loads(meta)
         except ValueError:
             raise Broken("the address is not JSON") from None
+        if not isinstance(address, list | str):
+            raise Broken("the address is neither a list nor text")
         return cls(tuple(address) if isinstance(address, list) else address, data)
 
 
 def send(path: str, descriptor: int, handover: Handover) -> bool:
-    """Give a copy of the descriptor to the worker listening at `path`; False when none takes it in time."""
+    """Give a copy of the descriptor to the worker listening at `path`; False when none takes it in time, and
+    then none will.
+    """
     message = handover.encode()
     with Socket(socket.AF_UNIX, socket.SOCK_STREAM) as channel:
         try:
@@ -62,9 +71,12 @@ def send(path: str, descriptor: int, handover: Handover) -> bool:
                 _connect(channel, path)
                 sent = socket.send_fds(channel, [message], [descriptor])
                 channel.sendall(message[sent:])
+                if channel.recv(1) != _TAKEN:
+                    return False
+                channel.sendall(_GO)
         except OSError:  # no such worker, a dead one, a frozen one
             return False
-    return sent > 0
+    return True
 
 
 def _connect(channel: Socket, path: str) -> None:
@@ -102,9 +114,12 @@ def receive(channel: Socket) -> tuple[Socket, Handover]:
     try:
         with gevent.Timeout(PATIENCE, TimeoutError("the message came too slowly")):
             body = _read(channel, descriptors)
-        if len(descriptors) != 1:
-            raise Broken("a message carries one descriptor")
-        handed = Handover.decode(body)
+            if len(descriptors) != 1:
+                raise Broken("a message carries one descriptor")
+            handed = Handover.decode(body)
+            channel.sendall(_TAKEN)
+            if channel.recv(1) != _GO:
+                raise Broken("the other worker has given up")
         return Socket(fileno=descriptors.pop()), handed
     finally:
         for descriptor in descriptors:

@@ -332,7 +332,7 @@ def test_the_sessions_of_a_killed_worker_are_unknown_at_once_and_after_its_repla
         assert line.get(path)[0] == 400
 
 
-def test_a_request_waits_for_a_busy_owner_and_ends_with_a_dead_one(three):
+def test_a_request_waits_for_a_busy_owner_and_is_answered_when_that_one_dies(three):
     first, second, _ = three.application.workers()
     path = own(three, second)
     with Line(three, first) as patient, Line(three, first) as unlucky:
@@ -345,8 +345,39 @@ def test_a_request_waits_for_a_busy_owner_and_ends_with_a_dead_one(three):
         unlucky.http.request("GET", path)
         time.sleep(0.2)
         os.kill(second, signal.SIGKILL)
-        assert read_until_close(unlucky.sock) == b""
+        status, body = unlucky.read()
+        assert (status, json.loads(body)["code"]) == (400, 1)
     wait_until(lambda: all_listen(three, 3), "a new worker")
+
+
+def test_a_request_is_answered_once_by_whoever_waits_too_long_for_a_frozen_owner(three):
+    """The owner wakes up with the connection in its hands, and must not answer as well."""
+    first, second, _ = three.application.workers()
+    path = own(three, second)
+    with Line(three, first) as line:
+        os.kill(second, signal.SIGSTOP)
+        try:
+            status, body = line.request("POST", path, b"40")
+            assert (status, json.loads(body)["code"]) == (400, 1)
+        finally:
+            os.kill(second, signal.SIGCONT)
+        assert line.get("/health")[0] == 200
+        line.http.close()
+    wait_until(lambda: "handover_failed" in three.application.log(), "the owner to drop it")
+
+
+def test_an_owner_that_is_not_told_to_go_ahead_serves_nothing(three):
+    ours, theirs = socket.socketpair()
+    with ours, theirs, socket.socket(socket.AF_UNIX) as channel:
+        ours.settimeout(5)
+        channel.settimeout(5)
+        channel.connect(str(folder_of(three) / "1"))
+        request = b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        socket.send_fds(channel, [Handover(("127.0.0.1", 1), request).encode()], [theirs.fileno()])
+        theirs.close()
+        assert channel.recv(1) == b"t"
+        channel.close()
+        assert read_until_close(ours) == b""
 
 
 def test_a_worker_that_leaves_still_serves_its_sessions_through_the_others(three):
