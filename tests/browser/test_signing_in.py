@@ -14,6 +14,7 @@ def guarded(serve, seeded) -> Place:
 
 def test_signing_in_with_the_keyboard_alone(place, chromium_page):
     chromium_page.goto(f"{place.url}/admin/audit/?page=1")
+    expect(chromium_page.get_by_label("E-mail or user name")).to_be_focused()  # a page gets it after `load`
     chromium_page.keyboard.type(place.login)
     chromium_page.keyboard.press("Tab")
     chromium_page.keyboard.type(place.password)
