@@ -8,7 +8,6 @@ from dataclasses import fields
 from .reasons import Limits
 
 _REFUSED = {
-    "message_queue": (None, "give client_manager instead"),
     "always_connect": (False, "a client is admitted only after its connect handler agreed"),
     "monitor_clients": (True, "heartbeats are what frees dead peers"),
     "async_mode": ("gevent", "the engine runs on gevent"),

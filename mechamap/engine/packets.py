@@ -124,7 +124,7 @@ class Packet(sio.Packet):
             data = self.json.loads(text)
         except ValueError as err:
             raise PacketError("the packet data is not JSON") from err
-        if text.count("[") + text.count("{") > MAX_DEPTH and _depth(data) > MAX_DEPTH:
+        if text.count("[") + text.count("{") > MAX_DEPTH and depth(data) > MAX_DEPTH:
             raise PacketError(f"packet data is limited to {MAX_DEPTH} levels")
         return data
 
@@ -214,7 +214,8 @@ def event_packet(event: str, payload: bytes, namespace: str = "/") -> EnginePack
     return EnginePacket(eio.MESSAGE, f"{prefix}[{name},{payload.decode()}]")
 
 
-def _depth(data: object) -> int:
+def depth(data: object) -> int:
+    """Levels of lists and mappings."""
     level, depth = [data], 0
     while level:
         nested = [item for item in level if isinstance(item, dict | list)]

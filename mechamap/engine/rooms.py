@@ -73,7 +73,7 @@ class RoomManager(Registry):
             self._send_all(recipients, self._encode(event, arguments, namespace))
             return
         for member in recipients:
-            id = self._generate_ack_id(member.sid, callback, namespace)
+            id = self._expect(member, callback)
             self._send_all([member], self._encode(event, arguments, namespace, id))
 
     def deliver(
@@ -173,8 +173,7 @@ class RoomManager(Registry):
 
     # --- acknowledgements ---
 
-    def _generate_ack_id(self, sid: str, callback: Callable, namespace: str = "/") -> int:
-        member = self.member(sid, namespace)
+    def _expect(self, member: Member, callback: Callable) -> int:
         if member.acknowledgements is None:
             member.acknowledgements = Acknowledgements()
         return member.acknowledgements.expect(callback)

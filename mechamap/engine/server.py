@@ -79,7 +79,9 @@ class Server(socketio.Server):
     def disconnect(self, sid: str, namespace: str | None = None, ignore_queue: bool = False) -> None:
         """Disconnect a client from a namespace, and for good when that was its last one."""
         namespace = namespace or "/"
-        if not self.manager.is_connected(sid, namespace):
+        # with a message queue, `can_disconnect` asks the other workers when the client is not here
+        here = self.manager.is_connected if ignore_queue else self.manager.can_disconnect
+        if not here(sid, namespace):
             return
         eio_sid = self.manager.eio_sid_from_sid(sid, namespace)
         self._send_packet(eio_sid, self.packet_class(sio.DISCONNECT, namespace=namespace))
@@ -188,7 +190,7 @@ class Server(socketio.Server):
         member.session = self.eio.sockets.get(eio_sid)
         refusal = self._judge(eio_sid, namespace, member, data)
         if refusal is not None:
-            self.manager.disconnect(sid, namespace)
+            self.manager.disconnect(sid, namespace, ignore_queue=True)
             if member.gone is None:
                 self._refuse(eio_sid, namespace, refusal)
             else:
@@ -238,7 +240,7 @@ class Server(socketio.Server):
         except Exception:
             LOG.exception("disconnect_handler_failed")
         finally:
-            self.manager.disconnect(sid, namespace)
+            self.manager.disconnect(sid, namespace, ignore_queue=True)
         session = self.eio.sockets.get(eio_sid)
         if session is not None and not session.closing:
             session.expect_namespace()

@@ -1,9 +1,8 @@
 """SocketIO: Flask-SocketIO 5.7.0's class with this engine underneath.
 
 Everything Flask-SocketIO documents works as documented. Options that would take a guarantee away are refused
-by name instead of being ignored: `message_queue` (publish failures vanish, every worker has its own order),
-`always_connect` (admits before judging), `monitor_clients=False` (dead peers would stay),
-`serializer='msgpack'` (unbounded input).
+by name instead of being ignored: `always_connect` (admits before judging) and `monitor_clients=False` (dead
+peers would stay).
 """
 
 import inspect
@@ -20,12 +19,12 @@ from flask_socketio import _SocketIOMiddleware
 from socketio import packet as sio
 from socketio.exceptions import ConnectionRefusedError as Refusal
 
-from .connections import Connections, descriptors_for
-from .http import Handler, Listener
+from .development import serve
+from .msgpack import MsgPackPacket
 from .options import check_names, logger_of, refuse, take_limits
 from .packets import Bundle, EnginePacket, Packet
+from .queued import client_manager
 from .reasons import Reason
-from .rooms import RoomManager
 from .server import INTERNAL_ERROR, Server
 
 LOG = logging.getLogger(__name__)
@@ -54,8 +53,13 @@ class SocketIO(flask_socketio.SocketIO):
     server: Server
 
     def __init__(self, app=None, **options: object) -> None:
+        queue = options.pop(
+            "message_queue", None
+        )  # stock would call init_app for it, before the rest is there
         super().__init__(**options)
-        if app is not None:
+        if queue:
+            self.server_options["message_queue"] = queue
+        if app is not None or queue:
             self.init_app(app)
 
     def init_app(self, app, **options: object) -> None:
@@ -64,11 +68,11 @@ class SocketIO(flask_socketio.SocketIO):
         options = dict(self.server_options)
         self.manage_session = options.pop("manage_session", self.manage_session)
         refuse(options, "SocketIO")
-        check_names(options, "SocketIO", _STOCK, ("path", "resource", "on_drop"))
+        check_names(options, "SocketIO", _STOCK, ("path", "resource", "on_drop", "message_queue", "channel"))
         resource = (options.pop("path", None) or options.pop("resource", None) or "socket.io").lstrip("/")
         self.server = Server(
             async_mode="gevent",
-            client_manager=options.pop("client_manager", None) or RoomManager(),
+            client_manager=client_manager(options, write_only=app is None),
             serializer=_serializer(options.pop("serializer", "default"), options.pop("json", None), app),
             logger=logger_of(options.pop("logger", False), "socketio"),
             engineio_logger=logger_of(options.pop("engineio_logger", False), "engineio"),
@@ -163,16 +167,11 @@ class SocketIO(flask_socketio.SocketIO):
         """Whether this worker is on its way out: not ready for new clients."""
         return self.server.eio.draining
 
-    def run(self, app, host: str = "127.0.0.1", port: int = 5000, **options: object) -> None:
-        """Serve the app from this process, for development; production has gunicorn and `engine.worker`.
-
-        Stock 5.7.0 starts gevent-websocket's own handler here, which knows nothing of this engine.
+    def run(self, app, host: str | None = None, port: int | None = None, **options: object) -> None:
+        """Serve the app from this process, as documented, for development; production has gunicorn and
+        `engine.worker`. See `development`.
         """
-        if options:
-            raise ValueError(f"SocketIO.run has no option {min(options)}")
-        self.wsgi_server = Listener((host, port), app, handler_class=Handler, log=None)
-        self.wsgi_server.connections = Connections(descriptors_for(1_000))
-        self.wsgi_server.serve_forever()
+        serve(self, app, host, port, options)
 
     # --- handlers ---
 
@@ -223,7 +222,7 @@ def _takes_argument(handler: Callable) -> bool:
 
 
 def _serializer(serializer: object, json: object, app) -> type[Packet]:
-    chosen = Packet if serializer == "default" else serializer
+    chosen = {"default": Packet, "msgpack": MsgPackPacket}.get(serializer, serializer)
     if not (isinstance(chosen, type) and issubclass(chosen, Packet)):
         raise ValueError("SocketIO option serializer must be a subclass of mechamap.engine.packets.Packet")
     if json is None:

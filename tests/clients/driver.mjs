@@ -5,12 +5,14 @@
 // included, is kept in order of arrival until a "wait" consumes it. Binary travels as {"$bytes": base64}.
 import { createInterface } from "node:readline";
 import { io } from "socket.io-client";
+import msgpack from "socket.io-msgpack-parser";
 
 const MANAGER_EVENTS = ["reconnect", "reconnect_attempt", "reconnect_error", "reconnect_failed"];
 const clients = new Map();
 
 class Client {
-  constructor(url, options) {
+  constructor(url, { parser, ...options }) {
+    if (parser === "msgpack") options.parser = msgpack;
     this.received = []; // {event, args, consumed}
     this.waiters = new Set();
     this.replies = new Map();

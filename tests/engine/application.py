@@ -8,6 +8,7 @@ import time
 import gevent
 from flask import Flask, request
 from flask_socketio import ConnectionRefusedError, close_room, emit, join_room, leave_room, rooms
+from gevent.event import AsyncResult
 
 from mechamap.engine import SocketIO
 
@@ -72,6 +73,33 @@ def close(sid):
     before = time.monotonic()
     known = socketio.close(sid, "kicked")
     return {"known": known, "seconds": time.monotonic() - before}
+
+
+@app.post("/emit")
+def emit_to_all():
+    order = request.get_json()
+    socketio.emit(order["event"], tuple(order["args"]), to=order.get("to"))
+    return {}
+
+
+@app.post("/ask/<sid>")
+def ask(sid):
+    """Emit to a socket on any worker and give back what it acknowledged."""
+    answer = AsyncResult()
+    socketio.emit("question", "?", to=sid, callback=lambda *args: answer.set(args))
+    return {"answer": answer.get(timeout=3)}
+
+
+@app.post("/disconnect/<sid>")
+def disconnect_anywhere(sid):
+    socketio.server.disconnect(sid)
+    return {}
+
+
+@app.post("/move/<sid>/<room>")
+def move(sid, room):
+    socketio.server.enter_room(sid, room)
+    return {}
 
 
 @app.post("/send/<sid>")

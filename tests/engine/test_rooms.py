@@ -358,11 +358,10 @@ def test_a_callback_of_emit_runs_in_the_clients_context(app):
 @pytest.mark.parametrize(
     "option",
     [
-        {"message_queue": "redis://"},
         {"always_connect": True},
         {"monitor_clients": False},
         {"async_mode": "threading"},
-        {"serializer": "msgpack"},
+        {"serializer": "xml"},
         {"max_queue_byte": 1},
     ],
 )
