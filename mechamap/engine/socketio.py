@@ -53,9 +53,7 @@ class SocketIO(flask_socketio.SocketIO):
     server: Server
 
     def __init__(self, app=None, **options: object) -> None:
-        queue = options.pop(
-            "message_queue", None
-        )  # stock would call init_app for it, before the rest is there
+        queue = options.pop("message_queue", None)  # stock would call init_app before the rest is there
         super().__init__(**options)
         if queue:
             self.server_options["message_queue"] = queue
