@@ -59,9 +59,11 @@ class Flusher:
         be served one by one (polling, slow, leaving).
 
         Runs a thousand times per broadcast, so it is one loop that calls nothing for a connection that waits
-        for nothing, or for just what the one before it waits for.
+        for nothing, or for just what the one before it waits for. What waits is looked up by identity: those
+        that wait for the same go on sharing it, in whatever order they come.
         """
         dirty, before, after, others = self._dirty, self, None, []
+        seen: dict[int, tuple[object, Run]] = {}  # with what it is the identity of, or it could be used again
         for member in members:
             connection = member.connection
             if connection is None:
@@ -75,9 +77,13 @@ class Flusher:
                     dirty.append(connection)
             elif pending is before:
                 connection.pending = after
+            elif (known := seen.get(id(pending))) is not None:
+                before, after = known
+                connection.pending = after
             elif self._has_room(pending, frame):
-                before = pending
-                after = connection.pending = followed(pending, frame)
+                before, after = pending, followed(pending, frame)
+                seen[id(pending)] = (before, after)
+                connection.pending = after
             else:
                 others.append(member)
         if dirty and self._greenlet is None:

@@ -514,3 +514,15 @@ def test_a_member_that_is_gone_costs_a_broadcast_nothing_but_itself(pairs):
     for n, (_, peer) in enumerate(opened):
         if n != 4:
             assert read(peer, 2 * len(numbered(1))) == numbered(1) + numbered(2)
+
+
+def test_those_that_wait_for_the_same_share_it_in_whatever_order_they_come(pairs):
+    opened = [pairs.open() for _ in range(12)]
+    members = [Recipient(connection) for connection, _ in opened]
+    pairs.flusher.spread(members[::2], numbered(0))
+    for number in range(1, 6):
+        pairs.flusher.spread(members, numbered(number))
+    assert len({id(member.connection.pending) for member in members}) == 2
+    for index, (_, peer) in enumerate(opened):
+        wanted = b"".join(numbered(n) for n in range(index % 2, 6))
+        assert read(peer, len(wanted)) == wanted
