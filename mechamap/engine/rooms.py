@@ -19,6 +19,7 @@ from .packets import Bundle, EnginePacket, bundle
 from .registry import Registry
 
 MAX_HELD = 1_000  # events that wait for one connect handler
+MAX_GREETING = 16_384  # bytes that go out in one call when a member is accepted
 _CONNECTED = State.CONNECTED  # looked up once: the enumeration's attribute costs more than the comparison
 SMALL = 8  # a room up to this size is written to at once; a larger one is marked, and the flusher writes
 
@@ -33,8 +34,10 @@ class RoomManager(Registry):
         # a larger event would close every recipient as a slow consumer
         self.max_event_bytes: int | None = None
 
-    def connect(self, sid: str, namespace: str) -> str | None:
-        """Accept a member and send what waited for it. An unknown sid is taken for a transport."""
+    def connect(self, sid: str, namespace: str, answer: EnginePacket | None = None) -> str | None:
+        """Accept a member: it gets the answer and what waited for it. An unknown sid is taken for a
+        transport.
+        """
         member = self.member(sid, namespace)
         if member is None:
             sid = self.pre_connect(sid, namespace)
@@ -44,11 +47,19 @@ class RoomManager(Registry):
         held, member.held = member.held, None
         member.state, member.since = State.CONNECTED, time.time()
         member.connection = member.session.connection if member.session is not None else None
-        for event in held or ():
-            self._send(member, event)
+        self._greet(member, [*([] if answer is None else [answer]), *(held or ())])
         if held is None:
             self.server.end(member.eio_sid, "slow_consumer")
         return sid
+
+    def _greet(self, member: Member, events: list[EnginePacket | Bundle]) -> None:
+        greeting = b"".join([event.frame for event in events]) if member.connection is not None else b""
+        if 0 < len(greeting) <= MAX_GREETING:
+            if not member.connection.send(greeting):  # one system call: a storm of connects has thousands
+                member.session.drop()
+            return
+        for event in events:
+            self._send(member, event)
 
     def carried(self, eio_sid: str) -> None:
         """A WebSocket took over the transport: from now on events go straight to it."""

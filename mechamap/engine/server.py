@@ -196,9 +196,8 @@ class Server(socketio.Server):
             else:
                 self._forget(eio_sid)
             return
-        if member.gone is None:
-            self._answer(eio_sid, namespace, sio.CONNECT, {"sid": sid})
-        self.manager.connect(sid, namespace)
+        answer = bundle(self.packet_class(sio.CONNECT, data={"sid": sid}, namespace=namespace))
+        self.manager.connect(sid, namespace, answer if member.gone is None else None)
         if member.gone is not None:  # it left while its handler ran; the application has to hear of that too
             self._handle_disconnect(eio_sid, namespace, member.gone)
             self._forget(eio_sid)
