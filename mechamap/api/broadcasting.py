@@ -16,6 +16,7 @@ from .keys import authenticate
 
 _decode = msgspec.json.Decoder().decode
 encode = msgspec.json.Encoder().encode
+"""Writes what ``read_json`` read. That holds nothing that is not JSON, so nothing is judged again."""
 
 Answer = dict[str, object]
 
@@ -46,8 +47,8 @@ class Broadcasts:
         key = authenticate(environ, address, self._keyring, self._limits)
         try:
             self._limits.check_key(key.name)
-            publication = read_broadcast(read_json(body), origin_of(key))
-            self._check_size(publication, len(body))
+            publication = read_broadcast(read_json(body), origin_of(key), encode)
+            self._publisher.check_size(len(publication.payload))
         except RealtimeError as err:
             self._publisher.refused(origin_of(key), err)
             raise
@@ -60,10 +61,10 @@ class Broadcasts:
         publishes nothing."""
         key = authenticate(environ, address, self._keyring, self._limits)
         try:
-            publications = read_batch(read_json(body), origin_of(key))
+            publications = read_batch(read_json(body), origin_of(key), encode)
             self._limits.check_key(key.name, len(publications))
             for index, publication in enumerate(publications):
-                self._check_size(publication, len(body), f"broadcasts[{index}].data")
+                self._publisher.check_size(len(publication.payload), f"broadcasts[{index}].data")
                 self._publisher.check_scope(key, publication)
         except RealtimeError as err:
             self._publisher.refused(origin_of(key), err)
@@ -75,12 +76,6 @@ class Broadcasts:
             except Unavailable as err:
                 raise BatchInterrupted(err, results) from err
         return {"success": True, "message": "Broadcasts accepted", "results": results, "timestamp": now_iso()}
-
-    def _check_size(self, publication: Publication, bound: int, field: str = "data") -> None:
-        """``bound``: bytes of the whole body; encoding ``data`` again is spared where that is small
-        enough."""
-        if bound > self._publisher.max_bytes:
-            self._publisher.check_size(len(encode(publication.data)), field)
 
 
 def origin_of(key: BroadcastKey) -> str:

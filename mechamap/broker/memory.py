@@ -10,7 +10,7 @@ from ..domain.commands import Command
 from ..domain.errors import BrokerUnavailable
 from ..domain.publication import Publication, Receipt
 from .delivery import Delivery
-from .envelope import encode_command, encode_publication
+from .envelope import check_publication, encode_command
 from .protocol import BrokerEvents, BrokerState
 
 
@@ -31,7 +31,7 @@ class MemoryBroker:
 
     def publish(self, publication: Publication) -> Receipt:
         delivery = self._started()
-        encode_publication(publication)  # what Redis would refuse is refused here too
+        check_publication(publication)  # what Redis would refuse is refused here too
         with self._lock:
             receipt = Receipt(publication.id, {room: self._subscribers[room] for room in publication.rooms})
             if receipt.total:

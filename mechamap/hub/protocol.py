@@ -16,11 +16,9 @@ class Link:
 class Transport(Protocol):
     """The browsers connected to this worker. No method waits for a browser."""
 
-    def deliver(
-        self, rooms: Iterable[str], event: str, args: tuple[object, ...], skip: Collection[str]
-    ) -> int:
-        """Send one event to the union of the rooms' local members, each once; how many it was queued for.
-        Does not yield."""
+    def deliver(self, rooms: Iterable[str], event: str, payload: bytes, skip: Collection[str]) -> int:
+        """Send one event, whose one argument is JSON text already, to the union of the rooms' local members,
+        each once; how many it was queued for. Does not yield."""
 
     def join(self, sid: str, room: str) -> None: ...
 

@@ -7,22 +7,12 @@ import pytest
 from flask import Flask
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-from mechamap import create_app
 from mechamap.api import lane
-from mechamap.settings import load
 
-KEY = "lane-key-lane-key-lane-key-lane-key"
+from .conftest import KEY
+
 BODY = {"channel": "public.lane", "event": "news", "data": {"n": 1}, "timestamp": "2026-11-23T03:12:45Z"}
 BEARER = {"Authorization": f"Bearer {KEY}"}
-
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory) -> Flask:
-    instance = tmp_path_factory.mktemp("instance")
-    app = create_app(load({"INSTANCE_PATH": str(instance), "WEBSOCKET_API_KEY": KEY, "LOG_LEVEL": "ERROR"}))
-    app.extensions["mechamap"].runtime.start()
-    yield app
-    app.extensions["mechamap"].runtime.stop()
 
 
 def answer(wsgi, body: bytes, headers: dict[str, str], **environ: object) -> tuple[str, list, bytes]:
