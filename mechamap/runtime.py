@@ -75,6 +75,7 @@ class Runtime:
         gevent.killall(self._greenlets)
         self.roster.stop()
         self.broker.stop()
+        self.metrics.flush()
 
     def describe(self) -> WorkerRecord:
         return WorkerRecord(

@@ -51,8 +51,8 @@ class Meter(Protocol):
     def subscription(self, kind: str, code: str) -> None:
         """A subscription was judged: ``allowed`` or the code of its refusal."""
 
-    def publication(self, code: str) -> None:
-        """A publication was ``accepted`` or refused."""
+    def publication(self, code: str, count: int = 1) -> None:
+        """So many publications were ``accepted``, or refused."""
 
     def delivery(self, connections: int, seconds: float) -> None:
         """A publication was queued for so many local connections, so long after its acceptance."""

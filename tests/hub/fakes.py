@@ -107,8 +107,8 @@ class CountingMeter:
     def subscription(self, kind, code):
         self.counts.append(("subscription", kind, code))
 
-    def publication(self, code):
-        self.counts.append(("publication", code))
+    def publication(self, code, count=1):
+        self.counts.extend([("publication", code)] * count)
 
     def delivery(self, connections, seconds):
         self.counts.append(("delivery", connections))
