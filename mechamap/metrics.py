@@ -24,7 +24,7 @@ BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 
 
 class Metrics:
-    """The instruments of one process; implements the hub's ``Meter``.
+    """The instruments of one process; implements the hub's ``Meter`` and the ``IngestMeter``.
 
     Counts are kept in plain numbers and written down once a second (``sample``), when this process is asked
     (``render``) and at its end: a write to the shared files costs 3 µs, and a broadcast made five.
@@ -85,6 +85,30 @@ class Metrics:
             "Checks let through because their storage was away.",
             registry=registry,
         )
+        self._ingested = Counter(
+            "realtime_ingest_events",
+            "Events heard on Laravel's Redis by outcome.",
+            ["code"],
+            registry=registry,
+        )
+        self._ingest_leader = Gauge(
+            "realtime_ingest_leader",
+            "1 in the worker that listens to Laravel's Redis; 1 over all of them when it is well.",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+        self._ingest_waiting = Gauge(
+            "realtime_ingest_waiting",
+            "Messages of Laravel's Redis that were read and not yet published.",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+        self._ingest_lag = Gauge(
+            "realtime_ingest_lag_seconds",
+            "How long the oldest of those has waited.",
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
         self._requests = Counter(
             "realtime_http_requests",
             "HTTP requests by endpoint and status.",
@@ -119,6 +143,9 @@ class Metrics:
     def request(self, endpoint: str, status: int) -> None:
         self._pending[self._requests, endpoint, status] += 1
 
+    def ingested(self, code: str, count: int = 1) -> None:
+        self._pending[self._ingested, code] += count
+
     def flush(self) -> None:
         """Write down what was counted since the last time."""
         pending, self._pending = self._pending, defaultdict(int)
@@ -139,6 +166,12 @@ class Metrics:
         self.connections.set(connections)
         self.subscriptions.set(subscriptions)
         self._broker_up.set(1 if broker_up else 0)
+
+    def sample_ingest(self, *, leader: bool, waiting: int, lag: float) -> None:
+        """Set the gauges of the ingester."""
+        self._ingest_leader.set(1 if leader else 0)
+        self._ingest_waiting.set(waiting)
+        self._ingest_lag.set(lag)
 
     def render(self) -> tuple[bytes, str]:
         """(text, content type) for Prometheus."""
