@@ -63,6 +63,8 @@ MAX_MESSAGE = 65_536
 def compose(settings: Settings) -> Flask:
     """The application with all its parts, none of them started."""
     logging.config.dictConfig(logs.config(settings.log_level, settings.log_format))
+    # no line of ours names its thread or process, and finding them out is a sixth of a line's cost
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     app = _flask(settings)
     metrics = Metrics()
     limits = RateLimits(
