@@ -15,10 +15,12 @@ from mechamap.auth import jwt
 from mechamap.auth.authenticator import TokenAuthenticator
 from mechamap.auth.keyring import BroadcastKeyRing
 from mechamap.auth.passwords import Passwords
+from mechamap.auth.protocol import BroadcastKey
 from mechamap.auth.sanctum import Sanctum
 from mechamap.auth.signin import SignIn
+from mechamap.broker.connection import command_client
 from mechamap.broker.memory import MemoryBroker
-from mechamap.broker.redis import RedisBroker
+from mechamap.broker.redis import PREFIX, RedisBroker
 from mechamap.domain.access import Policy
 from mechamap.edge import errors, requests
 from mechamap.edge.limits import RateLimits
@@ -29,6 +31,9 @@ from mechamap.hub.hub import Hub
 from mechamap.hub.operations import ClusterOperations
 from mechamap.hub.publishing import Publisher
 from mechamap.hub.rechecks import Rechecks
+from mechamap.ingest.ingester import Ingester, Source
+from mechamap.ingest.laravel_redis import ORIGIN
+from mechamap.ingest.leadership import Alone, Leadership, LeasedLeadership
 from mechamap.metrics import Metrics
 from mechamap.presence.memory import MemoryRoster
 from mechamap.presence.redis import RedisRoster
@@ -58,6 +63,8 @@ MAX_MESSAGE = 65_536
 def compose(settings: Settings) -> Flask:
     """The application with all its parts, none of them started."""
     logging.config.dictConfig(logs.config(settings.log_level, settings.log_format))
+    # no line of ours names its thread or process, and finding them out is a sixth of a line's cost
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     app = _flask(settings)
     metrics = Metrics()
     limits = RateLimits(
@@ -104,6 +111,7 @@ def compose(settings: Settings) -> Flask:
     )
     publisher = Publisher(broker, metrics, settings.max_broadcast_bytes)
     operations = ClusterOperations(broker, roster, publisher)
+    ingester = _ingester(settings, worker_id, publisher, metrics)
     runtime = Runtime(
         worker_id=worker_id,
         hub=hub,
@@ -118,6 +126,7 @@ def compose(settings: Settings) -> Flask:
             ("database", Probe(databases.own).available),
             ("laravel_database", directory.available),
         ),
+        ingester=ingester,
     )
     services = Services(
         settings=settings,
@@ -184,6 +193,24 @@ def _socketio(app: Flask, settings: Settings) -> SocketIO:
         max_http_buffer_size=MAX_MESSAGE,
         on_drop=lambda sid, reason: log.warning("connection_dropped", extra={"sid": sid, "code": reason}),
     )
+
+
+def _ingester(settings: Settings, worker_id: str, publisher: Publisher, metrics: Metrics) -> Ingester | None:
+    """What listens to Laravel's Redis, where one is configured."""
+    if settings.laravel_redis_url is None:
+        return None
+    if settings.redis_url is None:
+        leadership: Leadership = Alone()
+    else:
+        leadership = LeasedLeadership(command_client(settings.redis_url), f"{PREFIX}:ingester", worker_id)
+    source = Source(
+        url=settings.laravel_redis_url,
+        prefix=settings.laravel_redis_prefix,
+        own=f"{PREFIX}:".encode(),
+        max_bytes=settings.max_broadcast_bytes,
+    )
+    key = BroadcastKey(ORIGIN)
+    return Ingester(source, leadership, lambda series: publisher.publish_many(key, series), metrics, _leave)
 
 
 def _leave(why: str) -> None:

@@ -10,6 +10,7 @@ import logging
 import re
 import time
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import Any
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
@@ -29,7 +30,28 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 
 def masked(text: str) -> str:
     """``text`` with everything that looks like a secret replaced."""
-    return _SECRET_TEXT.sub(MASK, text)
+    # each of the expression's branches needs one of these, and most texts have none: 0.3 µs instead of 2
+    if (
+        "|" in text
+        or "=" in text
+        or "@" in text
+        or "eyJ" in text
+        or "mmk_" in text
+        or "bearer" in text.lower()
+    ):
+        return _SECRET_TEXT.sub(MASK, text)
+    return text
+
+
+@lru_cache(maxsize=1024)
+def _is_secret(field: str) -> bool:
+    # names of fields are written in the code, so there are few
+    return _SECRET_FIELDS.search(field) is not None
+
+
+@lru_cache(maxsize=1)
+def _second(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
@@ -37,7 +59,7 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
     for name, value in vars(record).items():
         if name in _STANDARD:
             continue
-        if _SECRET_FIELDS.search(name):
+        if _is_secret(name):
             value = MASK
         elif isinstance(value, str):
             value = masked(value)
@@ -47,13 +69,16 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
     return fields
 
 
+# json.dumps() with these arguments would make an encoder per call.
+_to_json = json.JSONEncoder(default=str, ensure_ascii=False).encode
+
+
 class JsonFormatter(logging.Formatter):
     """One JSON object a line."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
-            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-            + f".{int(record.msecs):03d}Z",
+            "time": f"{_second(int(record.created))}.{int(record.msecs):03d}Z",
             "level": record.levelname.lower(),
             "logger": record.name,
             "event": masked(record.getMessage()),
@@ -61,7 +86,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["traceback"] = masked(self.formatException(record.exc_info))
-        return json.dumps(line, default=str, ensure_ascii=False)
+        return _to_json(line)
 
 
 class PlainFormatter(logging.Formatter):

@@ -15,6 +15,7 @@ from .broker.protocol import BrokerLink
 from .health import Check
 from .hub.hub import Hub
 from .hub.rechecks import Rechecks
+from .ingest.ingester import Ingester
 from .metrics import Metrics
 from .presence.protocol import RosterLink, WorkerRecord
 
@@ -39,6 +40,7 @@ class Runtime:
         slot: this worker's slot number under gunicorn.
         draining: whether the engine is closing its clients.
         databases: (name, probe) pairs; a probe answers (ok, one sentence) within about a second.
+        ingester: what listens to Laravel's Redis, if anything does.
     """
 
     worker_id: str
@@ -51,6 +53,7 @@ class Runtime:
     slot: Callable[[], int]
     draining: Callable[[], bool]
     databases: tuple[tuple[str, Callable[[], tuple[bool, str]]], ...]
+    ingester: Ingester | None = None
     _started_at: float = 0.0
     _greenlets: tuple[gevent.Greenlet, ...] = ()
 
@@ -68,13 +71,18 @@ class Runtime:
                 (self.recheck_seconds, self.rechecks.everyone),
             )
         )
+        if self.ingester is not None:
+            self.ingester.start()
         log.info("worker_ready", extra={"worker": self.worker_id, "slot": self.slot()})
 
     def stop(self) -> None:
         """Give up what the cluster knows of this worker."""
+        if self.ingester is not None:
+            self.ingester.stop()
         gevent.killall(self._greenlets)
         self.roster.stop()
         self.broker.stop()
+        self.metrics.flush()
 
     def describe(self) -> WorkerRecord:
         return WorkerRecord(
@@ -95,6 +103,9 @@ class Runtime:
         for name, probe in self.databases:
             ok, detail = probe()
             found.append(Check(name, ok, detail, essential=False))
+        if self.ingester is not None:
+            ingest = self.ingester.state()
+            found.append(Check("laravel_redis", ingest.ok, ingest.detail, essential=False))
         draining = self.draining()
         found.append(
             Check("draining", not draining, "the worker is closing" if draining else "no", essential=True)
@@ -109,6 +120,9 @@ class Runtime:
             subscriptions=connections.subscriptions,
             broker_up=self.broker.state().ok,
         )
+        if self.ingester is not None:
+            ingest = self.ingester.state()
+            self.metrics.sample_ingest(leader=ingest.leader, waiting=ingest.waiting, lag=ingest.lag)
 
     def _every(self, seconds: float, work: Callable[[], object]) -> None:
         """Do ``work`` again and again; a round that fails is logged and the next one tried, so one bad row

@@ -16,6 +16,10 @@ PLAN_ORIGINS = ("https://mechamap.com", "https://www.mechamap.com", "https://mec
 DEV_SECRETS_FILE = "dev-secrets.env"
 PLACEHOLDERS = frozenset({"secret", "changeme", "change-me", "your-secret-key", "your-api-key", "password"})
 GENERATE = "python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
+REDIS_SCHEMES = ("redis", "rediss", "unix")
+NO_PREFIX = "none"
+"""What LARAVEL_REDIS_PREFIX says where Laravel has none: nobody should hear a whole Redis by mistake."""
+MAX_PREFIX_LENGTH = 200
 MIN_SECRET_LENGTH = 32
 """Characters. RFC 7518 3.2 asks for a key at least as long as the HMAC's hash: 32 bytes for HS256."""
 
@@ -46,6 +50,8 @@ class Settings:
     api_keys: tuple[str, ...] = field(repr=False)
     server_secret: str | None = field(repr=False)
     redis_url: str | None = field(repr=False)
+    laravel_redis_url: str | None = field(repr=False)
+    laravel_redis_prefix: str
     database_url: str = field(repr=False)
     laravel_database_url: str = field(repr=False)
     allowed_origins: tuple[str, ...]
@@ -128,7 +134,9 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         jwt_algorithm=env.choice("JWT_ALGORITHM", ("HS256", "HS384", "HS512"), "HS256"),
         api_keys=env.words("WEBSOCKET_API_KEY"),
         server_secret=env.text("WEBSOCKET_SERVER_SECRET"),
-        redis_url=env.url("REDIS_URL", schemes=("redis", "rediss", "unix")),
+        redis_url=env.url("REDIS_URL", schemes=REDIS_SCHEMES),
+        laravel_redis_url=env.url("LARAVEL_REDIS_URL", schemes=REDIS_SCHEMES),
+        laravel_redis_prefix=_laravel_redis_prefix(env),
         database_url=database_url,
         laravel_database_url=env.url("LARAVEL_DATABASE_URL") or database_url,
         allowed_origins=env.origins("ALLOWED_ORIGINS") or PLAN_ORIGINS,
@@ -154,6 +162,23 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     )
     _refuse_contradictions(settings)
     return settings
+
+
+def _laravel_redis_prefix(env: Environment) -> str:
+    """What Laravel puts before the names it publishes to; empty only where that was said in so many words."""
+    name = "LARAVEL_REDIS_PREFIX"
+    prefix, url = env.text(name), env.text("LARAVEL_REDIS_URL")
+    if prefix is None and url is not None:
+        raise SettingsError(
+            name,
+            "is required with LARAVEL_REDIS_URL: Laravel's database.redis.options.prefix, such as "
+            f"laravel_database_; or {NO_PREFIX}, if that is empty and the whole of that Redis may be heard",
+        )
+    if prefix is not None and url is None:
+        raise SettingsError(name, "does nothing without LARAVEL_REDIS_URL")
+    if prefix is not None and (len(prefix) > MAX_PREFIX_LENGTH or not prefix.isprintable()):
+        raise SettingsError(name, f"must be at most {MAX_PREFIX_LENGTH} printable characters")
+    return "" if prefix is None or prefix == NO_PREFIX else prefix
 
 
 def _refuse_contradictions(settings: Settings) -> None:

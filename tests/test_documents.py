@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from mechamap import create_app
-from mechamap.domain import access, errors, wire
+from mechamap.domain import access, errors, payloads, wire
+from mechamap.ingest import ingester, laravel_redis
 from mechamap.settings import load
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,7 +33,8 @@ def codes_in(module) -> set[str]:
 
 
 def test_the_api_document_names_every_code_of_the_domain():
-    found = codes_in(wire) | codes_in(errors)
+    found = codes_in(wire) | codes_in(errors) | codes_in(payloads) | codes_in(laravel_redis)
+    found |= set(re.findall(r'"(ingest_(?:given|backlog)_[a-z_]+)"', Path(ingester.__file__).read_text()))
     verdicts = set(
         re.findall(r'"((?:thread|forum|role|user|not)_[a-z_]+)"', Path(access.__file__).read_text())
     )

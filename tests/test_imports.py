@@ -17,6 +17,7 @@ MAY_IMPORT = {
     "store": {"domain", "settings"},
     "auth": {"domain", "store", "settings"},
     "hub": {"domain"},
+    "ingest": {"domain", "broker"},
     "edge": {"domain", "logs"},
     "sockets": {"domain", "hub", "edge", "engine"},
     "api": {"domain", "hub", "edge", "logs"},
@@ -29,7 +30,7 @@ MAY_IMPORT = {
 """Place → places it may import besides itself and any ``protocol`` module."""
 
 PURE = {"domain"}
-NO_FRAMEWORK = {"domain", "hub", "broker", "presence"}
+NO_FRAMEWORK = {"domain", "hub", "broker", "ingest", "presence"}
 FRAMEWORKS = {"flask", "flask_socketio", "socketio", "engineio", "sqlalchemy", "flask_sqlalchemy"}
 
 

@@ -4,6 +4,8 @@ import json
 import logging
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mechamap import logs
 
@@ -67,3 +69,29 @@ def test_a_traceback_is_masked_too():
         written = formatter.format(record)
         assert "ValueError" in written
         assert JWT not in written
+
+
+PIECES = [
+    "Bearer ",
+    "bEaReR\t",
+    JWT,
+    SANCTUM,
+    "12|",
+    "?token=",
+    "&sid=",
+    "?api_key=",
+    "x" * 12,
+    "redis://",
+    ":pw@",
+    "u",
+    "mmk_",
+    " ",
+    "é",
+    "BEARER\u2003",
+]
+
+
+@given(st.lists(st.sampled_from(PIECES) | st.text(max_size=5), max_size=8))
+def test_the_quick_look_before_masking_misses_nothing(pieces):
+    text = "".join(pieces)
+    assert logs.masked(text) == logs._SECRET_TEXT.sub(logs.MASK, text)

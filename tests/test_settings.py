@@ -57,6 +57,7 @@ def test_secrets_do_not_show_in_a_printed_settings(env):
         ("JWT_ALGORITHM", "RS256"),
         ("REDIS_URL", "http://localhost"),
         ("REDIS_URL", "localhost:6379"),
+        ("LARAVEL_REDIS_URL", "localhost:6379"),
         ("DATABASE_URL", "localhost"),
         ("ALLOWED_ORIGINS", "*"),
         ("ALLOWED_ORIGINS", "https://a.example/path"),
@@ -87,6 +88,30 @@ def test_a_url_with_a_password_is_not_repeated(env):
     with pytest.raises(SettingsError) as refusal:
         load({**env, "REDIS_URL": "http://:hunter2@localhost"})
     assert "hunter2" not in str(refusal.value)
+
+
+def test_laravels_redis_is_heard_only_under_a_prefix_that_somebody_named(env):
+    url = {"LARAVEL_REDIS_URL": "redis://:hunter2@localhost"}
+    assert load(env).laravel_redis_url is None
+    for nothing in ({}, {"LARAVEL_REDIS_PREFIX": ""}, {"LARAVEL_REDIS_PREFIX": "  "}):
+        with pytest.raises(SettingsError, match="^LARAVEL_REDIS_PREFIX: is required") as refusal:
+            load({**env, **url, **nothing})
+        assert "hunter2" not in str(refusal.value)
+    given = load({**env, **url, "LARAVEL_REDIS_PREFIX": "laravel_database_"})
+    assert given.laravel_redis_prefix == "laravel_database_"
+    assert "hunter2" not in repr(given)
+    assert load({**env, **url, "LARAVEL_REDIS_PREFIX": "none"}).laravel_redis_prefix == ""
+
+
+@pytest.mark.parametrize("prefix", ["x" * 201, "a\x07b"])
+def test_a_prefix_that_laravel_cannot_have_is_refused(env, prefix):
+    with pytest.raises(SettingsError, match="^LARAVEL_REDIS_PREFIX: "):
+        load({**env, "LARAVEL_REDIS_URL": "redis://localhost", "LARAVEL_REDIS_PREFIX": prefix})
+
+
+def test_a_prefix_without_a_redis_to_hear_is_a_contradiction(env):
+    with pytest.raises(SettingsError, match="^LARAVEL_REDIS_PREFIX: does nothing without LARAVEL_REDIS_URL"):
+        load({**env, "LARAVEL_REDIS_PREFIX": "laravel_database_"})
 
 
 def test_more_workers_need_redis(env):

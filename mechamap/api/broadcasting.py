@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from mechamap.auth.protocol import BroadcastKey, KeyRing
-from mechamap.domain.errors import InvalidRequest, RealtimeError, Unavailable
+from mechamap.domain.errors import InvalidRequest, RealtimeError
 from mechamap.domain.moments import now_iso
 from mechamap.domain.publication import Publication, Receipt
 from mechamap.domain.wire import read_batch, read_broadcast
@@ -16,20 +16,23 @@ from .keys import authenticate
 
 _decode = msgspec.json.Decoder().decode
 encode = msgspec.json.Encoder().encode
+"""Writes what ``read_json`` read. That holds nothing that is not JSON, so nothing is judged again."""
 
 Answer = dict[str, object]
 
 
-class BatchInterrupted(Unavailable):
-    """The broker went away inside a batch; says which entries were published, so a retry can leave them
-    out."""
+class BatchInterrupted(RealtimeError):
+    """The broker stopped taking events inside a batch; says which entries were published, so a retry can
+    leave them out."""
 
-    def __init__(self, cause: Unavailable, results: list[Answer]) -> None:
-        super().__init__(cause.message, code=cause.code, retry_after=cause.retry_after)
-        self._results = results
+    def __init__(self, cause: RealtimeError, results: list[Answer]) -> None:
+        super().__init__(cause.message, code=cause.code)
+        self.http_status = cause.http_status
+        self.retry = cause.retry
+        self._details = {**cause.details(), "accepted": len(results), "results": results}
 
     def details(self) -> Answer:
-        return {**super().details(), "accepted": len(self._results), "results": self._results}
+        return self._details
 
 
 class Broadcasts:
@@ -46,8 +49,8 @@ class Broadcasts:
         key = authenticate(environ, address, self._keyring, self._limits)
         try:
             self._limits.check_key(key.name)
-            publication = read_broadcast(read_json(body), origin_of(key))
-            self._check_size(publication, len(body))
+            publication = read_broadcast(read_json(body), origin_of(key), encode)
+            self._publisher.check_size(len(publication.payload))
         except RealtimeError as err:
             self._publisher.refused(origin_of(key), err)
             raise
@@ -60,27 +63,19 @@ class Broadcasts:
         publishes nothing."""
         key = authenticate(environ, address, self._keyring, self._limits)
         try:
-            publications = read_batch(read_json(body), origin_of(key))
+            publications = read_batch(read_json(body), origin_of(key), encode)
             self._limits.check_key(key.name, len(publications))
             for index, publication in enumerate(publications):
-                self._check_size(publication, len(body), f"broadcasts[{index}].data")
+                self._publisher.check_size(len(publication.payload), f"broadcasts[{index}].data")
                 self._publisher.check_scope(key, publication)
         except RealtimeError as err:
             self._publisher.refused(origin_of(key), err)
             raise
-        results: list[Answer] = []
-        for publication in publications:
-            try:
-                results.append(_told(publication, self._publisher.publish(key, publication)))
-            except Unavailable as err:
-                raise BatchInterrupted(err, results) from err
+        published = self._publisher.publish_many(key, publications)
+        results = [_told(*pair) for pair in zip(publications, published.receipts, strict=False)]
+        if published.failure is not None:
+            raise BatchInterrupted(published.failure, results) from published.failure
         return {"success": True, "message": "Broadcasts accepted", "results": results, "timestamp": now_iso()}
-
-    def _check_size(self, publication: Publication, bound: int, field: str = "data") -> None:
-        """``bound``: bytes of the whole body; encoding ``data`` again is spared where that is small
-        enough."""
-        if bound > self._publisher.max_bytes:
-            self._publisher.check_size(len(encode(publication.data)), field)
 
 
 def origin_of(key: BroadcastKey) -> str:

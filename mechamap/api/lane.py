@@ -1,13 +1,12 @@
-"""The lane in front of Flask for the one request that comes thousands of times: a plain ``POST
-/api/broadcast``.
+"""The lane in front of Flask for the two requests that come thousands of times: a plain ``POST`` to
+``/api/broadcast`` and to ``/api/broadcast/batch``.
 
 A Flask request costs several times what the broadcast itself does (contexts, session, routing, response
-object). The lane takes only the common form (POST, this path, a Content-Length within the limit, no Origin)
-and answers with the same functions, headers and bytes as the blueprint; everything else goes on to Flask.
-``tests/api/test_lane.py`` compares the two in every kind of answer.
+object). The lane takes only the common form (POST, one of these paths, a Content-Length within the limit, no
+Origin) and answers with the same functions, headers and bytes as the blueprint; everything else goes on to
+Flask. ``tests/api/test_lane.py`` compares the two in every kind of answer.
 """
 
-import logging
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -21,10 +20,9 @@ from mechamap.edge.proxies import WsgiApp
 
 from .broadcasting import Answer, Broadcasts, encode
 
-log = logging.getLogger(__name__)
+_STATUS_LINES = {status: f"{status} {name.upper()}" for status, name in HTTP_STATUS_CODES.items()}
 
-PATH = "/api/broadcast"
-ENDPOINT = "broadcast.broadcast"
+Accept = Callable[[dict[str, Any], str | None, bytes], Answer]
 
 
 class BroadcastLane:
@@ -33,31 +31,41 @@ class BroadcastLane:
     def __init__(self, app: WsgiApp, broadcasts: Broadcasts, *, max_body: int, tls: bool,
                  seen: Callable[[str, int], None]) -> None:  # fmt: skip
         self._app = app
-        self._broadcasts = broadcasts
         self._max_body = max_body
-        self._tls = tls
         self._seen = seen
+        self._lanes: dict[str, tuple[str, Accept]] = {
+            "/api/broadcast": ("broadcast.broadcast", broadcasts.accept),
+            "/api/broadcast/batch": ("broadcast.batch", broadcasts.accept_batch),
+        }
+        """Path → the blueprint's endpoint, and what accepts the body."""
+        self._plain = requests.security_headers(tls)
+        self._secure = requests.security_headers(True)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        if environ.get("PATH_INFO") != PATH or not self._takes(environ):
+        path = environ.get("PATH_INFO")
+        lane = self._lanes.get(path)
+        if lane is None or not self._takes(environ):
             return self._app(environ, start_response)
         begun = time.perf_counter()
+        endpoint, accept = lane
         request_id = requests.request_id_of(environ.get("HTTP_X_REQUEST_ID", ""))
-        logs.request_id.set(request_id)
-        address = environ.get("REMOTE_ADDR")
-        status, answer, extra = self._answer(environ, address)
-        body = encode(answer)
-        secure = self._tls or environ.get("wsgi.url_scheme") == "https"
-        headers = [
-            ("Content-Type", "application/json"),
-            ("Content-Length", str(len(body))),
-            *extra.items(),
-            ("X-Request-ID", request_id),
-            *requests.security_headers(secure),
-        ]
-        self._seen(ENDPOINT, status)
-        requests.log_request("POST", PATH, status, address, begun)
-        start_response(f"{status} {HTTP_STATUS_CODES[status].upper()}", headers)
+        token = logs.request_id.set(request_id)
+        try:
+            address = environ.get("REMOTE_ADDR")
+            status, answer, extra = self._answer(accept, environ, address, path)
+            body = encode(answer)
+            headers = [
+                ("Content-Type", "application/json"),
+                ("Content-Length", str(len(body))),
+                *extra.items(),
+                ("X-Request-ID", request_id),
+                *(self._secure if environ.get("wsgi.url_scheme") == "https" else self._plain),
+            ]
+            self._seen(endpoint, status)
+            requests.log_request("POST", path, status, address, begun)
+        finally:
+            logs.request_id.reset(token)
+        start_response(_STATUS_LINES[status], headers)
         return [body]
 
     def _takes(self, environ: dict[str, Any]) -> bool:
@@ -71,11 +79,13 @@ class BroadcastLane:
             and int(length) <= self._max_body
         )
 
-    def _answer(self, environ: dict[str, Any], address: str | None) -> tuple[int, Answer, dict[str, str]]:
+    def _answer(
+        self, accept: Accept, environ: dict[str, Any], address: str | None, path: str
+    ) -> tuple[int, Answer, dict[str, str]]:
         try:
             body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
-            return 200, self._broadcasts.accept(environ, address, body), {}
+            return 200, accept(environ, address, body), {}
         except RealtimeError as err:
             return errors.refusal(err)
         except Exception as err:
-            return errors.defect(err, PATH)
+            return errors.defect(err, path)

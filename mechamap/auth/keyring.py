@@ -3,8 +3,10 @@
 People's tokens are not among them, so they open nothing.
 """
 
+import hashlib
 import hmac
 import logging
+import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -42,12 +44,16 @@ class BroadcastKeyRing:
     def __init__(
         self, settings: Settings, keys: ApiKeys, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._fixed = {digest_of(secret): BroadcastKey(name) for name, secret in _named_secrets(settings)}
+        self._salt = secrets.token_bytes(32)
+        self._fixed = {self._tag(secret): BroadcastKey(name) for name, secret in _named_secrets(settings)}
         self._keys = keys
         self._clock = clock
         self._table: Refreshed[dict[str, KeyRecord]] = Refreshed(keys.live_digests, REFRESH_SECONDS, PATIENCE)
         self._looked_again = float("-inf")
         self._noted: dict[int, float] = {}
+        # What was found in one fetch of the table, by tag; at most as many as the table has live keys.
+        self._found: dict[bytes, tuple[KeyRecord, BroadcastKey]] = {}
+        self._found_in: dict[str, KeyRecord] | None = None
 
     def authenticate(self, presented: str | None) -> BroadcastKey:
         """The key whose secret this is.
@@ -61,30 +67,43 @@ class BroadcastKeyRing:
         if len(presented) > MAX_KEY_LENGTH:
             raise _invalid()
         try:
-            digest = digest_of(presented)
+            tag = self._tag(presented)
         except UnicodeEncodeError as err:
             raise _invalid() from err
-        fixed = _find(self._fixed, digest)
+        fixed = self._fixed.get(tag)
         if fixed is not None:
             return fixed
-        record = self._in_table(digest)
-        if record is None and self._clock() - self._looked_again >= AGAIN_SECONDS:
+        key = self._in_table(presented, tag)
+        if key is None and self._clock() - self._looked_again >= AGAIN_SECONDS:
             # it may have been made a moment ago
             self._looked_again = self._clock()
             self._table.expire()
-            record = self._in_table(digest)
-        if record is None:
+            key = self._in_table(presented, tag)
+        if key is None:
             raise _invalid()
-        return BroadcastKey(record.name, record.scopes)
+        return key
 
-    def _in_table(self, digest: str) -> KeyRecord | None:
+    def _tag(self, secret: str) -> bytes:
+        """What stands for a secret in this process. Nobody outside can know or choose it, so that looking it
+        up in a dictionary tells nothing by the time it takes."""
+        return hashlib.blake2b(secret.encode(), digest_size=16, key=self._salt).digest()
+
+    def _in_table(self, presented: str, tag: bytes) -> BroadcastKey | None:
         reading = self._table.read()
         if reading.value is None:
             raise Unavailable("The broadcast keys cannot be looked up now.", code="keys_unavailable")
-        record = _find(reading.value, digest)
-        if record is not None and reading.fresh:
+        if reading.value is not self._found_in:
+            self._found, self._found_in = {}, reading.value
+        found = self._found.get(tag)
+        if found is None:
+            record = _find(reading.value, digest_of(presented))
+            if record is None:
+                return None
+            found = self._found[tag] = (record, BroadcastKey(record.name, record.scopes))
+        record, key = found
+        if reading.fresh:
             self._note_use(record.id)
-        return record
+        return key
 
     def forget(self) -> None:
         """Look the table up again for the next key, for example after this process revoked one."""

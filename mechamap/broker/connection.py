@@ -102,3 +102,25 @@ class Script:
             return client.evalsha(self._sha, len(keys), *keys, *arguments)
         except redis.exceptions.NoScriptError:
             return client.eval(self._text, len(keys), *keys, *arguments)
+
+    def run_many(
+        self, client: redis.Redis, keys: Sequence[str], calls: Sequence[Sequence[Any]]
+    ) -> Sequence[Any]:
+        """Run it once for each list of arguments, in one round trip; the answer of each, or its error.
+
+        As a transaction: nobody's command comes in between, so that not one can fail for want of the script's
+        text and those behind it succeed.
+        """
+        answers = self._transaction(client, keys, calls)
+        if isinstance(answers[0], redis.exceptions.NoScriptError):
+            client.script_load(self._text)
+            answers = self._transaction(client, keys, calls)
+        return answers
+
+    def _transaction(
+        self, client: redis.Redis, keys: Sequence[str], calls: Sequence[Sequence[Any]]
+    ) -> list[Any]:
+        with client.pipeline(transaction=True) as together:
+            for arguments in calls:
+                together.evalsha(self._sha, len(keys), *keys, *arguments)
+            return together.execute(raise_on_error=False)

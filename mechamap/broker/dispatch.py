@@ -6,7 +6,7 @@ clock of Redis and the script refuses it afterwards.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import redis
 
@@ -57,6 +57,37 @@ class Dispatch:
         """Subscribers of each canonical channel when the message went out to all of them."""
         counts = self._send(_PUBLISH, [self._leases], [self._counts, self._channels, message, *channels])
         return dict(zip(channels, counts, strict=True))
+
+    def publish_many(
+        self, messages: Sequence[tuple[bytes, Sequence[str]]], accepted: Callable[[dict[str, int]], None]
+    ) -> None:
+        """Send (message, channels) pairs in one round trip; ``accepted`` is told what ``publish`` returns,
+        for one after the other, until the first that was not sent. Then it raises, and none behind was."""
+        begun = time.monotonic()
+        rest = list(messages)
+        for _ in range(2):  # as in _send
+            if not rest:
+                return
+            end = begun + COMMAND_TIMEOUT + self._ahead if self._ahead is not None else 0.0
+            fixed = (int(end * 1000), self._counts, self._channels)
+            calls = [(*fixed, message, *channels) for message, channels in rest]
+            answers = _PUBLISH.run_many(self._client, [self._leases], calls)
+            answered = time.monotonic()
+            sent = 0
+            for (_, channels), answer in zip(rest, answers, strict=True):
+                if isinstance(answer, redis.RedisError):
+                    raise answer
+                now, done, *counts = answer
+                self._ahead = now / 1000 - answered
+                if not done:
+                    break
+                accepted(dict(zip(channels, counts, strict=True)))
+                sent += 1
+            rest = rest[sent:]
+            if answered - begun >= COMMAND_TIMEOUT:
+                break
+        if rest:
+            raise BrokerUnavailable("Redis answered too late: nothing more was sent.")
 
     def command(self, message: bytes, channel: str) -> None:
         """Send to one pub/sub channel."""

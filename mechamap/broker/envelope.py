@@ -5,16 +5,16 @@ Redis is a trust boundary: other programs may write to it. What arrives is decod
 publisher that every worker would then drop.
 """
 
-import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from ..domain.channels import MAX_NAME_LENGTH, parse_channel
 from ..domain.commands import Command
 from ..domain.errors import InvalidField, PayloadTooLarge
+from ..domain.payloads import check_payload_depth
 from ..domain.publication import Publication
-from ..domain.wire import MAX_CHANNELS, MAX_DEPTH, MAX_EVENT_LENGTH, check_depth
+from ..domain.wire import MAX_CHANNELS, MAX_EVENT_LENGTH
 
 VERSION = 1
 MAX_PUBLICATION_BYTES = 2_097_152
@@ -35,7 +35,7 @@ class _Publication(msgspec.Struct, forbid_unknown_fields=True):
         msgspec.Meta(min_length=1, max_length=MAX_CHANNELS),
     ]
     event: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_EVENT_LENGTH)]
-    data: Any
+    data: msgspec.Raw
     except_id: str | None = msgspec.field(name="except")
     origin: str
     at: float
@@ -48,39 +48,42 @@ class _Command(msgspec.Struct, forbid_unknown_fields=True):
 
 _publications = msgspec.json.Decoder(_Publication)
 _commands = msgspec.json.Decoder(_Command)
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
 
 
 def encode_publication(publication: Publication) -> bytes:
-    """The publication as bytes.
+    """The publication as bytes; its payload is copied, not written again.
 
     Raises:
-        InvalidField: ``data`` is not JSON (NaN, an infinity, half a surrogate pair, nested too deep).
         PayloadTooLarge
     """
-    try:
-        # The standard library's encoder, because msgspec 0.22 writes NaN and infinities as null instead of
-        # refusing them.
-        text = json.dumps(
-            {
-                "v": VERSION,
-                "id": publication.id,
-                "channels": [channel.name for channel in publication.channels],
-                "event": publication.event,
-                "data": publication.data,
-                "except": publication.except_id,
-                "origin": publication.origin,
-                "at": publication.accepted_at,
-            },
-            allow_nan=False,
-            ensure_ascii=False,
-            separators=(",", ":"),
-        ).encode()
-    except (ValueError, TypeError, RecursionError) as err:
-        raise InvalidField("data", "data cannot be written as JSON.", code="data_invalid") from err
+    text = _encode(
+        _Publication(
+            VERSION,
+            publication.id,
+            [channel.name for channel in publication.channels],
+            publication.event,
+            msgspec.Raw(publication.payload),
+            publication.except_id,
+            publication.origin,
+            publication.accepted_at,
+        )
+    )
     if len(text) > MAX_PUBLICATION_BYTES:
         raise PayloadTooLarge("data", len(text), MAX_PUBLICATION_BYTES)
-    _check_depth(text, publication.data)
     return text
+
+
+def check_publication(publication: Publication) -> None:
+    """Refuse what ``encode_publication`` would refuse; a small payload is not copied for it.
+
+    Raises:
+        PayloadTooLarge
+    """
+    # The other half is far more than all names together can take.
+    if len(publication.payload) > MAX_PUBLICATION_BYTES // 2:
+        encode_publication(publication)
 
 
 def decode_publication(text: bytes) -> Publication:
@@ -92,15 +95,16 @@ def decode_publication(text: bytes) -> Publication:
     _check_size(text, MAX_PUBLICATION_BYTES)
     try:
         message = _publications.decode(text)
-        _check_depth(text, message.data)
-        channels = tuple(parse_channel(name) for name in message.channels)
+        payload = bytes(message.data)
+        _judge(payload)
+        channels = tuple([parse_channel(name) for name in message.channels])
     # InvalidField: the depth or a channel's name; the rest is msgspec's way to say no.
     except (msgspec.MsgspecError, ValueError, RecursionError, InvalidField) as err:
         raise Malformed(f"a publication that breaks the schema ({_place(err)})") from err
     return Publication(
         channels,
         message.event,
-        message.data,
+        payload,
         message.except_id,
         message.origin,
         id=message.id,
@@ -114,7 +118,7 @@ def encode_command(command: Command) -> bytes:
     Raises:
         PayloadTooLarge: its texts are absurdly long.
     """
-    text = msgspec.json.encode(_Command(VERSION, command))
+    text = _encode(_Command(VERSION, command))
     if len(text) > MAX_COMMAND_BYTES:
         raise PayloadTooLarge("reason", len(text), MAX_COMMAND_BYTES)
     return text
@@ -138,10 +142,10 @@ def _check_size(text: bytes, limit: int) -> None:
         raise Malformed(f"a message of {len(text)} bytes; the limit is {limit}")
 
 
-def _check_depth(text: bytes, data: object) -> None:
-    # Walking every value costs; text with few brackets cannot nest deeply.
-    if text.count(b"[") + text.count(b"{") > MAX_DEPTH:
-        check_depth(data)
+def _judge(payload: bytes) -> None:
+    # Raw passes over broken UTF-8 and numbers beyond a double (msgspec 0.22), so the values are read, and
+    # dropped: 0.9 µs for 330 bytes, less than any search for such numbers.
+    check_payload_depth(payload, _decode(payload))
 
 
 def _place(err: Exception) -> str:

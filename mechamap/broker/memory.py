@@ -5,13 +5,14 @@ More workers, more machines, or a command line that publishes need the one in ``
 
 import threading
 from collections import Counter, deque
+from collections.abc import Sequence
 
 from ..domain.commands import Command
-from ..domain.errors import BrokerUnavailable
+from ..domain.errors import BrokerUnavailable, RealtimeError
 from ..domain.publication import Publication, Receipt
 from .delivery import Delivery
-from .envelope import encode_command, encode_publication
-from .protocol import BrokerEvents, BrokerState
+from .envelope import check_publication, encode_command
+from .protocol import BrokerEvents, BrokerState, Published
 
 
 class MemoryBroker:
@@ -31,13 +32,22 @@ class MemoryBroker:
 
     def publish(self, publication: Publication) -> Receipt:
         delivery = self._started()
-        encode_publication(publication)  # what Redis would refuse is refused here too
+        check_publication(publication)  # what Redis would refuse is refused here too
         with self._lock:
             receipt = Receipt(publication.id, {room: self._subscribers[room] for room in publication.rooms})
             if receipt.total:
                 self._waiting.append(publication)
         self._drain(delivery)
         return receipt
+
+    def publish_many(self, publications: Sequence[Publication]) -> Published:
+        receipts = []
+        for publication in publications:
+            try:
+                receipts.append(self.publish(publication))
+            except RealtimeError as err:
+                return Published(tuple(receipts), err)
+        return Published(tuple(receipts))
 
     def command(self, command: Command) -> None:
         delivery = self._started()

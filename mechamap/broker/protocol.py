@@ -1,9 +1,11 @@
 """What the rest of the product may ask of a broker, with the guarantees every implementation keeps."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from mechamap.domain.commands import Command
+from mechamap.domain.errors import RealtimeError
 from mechamap.domain.publication import Publication, Receipt
 
 
@@ -15,6 +17,21 @@ class BrokerState:
     ok: bool
     kind: str
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """How far a series of publications came.
+
+    Attributes:
+        receipts: of those that were accepted: always the first ones, in their order.
+        failure: why the one after them was not; None when all were. Nothing behind it was accepted either,
+            except that after a broken connection (``BrokerUnavailable``) workers may have some, as with
+            ``publish``.
+    """
+
+    receipts: tuple[Receipt, ...]
+    failure: RealtimeError | None = None
 
 
 class BrokerEvents(Protocol):
@@ -42,6 +59,11 @@ class Broker(Protocol):
             BrokerUnavailable: it was not accepted. If the connection broke between acceptance and answer,
                 workers may have it all the same: publish it again under the same id, which they know.
             InvalidField, PayloadTooLarge: it cannot be carried; nothing was sent.
+        """
+
+    def publish_many(self, publications: Sequence[Publication]) -> Published:
+        """``publish`` each in this order, up to the first that is not accepted, for the price of one round
+        trip. Workers see them in this order. Raises none of those errors: it returns the first.
         """
 
     def command(self, command: Command) -> None:

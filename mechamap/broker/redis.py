@@ -10,12 +10,12 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import redis
 
 from ..domain.commands import Command
-from ..domain.errors import BrokerUnavailable
+from ..domain.errors import BrokerUnavailable, RealtimeError
 from ..domain.publication import Publication, Receipt
 from .connection import command_client, listening_connection, translated
 from .delivery import Delivery
@@ -23,7 +23,7 @@ from .dispatch import Dispatch
 from .envelope import Malformed, decode_command, decode_publication, encode_command, encode_publication
 from .lease import LEASE, Kind, LeasedTables
 from .listener import QUIET, Listener
-from .protocol import BrokerEvents, BrokerState
+from .protocol import BrokerEvents, BrokerState, Published
 from .subscriptions import TABLE, Subscriptions
 from .supervision import join, log_lost, supervised
 
@@ -79,6 +79,24 @@ class RedisBroker:
         self._check_hearing()
         with translated("the event was not accepted"):
             return Receipt(publication.id, self._dispatch.publish(text, publication.rooms))
+
+    def publish_many(self, publications: Sequence[Publication]) -> Published:
+        messages, failure = [], None
+        for publication in publications:
+            try:
+                messages.append((encode_publication(publication), publication.rooms))
+            except RealtimeError as err:
+                failure = err
+                break
+        accepted: list[dict[str, int]] = []
+        try:
+            self._check_hearing()
+            with translated("the events were not accepted"):
+                self._dispatch.publish_many(messages, accepted.append)
+        except BrokerUnavailable as err:
+            failure = err
+        receipts = [Receipt(each.id, counts) for each, counts in zip(publications, accepted, strict=False)]
+        return Published(tuple(receipts), failure)
 
     def command(self, command: Command) -> None:
         text = encode_command(command)

@@ -44,6 +44,7 @@ GRAMMAR: tuple[tuple[str, ChannelKind, re.Pattern[str]], ...] = tuple(
     )
 )
 """Each spelling once: (the form shown to people, the kind, the pattern that must match the whole name)."""
+_BY_FIRST_WORD = {spelling.partition(".")[0]: (kind, pattern) for spelling, kind, pattern in GRAMMAR}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +78,11 @@ def parse_channel(name: object, field: str = "channel") -> Channel:
             code="channel_too_long",
             field=field,
         )
-    for _, kind, pattern in GRAMMAR:
-        match = pattern.fullmatch(name)
-        if match is None:
-            continue
-        groups = match.groupdict()
-        about = groups.get("target") or groups["topic"]
-        target = int(groups["target"]) if groups.get("target") else None
-        return Channel(name, kind, f"{kind.value}:{about}", target)
+    kind, pattern = _BY_FIRST_WORD.get(name.partition(".")[0], (None, None))
+    if pattern is not None and (match := pattern.fullmatch(name)) is not None:
+        about = match[1]
+        target = int(about) if match.lastgroup == "target" else None
+        return Channel(name, kind, f"{kind._value_}:{about}", target)
     raise InvalidChannel(
         f"No channel has this name; names look like {', '.join(row[0] for row in GRAMMAR)}.",
         code="channel_unknown",

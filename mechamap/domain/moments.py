@@ -1,8 +1,17 @@
 """Moments as the wire writes them."""
 
-from datetime import UTC, datetime
+import time
+from functools import lru_cache
 
 
 def now_iso() -> str:
     """The present as browsers and PHP write it: ``2026-11-23T03:12:45.123Z``."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    now = time.time()
+    second = int(now)
+    return f"{_second(second)}.{int((now - second) * 1000):03d}Z"
+
+
+@lru_cache(maxsize=1)
+def _second(second: int) -> str:
+    # once a second instead of once a call: a publisher's answer spent 2 µs of 50 on its calendar
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))

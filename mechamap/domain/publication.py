@@ -1,6 +1,6 @@
 """One accepted event on its way from a publisher to browsers, and the receipt the publisher gets."""
 
-import secrets
+import os
 import time
 from dataclasses import dataclass, field
 
@@ -9,7 +9,7 @@ from .channels import Channel
 
 def new_id() -> str:
     """An id for a publication: 128 random bits in hex."""
-    return secrets.token_hex(16)
+    return os.urandom(16).hex()
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Publication:
     Attributes:
         channels: where it goes; a browser in several of them receives it once.
         event: the name the browser listens to.
-        data: the event's one argument, as JSON values.
+        payload: the event's one argument as JSON text, written by ``domain.payloads`` or as strictly.
         except_id: the public Socket.IO id that must not receive it (its sender), or None.
         origin: who published it, for the console: ``key:laravel``, ``server``, ``cli``, …; never a secret.
         id: unique; travels to the console and the receipt.
@@ -28,7 +28,7 @@ class Publication:
 
     channels: tuple[Channel, ...]
     event: str
-    data: object
+    payload: bytes
     except_id: str | None = None
     origin: str = "server"
     id: str = field(default_factory=new_id)

@@ -10,15 +10,13 @@ from datetime import datetime
 
 from .channels import Channel, parse_channel
 from .errors import InvalidField, InvalidRequest
+from .payloads import Encode, check_payload_depth, payload_of
 from .publication import Publication
 
 MAX_EVENT_LENGTH = 200
 MAX_CHANNELS = 100
 """Per publication; the number Laravel's pusher driver sends at most per request."""
 MAX_BATCH = 100
-MAX_DEPTH = 32
-"""Levels of nesting in ``data``: far above real payloads, far below the recursion limit of any JSON
-reader."""
 
 RESERVED_EVENTS = frozenset(
     {
@@ -65,22 +63,6 @@ def check_event(name: object, field: str = "event") -> str:
     return name
 
 
-def check_depth(data: object, field: str = "data") -> None:
-    """Refuse values nested deeper than ``MAX_DEPTH``; iterative, so the check cannot itself overflow."""
-    level = [data]
-    for _ in range(MAX_DEPTH + 1):
-        below: list[object] = []
-        for value in level:
-            if isinstance(value, dict):
-                below.extend(value.values())
-            elif isinstance(value, list | tuple):
-                below.extend(value)
-        if not below:
-            return
-        level = below
-    raise InvalidField(field, f"{field} is nested more than {MAX_DEPTH} levels deep.", code="data_too_deep")
-
-
 def read_channels(body: Mapping[str, object]) -> tuple[Channel, ...]:
     """The channels of a body: ``channel`` (a name) or ``channels`` (a list of names), not both, each kept
     once."""
@@ -120,8 +102,10 @@ def check_timestamp(value: object) -> None:
         ) from err
 
 
-def read_broadcast(body: object, origin: str) -> Publication:
+def read_broadcast(body: object, origin: str, encode: Encode = payload_of) -> Publication:
     """The publication that a body ``{channel | channels, event, data, timestamp?}`` asks for.
+
+    ``encode`` writes ``data``; a caller that read the body strictly may give one that trusts its values.
 
     Raises:
         InvalidRequest: the body is not an object.
@@ -133,12 +117,13 @@ def read_broadcast(body: object, origin: str) -> Publication:
     event = check_event(body.get("event"))
     if "data" not in body:
         raise InvalidField("data", "data is required (it may be null, {} or []).", code="data_required")
-    check_depth(body["data"])
+    payload = encode(body["data"])
+    check_payload_depth(payload, body["data"])
     check_timestamp(body.get("timestamp"))
-    return Publication(channels, event, body["data"], origin=origin)
+    return Publication(channels, event, payload, origin=origin)
 
 
-def read_batch(body: object, origin: str) -> tuple[Publication, ...]:
+def read_batch(body: object, origin: str, encode: Encode = payload_of) -> tuple[Publication, ...]:
     """The publications of ``{broadcasts: [body, …]}``; all are checked before any is returned."""
     if not isinstance(body, Mapping):
         raise InvalidRequest("The body must be a JSON object.")
@@ -154,7 +139,7 @@ def read_batch(body: object, origin: str) -> tuple[Publication, ...]:
     publications = []
     for index, item in enumerate(items):
         try:
-            publications.append(read_broadcast(item, origin))
+            publications.append(read_broadcast(item, origin, encode))
         except InvalidField as err:
             raise err.under(f"broadcasts[{index}]") from err
         except InvalidRequest as err:

@@ -13,9 +13,11 @@ from collections.abc import Callable
 
 from limits import RateLimitItem, parse
 from limits.storage import MemoryStorage, Storage, storage_from_string
-from limits.strategies import FixedWindowRateLimiter, SlidingWindowCounterRateLimiter
+from limits.strategies import SlidingWindowCounterRateLimiter
 
 from mechamap.domain.errors import RateLimited
+
+from .windows import FixedWindows
 
 log = logging.getLogger(__name__)
 
@@ -43,13 +45,19 @@ class RateLimits:
         self, *, on: bool, redis_url: str | None, seen_failure: Callable[[], None] = lambda: None
     ) -> None:
         self._on = on
-        local: Storage = MemoryStorage()
-        shared = local
+        shared: Storage = MemoryStorage()
         if redis_url is not None:
             shared = storage_from_string(
-                redis_url, key_prefix="mechamap:limits", socket_timeout=0.5, socket_connect_timeout=0.5
+                # limits 5.8 knows unix sockets by a scheme of its own
+                redis_url.replace("unix://", "redis+unix://", 1)
+                if redis_url.startswith("unix://")
+                else redis_url,
+                key_prefix="mechamap:limits",
+                socket_timeout=0.5,
+                socket_connect_timeout=0.5,
             )
-        self._local = FixedWindowRateLimiter(local)
+        self._keys = FixedWindows(PER_KEY.amount, PER_KEY.get_expiry())
+        self._connections = FixedWindows(PER_CONNECTION.amount, PER_CONNECTION.get_expiry())
         self._shared = SlidingWindowCounterRateLimiter(shared)
         self._seen_failure = seen_failure
         self._blocked: dict[tuple[str, str], float] = {}
@@ -60,7 +68,7 @@ class RateLimits:
         Raises:
             RateLimited
         """
-        if self._on and not self._local.hit(PER_KEY, "key", name, cost=events):
+        if self._on and not self._keys.hit(name, events):
             raise RateLimited(
                 f"The key publishes too fast; the limit is {PER_KEY.amount} events per second.", 1
             )
@@ -71,7 +79,7 @@ class RateLimits:
         Raises:
             RateLimited
         """
-        if self._on and not self._local.hit(PER_CONNECTION, "connection", sid):
+        if self._on and not self._connections.hit(sid):
             raise RateLimited(f"The limit is {PER_CONNECTION.amount} events per second.", 1)
 
     def note_failed_key(self, address: str | None) -> None:

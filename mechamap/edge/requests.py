@@ -1,8 +1,8 @@
 """Every HTTP request: its id, its log line, CORS, security headers."""
 
 import logging
+import random
 import re
-import secrets
 import time
 from collections.abc import Callable, Collection
 
@@ -13,7 +13,9 @@ from mechamap import logs
 log = logging.getLogger(__name__)
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._\-]{1,64}", re.ASCII)
-QUIET = frozenset({"/health", "/health/ready", "/metrics", "/admin/live.json", "/api/broadcast"})
+QUIET = frozenset(
+    {"/health", "/health/ready", "/metrics", "/admin/live.json", "/api/broadcast", "/api/broadcast/batch"}
+)
 """Asked every few seconds by machines, or (broadcasts) logged as what they did: a line of their own only at
 DEBUG when all is well."""
 
@@ -31,8 +33,10 @@ _HEADERS = [
 
 
 def request_id_of(given: str) -> str:
-    """The caller's own request id where it is well formed, else a new one."""
-    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+    """The caller's own request id where it is well formed, else a new one; it is a name, not a secret."""
+    if given and _REQUEST_ID.fullmatch(given):
+        return given
+    return f"{random.getrandbits(64):016x}"
 
 
 def security_headers(secure: bool) -> list[tuple[str, str]]:

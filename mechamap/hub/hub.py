@@ -11,6 +11,7 @@ from mechamap.domain.channels import Channel, parse_channel, user_channel
 from mechamap.domain.commands import Action, Command
 from mechamap.domain.errors import Forbidden, InvalidField, NotFound, Unavailable
 from mechamap.domain.identity import Identity, UserFacts
+from mechamap.domain.payloads import payload_of
 from mechamap.domain.publication import Publication
 from mechamap.presence.protocol import Roster
 from mechamap.store.protocol import MarkedRead, Notifications
@@ -155,6 +156,7 @@ class Hub:
         """
         connection = self._connection(sid)
         user_id = connection.identity.user_id
+        own = user_channel(user_id)
         marked = self._notifications.mark_read(user_id, ids)
         try:
             for notification_id in marked.ids:
@@ -166,11 +168,8 @@ class Hub:
                     "unread_count": marked.unread_count,
                     "timestamp": marked.read_at,
                 }
-                self._broker.publish(
-                    Publication(
-                        (user_channel(user_id),), "notification_read", data, except_id=sid, origin="server"
-                    )
-                )
+                told = Publication((own,), "notification_read", payload_of(data), except_id=sid)
+                self._broker.publish(told)
         except Unavailable as err:
             log.warning("read_not_synced", extra={"user": user_id, "code": err.code})
             return marked, False
@@ -200,7 +199,7 @@ class Hub:
     def on_publication(self, publication: Publication) -> None:
         """Deliver to this worker's subscribers. Called in the channel's order; must not yield."""
         skip = (publication.except_id,) if publication.except_id else ()
-        count = self._transport.deliver(publication.rooms, publication.event, (publication.data,), skip)
+        count = self._transport.deliver(publication.rooms, publication.event, publication.payload, skip)
         self._meter.delivery(count, max(0.0, self._clock() - publication.accepted_at))
 
     def on_command(self, command: Command) -> None:

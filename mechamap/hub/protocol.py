@@ -16,11 +16,9 @@ class Link:
 class Transport(Protocol):
     """The browsers connected to this worker. No method waits for a browser."""
 
-    def deliver(
-        self, rooms: Iterable[str], event: str, args: tuple[object, ...], skip: Collection[str]
-    ) -> int:
-        """Send one event to the union of the rooms' local members, each once; how many it was queued for.
-        Does not yield."""
+    def deliver(self, rooms: Iterable[str], event: str, payload: bytes, skip: Collection[str]) -> int:
+        """Send one event, whose one argument is JSON text already, to the union of the rooms' local members,
+        each once; how many it was queued for. Does not yield."""
 
     def join(self, sid: str, room: str) -> None: ...
 
@@ -53,8 +51,8 @@ class Meter(Protocol):
     def subscription(self, kind: str, code: str) -> None:
         """A subscription was judged: ``allowed`` or the code of its refusal."""
 
-    def publication(self, code: str) -> None:
-        """A publication was ``accepted`` or refused."""
+    def publication(self, code: str, count: int = 1) -> None:
+        """So many publications were ``accepted``, or refused."""
 
     def delivery(self, connections: int, seconds: float) -> None:
         """A publication was queued for so many local connections, so long after its acceptance."""

@@ -1,9 +1,10 @@
 """What publishers do: send events to channels within their key's scope, and batches of them."""
 
 import logging
+from collections.abc import Sequence
 
 from mechamap.auth.protocol import BroadcastKey
-from mechamap.broker.protocol import Broker
+from mechamap.broker.protocol import Broker, Published
 from mechamap.domain.errors import Forbidden, PayloadTooLarge, RealtimeError
 from mechamap.domain.publication import Publication, Receipt
 
@@ -34,20 +35,30 @@ class Publisher:
             self.refused(publication.origin, err)
             raise
         self._meter.publication("accepted")
-        log.info(
-            "published",
-            extra={
-                "publication": receipt.id,
-                "origin": publication.origin,
-                "channels": [channel.name for channel in publication.channels[:10]],
-                "event": publication.event,
-                "subscribers": receipt.total,
-            },
-        )
+        self._log(publication, receipt)
         return receipt
+
+    def publish_many(self, key: BroadcastKey, publications: Sequence[Publication]) -> Published:
+        """Accept events in their order, in one round trip, up to the first that the broker does not take.
+
+        Raises:
+            Forbidden: the key's scope leaves out a channel of one; nothing was published.
+        """
+        for publication in publications:
+            self.check_scope(key, publication)
+        published = self._broker.publish_many(publications)
+        if published.receipts:
+            self._meter.publication("accepted", len(published.receipts))
+            for publication, receipt in zip(publications, published.receipts, strict=False):
+                self._log(publication, receipt)
+        if published.failure is not None:
+            self.refused(publications[len(published.receipts)].origin, published.failure)
+        return published
 
     def check_scope(self, key: BroadcastKey, publication: Publication) -> None:
         """Refuse channels outside the key's scope, before anything of a batch is published."""
+        if not key.scopes:
+            return
         for channel in publication.channels:
             if not key.may_publish(channel):
                 raise Forbidden(f"The key {key.name!r} may not publish to {channel.name}.", code="key_scope")
@@ -61,3 +72,16 @@ class Publisher:
         """Count and log a publication that was not accepted."""
         self._meter.publication(error.code)
         log.warning("publication_refused", extra={"origin": origin, "code": error.code})
+
+    def _log(self, publication: Publication, receipt: Receipt) -> None:
+        if log.isEnabledFor(logging.INFO):
+            log.info(
+                "published",
+                extra={
+                    "publication": receipt.id,
+                    "origin": publication.origin,
+                    "channels": [channel.name for channel in publication.channels[:10]],
+                    "event": publication.event,
+                    "subscribers": receipt.total,
+                },
+            )

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
+from mechamap.engine.packets import event_packet
 from mechamap.hub.protocol import Link
 
 if TYPE_CHECKING:
@@ -15,10 +16,8 @@ class EngineTransport:
     def __init__(self, socketio: "SocketIO") -> None:
         self._socketio = socketio
 
-    def deliver(
-        self, rooms: Iterable[str], event: str, args: tuple[object, ...], skip: Collection[str]
-    ) -> int:
-        return self._socketio.deliver(rooms, event, args, skip=skip)
+    def deliver(self, rooms: Iterable[str], event: str, payload: bytes, skip: Collection[str]) -> int:
+        return self._socketio.deliver_encoded(rooms, event_packet(event, payload), skip=skip)
 
     def join(self, sid: str, room: str) -> None:
         self._socketio.server.enter_room(sid, room, namespace="/")

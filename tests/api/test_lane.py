@@ -7,29 +7,24 @@ import pytest
 from flask import Flask
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-from mechamap import create_app
+from mechamap import logs
 from mechamap.api import lane
-from mechamap.settings import load
+from mechamap.domain.errors import BrokerUnavailable
 
-KEY = "lane-key-lane-key-lane-key-lane-key"
+from .conftest import KEY
+
 BODY = {"channel": "public.lane", "event": "news", "data": {"n": 1}, "timestamp": "2026-11-23T03:12:45Z"}
 BEARER = {"Authorization": f"Bearer {KEY}"}
 
 
-@pytest.fixture(scope="module")
-def app(tmp_path_factory) -> Flask:
-    instance = tmp_path_factory.mktemp("instance")
-    app = create_app(load({"INSTANCE_PATH": str(instance), "WEBSOCKET_API_KEY": KEY, "LOG_LEVEL": "ERROR"}))
-    app.extensions["mechamap"].runtime.start()
-    yield app
-    app.extensions["mechamap"].runtime.stop()
+SINGLE, BATCH = "/api/broadcast", "/api/broadcast/batch"
 
 
-def answer(wsgi, body: bytes, headers: dict[str, str], **environ: object) -> tuple[str, list, bytes]:
+def answer(
+    wsgi, body: bytes, headers: dict[str, str], path: str = SINGLE, **environ: object
+) -> tuple[str, list, bytes]:
     """Status, headers and body, with what differs from one request to the next made equal."""
-    builder = EnvironBuilder(
-        "/api/broadcast", method="POST", data=body, headers=headers, environ_overrides=environ
-    )
+    builder = EnvironBuilder(path, method="POST", data=body, headers=headers, environ_overrides=environ)
     environ = builder.get_environ()
     environ.setdefault("REMOTE_ADDR", "203.0.113.5")
     iterable, status, found = run_wsgi_app(wsgi, environ)
@@ -44,6 +39,30 @@ def encoded(**changes: object) -> bytes:
     return json.dumps({**BODY, **changes}).encode()
 
 
+def batch(*bodies: object) -> bytes:
+    return json.dumps(
+        {"broadcasts": [{**BODY, **body} if isinstance(body, dict) else body for body in bodies]}
+    ).encode()
+
+
+BATCHES = {
+    "accepted": (batch({}, {"data": None}, {"channel": "public.b"}), BEARER),
+    "a hundred": (batch(*[{"data": n} for n in range(100)]), BEARER),
+    "too many": (batch(*[{"data": n} for n in range(101)]), BEARER),
+    "none": (batch(), BEARER),
+    "no list": (b'{"broadcasts": "x"}', BEARER),
+    "no object": (b"[]", BEARER),
+    "no json": (b"{", BEARER),
+    "no key": (batch({}), {}),
+    "one wrong entry": (batch({}, {"event": "connect"}), BEARER),
+    "one entry no object": (batch({}, 7), BEARER),
+    "one entry too deep": (
+        b'{"broadcasts":[{"channel":"public.x","event":"e","data":' + b"[" * 40 + b"]" * 40 + b"}]}",
+        BEARER,
+    ),
+    "one entry too large": (batch({}, {"data": "x" * 120_000}), BEARER),
+    "large body": (b"x" * 1_100_000, BEARER),
+}
 REQUESTS = {
     "accepted": (encoded(), BEARER),
     "accepted with text of the world": (encoded(data={"chữ": "Việt 🔧"}), BEARER),
@@ -67,22 +86,50 @@ REQUESTS = {
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
-@pytest.mark.parametrize("name", REQUESTS)
-def test_the_lane_and_the_blueprint_answer_alike(app, name, secure):
-    body, headers = REQUESTS[name]
+@pytest.mark.parametrize(
+    ("path", "name"), [(SINGLE, name) for name in REQUESTS] + [(BATCH, name) for name in BATCHES]
+)
+def test_the_lane_and_the_blueprint_answer_alike(app, path, name, secure):
+    body, headers = (REQUESTS if path == SINGLE else BATCHES)[name]
     environ = {"wsgi.url_scheme": "https" if secure else "http"}
+    app.extensions["mechamap"].limits._keys._windows.clear()
 
     def blueprint(environ, start_response):
         return Flask.wsgi_app(app, environ, start_response)
 
-    assert answer(app.wsgi_app, body, headers, **environ) == answer(blueprint, body, headers, **environ)
+    laned = answer(app.wsgi_app, body, headers, path, **environ)
+    assert laned == answer(blueprint, body, headers, path, **environ)
+    assert laned[0].startswith("200") == name.startswith(("accepted", "several", "a hundred", "forged"))
 
 
-def test_a_defect_is_told_alike(app, monkeypatch):
+@pytest.mark.parametrize("failing", [0, 2])
+def test_a_batch_that_the_broker_interrupts_is_told_alike_and_truthfully(app, failing, monkeypatch):
+    broker = app.extensions["mechamap"].runtime.broker
+    publish = type(broker).publish
+
+    def failing_at(publication):
+        if publication.payload == b"%d" % failing:
+            raise BrokerUnavailable("Redis is away.")
+        return publish(broker, publication)
+
+    monkeypatch.setattr(broker, "publish", failing_at)
+    body = batch(*[{"data": n} for n in range(4)])
+    direct = answer(lambda e, s: Flask.wsgi_app(app, e, s), body, BEARER, BATCH)
+    assert answer(app.wsgi_app, body, BEARER, BATCH) == direct
+    told = json.loads(direct[2])
+    assert direct[0].startswith("503")
+    assert (told["code"], told["retry"], told["accepted"], len(told["results"])) == (
+        "broker_unavailable", True, failing, failing,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("path", [SINGLE, BATCH])
+def test_a_defect_is_told_alike(app, path, monkeypatch):
     broken = lambda *_: 1 / 0  # noqa: E731
-    monkeypatch.setattr("mechamap.api.broadcasting.read_broadcast", broken)
-    direct = answer(lambda e, s: Flask.wsgi_app(app, e, s), encoded(), BEARER)
-    assert answer(app.wsgi_app, encoded(), BEARER) == direct
+    for name in ("read_broadcast", "read_batch"):
+        monkeypatch.setattr(f"mechamap.api.broadcasting.{name}", broken)
+    direct = answer(lambda e, s: Flask.wsgi_app(app, e, s), encoded(), BEARER, path)
+    assert answer(app.wsgi_app, encoded(), BEARER, path) == direct
     assert direct[0].startswith("500")
     assert b"ZeroDivision" not in direct[2]
 
@@ -91,11 +138,27 @@ def test_the_common_request_does_take_the_lane(app, monkeypatch):
     taken = []
     accept = lane.BroadcastLane._answer
     monkeypatch.setattr(lane.BroadcastLane, "_answer", lambda self, *a: taken.append(1) or accept(self, *a))
-    answer(app.wsgi_app, encoded(), BEARER)
-    assert taken == [1]
-    for uncommon in ({"Origin": "https://mechamap.com"}, {"Transfer-Encoding": "chunked"}):
-        answer(app.wsgi_app, encoded(), {**BEARER, **uncommon})
-    assert taken == [1]
+    for path in (SINGLE, BATCH):
+        answer(app.wsgi_app, encoded(), BEARER, path)
+    assert taken == [1, 1]
+    for path in (SINGLE, BATCH):
+        for uncommon in ({"Origin": "https://mechamap.com"}, {"Transfer-Encoding": "chunked"}):
+            answer(app.wsgi_app, encoded(), {**BEARER, **uncommon}, path)
+    assert taken == [1, 1]
+
+
+def test_the_request_id_is_forgotten_with_the_request(app):
+    logs.request_id.set(None)
+    answer(app.wsgi_app, encoded(), {**BEARER, "X-Request-ID": "r-1"})
+    assert logs.request_id.get() is None
+
+
+def test_requests_on_the_lane_are_counted_under_the_blueprints_endpoints(app):
+    for path in (SINGLE, BATCH):
+        answer(app.wsgi_app, b"{", BEARER, path)
+    text = app.extensions["mechamap"].metrics.render()[0].decode()
+    for endpoint in ("broadcast.broadcast", "broadcast.batch"):
+        assert f'realtime_http_requests_total{{endpoint="{endpoint}",status="400"}}' in text
 
 
 def test_the_request_id_is_the_callers_own(app):

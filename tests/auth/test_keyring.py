@@ -1,5 +1,6 @@
 """Which broadcast keys open, and what happens when our database does not answer."""
 
+import hmac
 import time
 from datetime import timedelta
 
@@ -100,6 +101,28 @@ def test_a_process_that_revoked_a_key_can_refuse_it_at_once(ring: BroadcastKeyRi
     keys.revoke("blog")
     ring.forget()
     assert code_of(ring, secret) == "key_invalid"
+
+
+def test_a_table_of_keys_is_compared_once_per_fetch_and_secret(
+    ring: BroadcastKeyRing, keys: ApiKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared = []
+    compare = hmac.compare_digest
+    monkeypatch.setattr(hmac, "compare_digest", lambda a, b: compared.append(1) or compare(a, b))
+    secrets = [keys.create(f"k{number}", [], "anna")[1] for number in range(20)]
+    for _ in range(3):
+        assert [ring.authenticate(secret).name for secret in secrets] == [f"k{n}" for n in range(20)]
+    assert len(compared) == 20 * 20
+    keys.revoke("k7")
+    ring.forget()
+    assert code_of(ring, secrets[7]) == "key_invalid"
+    assert ring.authenticate(secrets[8]).name == "k8"
+
+
+def test_wrong_keys_are_not_remembered(ring: BroadcastKeyRing) -> None:
+    for number in range(50):
+        assert code_of(ring, f"wrong-{number}") == "key_invalid"
+    assert not ring._found
 
 
 def test_use_is_noted_once_a_minute_and_not_per_event(own_server: Server, keys: ApiKeys) -> None:

@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import timedelta
 
+import gevent
 import pytest
 
-from mechamap.cli.doctor import certificates, credentials, machine, redis
+from mechamap.cli.doctor import certificates, credentials, laravel_redis, machine, redis
 from mechamap.cli.doctor.finding import Finding, Status, worst
 from mechamap.cli.doctor.skew import skew
 from mechamap.presence.protocol import WorkerRecord
@@ -220,3 +221,69 @@ def test_a_redis_that_is_away_fails_in_a_sentence_without_its_password(settings:
     findings = list(redis.examine(replace(settings, redis_url="redis://:hush@127.0.0.1:9/0")))
     assert [finding.status for finding in findings] == [Status.FAIL]
     assert "hush" not in str(findings)
+
+
+# --- Laravel's Redis
+
+
+@pytest.fixture
+def hearing(settings: Settings, redis_server) -> Settings:
+    return replace(settings, laravel_redis_url=redis_server.url, laravel_redis_prefix="site_database_")
+
+
+def listen_while(settings: Settings, redis_server, *channels: str) -> list[Finding]:
+    """Examine while somebody publishes to the channels."""
+
+    def publish() -> None:
+        client = redis_server.client()
+        while not client.execute_command("PUBSUB", "NUMPAT"):
+            gevent.sleep(0.01)
+        for channel in channels:
+            client.publish(channel, "{}")
+
+    publisher = gevent.spawn(publish)
+    findings = list(laravel_redis.examine(settings, seconds=0.6))
+    publisher.join()
+    return findings
+
+
+def test_laravels_redis_is_not_looked_for_where_it_is_not_to_be_heard(settings: Settings):
+    assert list(laravel_redis.examine(settings)) == []
+
+
+def test_the_prefix_is_heard(hearing: Settings, redis_server):
+    findings = listen_while(hearing, redis_server, "site_database_private-user.7", "site_database_public.x")
+    assert worst(findings) is Status.OK
+    assert "site_database_ (2)" in named(findings, "prefix").said
+
+
+def test_another_prefix_is_shown(hearing: Settings, redis_server):
+    heard = ("old_database_private-user.7", "mechamap:{rt}:channel:public:news", "horizon:metrics")
+    found = named(listen_while(hearing, redis_server, *heard), "prefix")
+    assert found.status is Status.WARN
+    assert "old_database_ (1)" in found.said
+    assert "horizon" not in found.said and "{rt}" not in found.said
+
+
+def test_silence_proves_nothing(hearing: Settings):
+    findings = list(laravel_redis.examine(hearing, seconds=0.2))
+    assert worst(findings) is Status.OK
+    assert "again while Laravel publishes" in named(findings, "prefix").said
+
+
+def test_a_redis_of_laravel_that_is_away_fails_in_a_sentence_without_its_password(settings: Settings):
+    url = "redis://:hush@127.0.0.1:9/0"
+    found = named(laravel_redis.examine(replace(settings, laravel_redis_url=url)), "answer")
+    assert found.status is Status.FAIL
+    assert "hush" not in found.said + found.mend
+
+
+def test_an_account_that_may_not_listen_is_told(hearing: Settings, redis_server):
+    client = redis_server.client()
+    client.acl_setuser(
+        "deaf", enabled=True, passwords=["+hush"], commands=["+@all", "-psubscribe"], keys=["*"]
+    )
+    url = f"redis://deaf:hush@127.0.0.1:{redis_server.port}/0"
+    found = named(laravel_redis.examine(replace(hearing, laravel_redis_url=url), seconds=0.2), "answer")
+    client.acl_deluser("deaf")
+    assert found.status is Status.FAIL and "PSUBSCRIBE" in found.mend

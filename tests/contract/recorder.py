@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from mechamap.domain.channels import parse_channel
 from mechamap.domain.commands import Command
+from mechamap.domain.payloads import payload_of
 from mechamap.domain.publication import Publication
 
 
@@ -30,4 +31,5 @@ class Recorder:
 
 def event(name: str, *channels: str, data: object = None) -> Publication:
     """A publication to channels in the plan's spelling; ``public.news`` unless told otherwise."""
-    return Publication(tuple(parse_channel(channel) for channel in channels or ("public.news",)), name, data)
+    named = tuple(parse_channel(channel) for channel in channels or ("public.news",))
+    return Publication(named, name, payload_of(data))

@@ -1,11 +1,14 @@
 """What publishers may say, and the field each refusal names."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mechamap.domain import wire
 from mechamap.domain.errors import InvalidField, InvalidRequest, RealtimeError
+from mechamap.domain.payloads import MAX_DEPTH
 from mechamap.domain.wire import read_batch, read_broadcast
 
 PLAN = {
@@ -25,14 +28,14 @@ json_values = st.recursive(
 def test_the_plans_body_is_a_publication():
     publication = read_broadcast(PLAN, "key:laravel")
     assert publication.rooms == ("user:7",)
-    assert (publication.event, publication.data) == ("notification.sent", PLAN["data"])
+    assert (publication.event, json.loads(publication.payload)) == ("notification.sent", PLAN["data"])
     assert publication.origin == "key:laravel"
     assert len(publication.id) == 32
 
 
 @pytest.mark.parametrize("data", [[], {}, None, [1, 2], "text", 0, False])
 def test_any_json_value_is_data(data):
-    assert read_broadcast({**PLAN, "data": data}, "k").data == data
+    assert json.loads(read_broadcast({**PLAN, "data": data}, "k").payload) == data
 
 
 @pytest.mark.parametrize(
@@ -90,9 +93,9 @@ def test_data_may_be_as_deep_as_the_limit_and_no_deeper():
             value = [value]
         return value
 
-    assert read_broadcast({**PLAN, "data": nested(wire.MAX_DEPTH)}, "k")
+    assert read_broadcast({**PLAN, "data": nested(MAX_DEPTH)}, "k")
     with pytest.raises(InvalidField) as refusal:
-        read_broadcast({**PLAN, "data": nested(wire.MAX_DEPTH + 1)}, "k")
+        read_broadcast({**PLAN, "data": nested(MAX_DEPTH + 1)}, "k")
     assert refusal.value.code == "data_too_deep"
     with pytest.raises(InvalidField):
         read_broadcast({**PLAN, "data": nested(5000)}, "k")
@@ -130,7 +133,8 @@ def test_a_body_that_is_no_object_is_unreadable(body):
 
 def test_a_batch_keeps_its_order():
     bodies = [{**PLAN, "data": n} for n in range(5)]
-    assert [publication.data for publication in read_batch({"broadcasts": bodies}, "k")] == [0, 1, 2, 3, 4]
+    payloads = [publication.payload for publication in read_batch({"broadcasts": bodies}, "k")]
+    assert payloads == [b"0", b"1", b"2", b"3", b"4"]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Stand-ins for what the hub talks to, obeying the same protocols."""
 
+import json
+
 from mechamap.domain.access import ForumFacts, ThreadFacts
 from mechamap.domain.errors import DirectoryUnavailable, NotFound
 from mechamap.domain.identity import Identity, TokenKind, UserFacts
@@ -16,10 +18,10 @@ class RecordingTransport:
         self.closed: dict[str, str] = {}
         self.alive: dict[str, str] = {}
 
-    def deliver(self, rooms, event, args, skip):
+    def deliver(self, rooms, event, payload, skip):
         members = set().union(*(self.rooms.get(room, set()) for room in rooms)) - set(skip)
         for sid in members:
-            self.send(sid, event, *args)
+            self.send(sid, event, json.loads(payload))
         return len(members)
 
     def join(self, sid, room):
@@ -105,8 +107,8 @@ class CountingMeter:
     def subscription(self, kind, code):
         self.counts.append(("subscription", kind, code))
 
-    def publication(self, code):
-        self.counts.append(("publication", code))
+    def publication(self, code, count=1):
+        self.counts.extend([("publication", code)] * count)
 
     def delivery(self, connections, seconds):
         self.counts.append(("delivery", connections))

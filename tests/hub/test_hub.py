@@ -13,11 +13,13 @@ from mechamap.domain.errors import (
     NotFound,
     Unavailable,
 )
+from mechamap.domain.payloads import payload_of
 from mechamap.domain.publication import Publication
 
 
 def publish(world, channel: str, event: str = "x", data: object = None, except_id: str | None = None):
-    return world.broker.publish(Publication((parse_channel(channel),), event, data, except_id=except_id))
+    sent = Publication((parse_channel(channel),), event, payload_of(data), except_id=except_id)
+    return world.broker.publish(sent)
 
 
 def test_a_connection_hears_its_own_channel_at_once(world):

@@ -22,6 +22,8 @@ VARIABLES: Mapping[str, str] = {
     "api_keys": "WEBSOCKET_API_KEY",
     "server_secret": "WEBSOCKET_SERVER_SECRET",
     "redis_url": "REDIS_URL",
+    "laravel_redis_url": "LARAVEL_REDIS_URL",
+    "laravel_redis_prefix": "LARAVEL_REDIS_PREFIX",
     "database_url": "DATABASE_URL",
     "laravel_database_url": "LARAVEL_DATABASE_URL",
     "allowed_origins": "ALLOWED_ORIGINS",
@@ -45,7 +47,7 @@ VARIABLES: Mapping[str, str] = {
 }
 """Field → variable; the few whose names differ by more than case are why this is a table."""
 SECRETS = frozenset({"secret_key", "jwt_secret", "jwt_secret_previous", "api_keys", "server_secret"})
-URLS = frozenset({"redis_url", "database_url", "laravel_database_url"})
+URLS = frozenset({"redis_url", "laravel_redis_url", "database_url", "laravel_database_url"})
 _SAFE_OPTIONS = frozenset({"db", "charset", "unix_socket", "mode", "timeout", "protocol"})
 
 

@@ -1,0 +1,1 @@
+"""Ways in beside the HTTP API: what other programs publish, turned into publications."""
