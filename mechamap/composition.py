@@ -17,6 +17,7 @@ from mechamap.auth.keyring import BroadcastKeyRing
 from mechamap.auth.passwords import Passwords
 from mechamap.auth.sanctum import Sanctum
 from mechamap.auth.signin import SignIn
+from mechamap.broker.connection import command_pool
 from mechamap.broker.memory import MemoryBroker
 from mechamap.broker.redis import RedisBroker
 from mechamap.domain.access import Policy
@@ -61,7 +62,9 @@ def compose(settings: Settings) -> Flask:
     app = _flask(settings)
     metrics = Metrics()
     limits = RateLimits(
-        on=settings.rate_limits, redis_url=settings.redis_url, seen_failure=metrics.limits_failed
+        on=settings.rate_limits,
+        redis=command_pool(settings.redis_url, timeout=0.5) if settings.redis_url is not None else None,
+        seen_failure=metrics.limits_failed,
     )
 
     # the databases
@@ -82,9 +85,9 @@ def compose(settings: Settings) -> Flask:
     # order, and who is here
     worker_id = new_worker_id()
     if settings.redis_url is None:
-        broker, roster = MemoryBroker(), MemoryRoster(worker_id)
+        broker, roster = MemoryBroker(settings.history), MemoryRoster(worker_id)
     else:
-        broker = RedisBroker(settings.redis_url, worker_id, on_lost=_leave)
+        broker = RedisBroker(settings.redis_url, worker_id, bounds=settings.history, on_lost=_leave)
         roster = RedisRoster(settings.redis_url, worker_id, on_lost=_leave)
 
     # the use cases on the transport

@@ -66,6 +66,12 @@ class Metrics:
             registry=registry,
             buckets=BUCKETS,
         )
+        self._gap = Counter(
+            "realtime_channel_gaps",
+            "Channels of which a worker may have missed events while its broker link was down.",
+            ["reason"],
+            registry=registry,
+        )
         self._received = Counter(
             "realtime_received_events", "Events sent by browsers.", ["event"], registry=registry
         )
@@ -97,6 +103,9 @@ class Metrics:
         self._deliveries.inc(connections)
         if connections:
             self._lag.observe(seconds)
+
+    def gap(self, reason: str, channels: int) -> None:
+        self._gap.labels(reason).inc(channels)
 
     def received(self, event: str) -> None:
         self._received.labels(event).inc()

@@ -83,8 +83,8 @@ def encode_publication(publication: Publication) -> bytes:
     return text
 
 
-def decode_publication(text: bytes) -> Publication:
-    """The publication in ``text``.
+def decode_publication(text: bytes, epoch: str | None = None, offset: int = 0) -> Publication:
+    """The publication in ``text``, at this place in the sequence.
 
     Raises:
         Malformed
@@ -105,6 +105,8 @@ def decode_publication(text: bytes) -> Publication:
         message.origin,
         id=message.id,
         accepted_at=message.at,
+        epoch=epoch,
+        offset=offset,
     )
 
 

@@ -8,10 +8,12 @@ from collections import Counter, deque
 
 from ..domain.commands import Command
 from ..domain.errors import BrokerUnavailable
+from ..domain.history import Bounds, History, Position
 from ..domain.publication import Publication, Receipt
 from .delivery import Delivery
 from .envelope import encode_command, encode_publication
 from .protocol import BrokerEvents, BrokerState
+from .recent import MOST_BYTES, RecentEvents
 
 
 class MemoryBroker:
@@ -21,7 +23,9 @@ class MemoryBroker:
     order, and ``publish`` from inside a delivery returns before its own.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, bounds: Bounds | None = None, most_bytes: int = MOST_BYTES) -> None:
+        """``most_bytes``: of the logs of all channels together."""
+        self._recent = RecentEvents(bounds or Bounds(), most_bytes)
         self._delivery: Delivery | None = None
         self._subscribers: Counter[str] = Counter()
         self._waiting: deque[Publication | Command] = deque()
@@ -31,11 +35,13 @@ class MemoryBroker:
 
     def publish(self, publication: Publication) -> Receipt:
         delivery = self._started()
-        encode_publication(publication)  # what Redis would refuse is refused here too
+        text = encode_publication(publication)  # what Redis would refuse is refused here too
         with self._lock:
-            receipt = Receipt(publication.id, {room: self._subscribers[room] for room in publication.rooms})
+            placed = self._recent.append(publication, len(text))
+            subscribers = {room: self._subscribers[room] for room in publication.rooms}
+            receipt = Receipt(publication.id, subscribers, placed.epoch or "", placed.offset)
             if receipt.total:
-                self._waiting.append(publication)
+                self._waiting.append(placed)
         self._drain(delivery)
         return receipt
 
@@ -45,6 +51,11 @@ class MemoryBroker:
         with self._lock:
             self._waiting.append(command)
         self._drain(delivery)
+
+    def history(self, channel: str, since: Position | None, limit: int) -> History:
+        self._started()
+        with self._lock:
+            return self._recent.read(channel, since, limit)
 
     def subscribe(self, channel: str) -> None:
         self._started()
@@ -85,6 +96,8 @@ class MemoryBroker:
             "failures": delivery.failures if delivery else 0,
             "malformed": 0,
             "reconnects": 0,
+            "backfilled": 0,
+            "gaps": 0,
         }
 
     def _started(self) -> Delivery:

@@ -108,6 +108,9 @@ class CountingMeter:
     def publication(self, code):
         self.counts.append(("publication", code))
 
+    def gap(self, reason, channels):
+        self.counts.append(("gap", reason, channels))
+
     def delivery(self, connections, seconds):
         self.counts.append(("delivery", connections))
 
