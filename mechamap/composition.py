@@ -18,7 +18,7 @@ from mechamap.auth.passwords import Passwords
 from mechamap.auth.protocol import BroadcastKey
 from mechamap.auth.sanctum import Sanctum
 from mechamap.auth.signin import SignIn
-from mechamap.broker.connection import command_client
+from mechamap.broker.connection import command_client, command_pool
 from mechamap.broker.memory import MemoryBroker
 from mechamap.broker.redis import PREFIX, RedisBroker
 from mechamap.domain.access import Policy
@@ -68,7 +68,9 @@ def compose(settings: Settings) -> Flask:
     app = _flask(settings)
     metrics = Metrics()
     limits = RateLimits(
-        on=settings.rate_limits, redis_url=settings.redis_url, seen_failure=metrics.limits_failed
+        on=settings.rate_limits,
+        redis=command_pool(settings.redis_url, timeout=0.5) if settings.redis_url is not None else None,
+        seen_failure=metrics.limits_failed,
     )
 
     # the databases
@@ -89,9 +91,9 @@ def compose(settings: Settings) -> Flask:
     # order, and who is here
     worker_id = new_worker_id()
     if settings.redis_url is None:
-        broker, roster = MemoryBroker(), MemoryRoster(worker_id)
+        broker, roster = MemoryBroker(settings.history), MemoryRoster(worker_id)
     else:
-        broker = RedisBroker(settings.redis_url, worker_id, on_lost=_leave)
+        broker = RedisBroker(settings.redis_url, worker_id, bounds=settings.history, on_lost=_leave)
         roster = RedisRoster(settings.redis_url, worker_id, on_lost=_leave)
 
     # the use cases on the transport

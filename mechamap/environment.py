@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from .domain.redis_url import parse_redis_url
 from .domain.roles import Level, level_named
 
 
@@ -97,6 +98,16 @@ class Environment:
         if not scheme or (schemes and scheme not in schemes):
             expected = " or ".join(f"{s}://…" for s in schemes) or "scheme://…"
             raise SettingsError(name, f"is not a URL of the form {expected}")
+        return value
+
+    def redis_url(self, name: str) -> str | None:
+        """Like ``url``: one Redis, Sentinels, or nodes of a cluster."""
+        value = self.text(name)
+        if value is not None:
+            try:
+                parse_redis_url(value)
+            except ValueError as err:
+                raise SettingsError(name, str(err)) from None
         return value
 
     def origins(self, name: str) -> tuple[str, ...]:

@@ -77,6 +77,12 @@ class Metrics:
             registry=registry,
             buckets=BUCKETS,
         )
+        self._gap = Counter(
+            "realtime_channel_gaps",
+            "Channels of which a worker may have missed events while its broker link was down.",
+            ["reason"],
+            registry=registry,
+        )
         self._received = Counter(
             "realtime_received_events", "Events sent by browsers.", ["event"], registry=registry
         )
@@ -133,6 +139,9 @@ class Metrics:
             self._delivered += connections
             self._lags[bisect_left(BUCKETS, seconds)] += 1
             self._lag_sum += seconds
+
+    def gap(self, reason: str, channels: int) -> None:
+        self._gap.labels(reason).inc(channels)
 
     def received(self, event: str) -> None:
         self._pending[self._received, event] += 1

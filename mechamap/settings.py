@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from .domain.history import Bounds
 from .domain.roles import Ladder, Level
 from .environment import Environment, SettingsError
 
@@ -52,6 +53,9 @@ class Settings:
     redis_url: str | None = field(repr=False)
     laravel_redis_url: str | None = field(repr=False)
     laravel_redis_prefix: str
+    history_seconds: float
+    history_user_seconds: float
+    history_events: int
     database_url: str = field(repr=False)
     laravel_database_url: str = field(repr=False)
     allowed_origins: tuple[str, ...]
@@ -76,6 +80,11 @@ class Settings:
     @property
     def production(self) -> bool:
         return self.app_env is AppEnv.PRODUCTION
+
+    @property
+    def history(self) -> Bounds:
+        """How much of each channel is kept."""
+        return Bounds(self.history_seconds, self.history_user_seconds, self.history_events)
 
     @property
     def demo(self) -> bool:
@@ -134,9 +143,12 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         jwt_algorithm=env.choice("JWT_ALGORITHM", ("HS256", "HS384", "HS512"), "HS256"),
         api_keys=env.words("WEBSOCKET_API_KEY"),
         server_secret=env.text("WEBSOCKET_SERVER_SECRET"),
-        redis_url=env.url("REDIS_URL", schemes=REDIS_SCHEMES),
-        laravel_redis_url=env.url("LARAVEL_REDIS_URL", schemes=REDIS_SCHEMES),
+        redis_url=env.redis_url("REDIS_URL"),
+        laravel_redis_url=env.redis_url("LARAVEL_REDIS_URL"),
         laravel_redis_prefix=_laravel_redis_prefix(env),
+        history_seconds=env.number("HISTORY_SECONDS", 120.0, 1.0, 86_400.0),
+        history_user_seconds=env.number("HISTORY_USER_SECONDS", 600.0, 1.0, 86_400.0),
+        history_events=env.integer("HISTORY_EVENTS", 500, 1, 10_000),
         database_url=database_url,
         laravel_database_url=env.url("LARAVEL_DATABASE_URL") or database_url,
         allowed_origins=env.origins("ALLOWED_ORIGINS") or PLAN_ORIGINS,

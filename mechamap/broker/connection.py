@@ -1,7 +1,7 @@
 """Connections to Redis: how every client of the server is made, and how its errors are told.
 
 Two kinds, because one set of limits cannot serve both: commands must fail fast, a subscribed connection is
-silent for as long as nobody publishes. Other topologies (Sentinel, Cluster) would be made here.
+silent for as long as nobody publishes. Where they connect to is the URL's business, or ``topology``'s.
 """
 
 import hashlib
@@ -11,10 +11,11 @@ from typing import Any
 
 import redis
 from redis._parsers import _RESP2Parser
-from redis.backoff import NoBackoff
-from redis.retry import Retry
+from redis.exceptions import MovedError, NoScriptError, ReadOnlyError
 
 from ..domain.errors import BrokerUnavailable
+from ..domain.redis_url import Topology, parse_redis_url
+from .topology import Primary, common, following
 
 CONNECT_TIMEOUT = 0.5
 COMMAND_TIMEOUT = 1.0
@@ -25,40 +26,51 @@ second."""
 COMPACT_AT = 1_048_576
 
 
-def command_client(url: str, *, timeout: float = COMMAND_TIMEOUT) -> redis.Redis:
-    """A client for commands: short timeouts, no retry, a bounded pool. Connects when first used."""
-    pool = redis.BlockingConnectionPool.from_url(
-        url,
-        max_connections=POOL_SIZE,
-        timeout=CONNECT_TIMEOUT,
-        socket_connect_timeout=min(CONNECT_TIMEOUT, timeout),
-        socket_timeout=timeout,
-        **_common(),
-    )
-    return redis.Redis.from_pool(pool)
+def primary_of(url: str) -> Primary | None:
+    """Who finds the writable Redis for this URL; None if the URL itself says where it is."""
+    parsed = parse_redis_url(url)
+    return None if parsed.topology is Topology.SINGLE else Primary(parsed)
 
 
-def listening_connection(url: str, *, timeout: float) -> redis.Connection:
-    """A connection to subscribe with, not connected yet. A read ends after ``timeout`` seconds of silence."""
-    pool = redis.ConnectionPool.from_url(
-        url,
-        socket_connect_timeout=CONNECT_TIMEOUT,
-        socket_timeout=timeout,
-        parser_class=_ListeningParser,
-        **_common(),
-    )
-    return pool.make_connection()
+def command_pool(
+    url: str, *, timeout: float = COMMAND_TIMEOUT, primary: Primary | None = None
+) -> redis.BlockingConnectionPool:
+    """Connections for commands: short timeouts, no retry, a bounded number. Connects when first used.
 
-
-def _common() -> dict[str, Any]:
-    return {
-        # RESP3 brings a longer handshake and messages of another shape, and nothing this server uses.
-        "protocol": 2,
-        # redis-py 8 retries ten times with back-off unless told not to: seconds instead of an answer.
-        "retry": Retry(NoBackoff(), 0),
-        # Spares two commands per connection that announce the library's name.
-        "driver_info": None,
+    Pools given the same ``primary`` (see ``primary_of``) learn together where it is.
+    """
+    options = {
+        "max_connections": POOL_SIZE,
+        "timeout": CONNECT_TIMEOUT,
+        "socket_connect_timeout": min(CONNECT_TIMEOUT, timeout),
+        "socket_timeout": timeout,
+        **common(),
     }
+    primary = primary or primary_of(url)
+    if primary is not None:
+        return redis.BlockingConnectionPool(**options, **following(primary))
+    return redis.BlockingConnectionPool.from_url(url, **options)
+
+
+def command_client(
+    url: str, *, timeout: float = COMMAND_TIMEOUT, primary: Primary | None = None
+) -> redis.Redis:
+    """A client on a ``command_pool`` of its own."""
+    return redis.Redis.from_pool(command_pool(url, timeout=timeout, primary=primary))
+
+
+def listening_connection(url: str, *, timeout: float, primary: Primary | None = None) -> redis.Connection:
+    """A connection to subscribe with, not connected yet. A read ends after ``timeout`` seconds of silence."""
+    options = {
+        "socket_connect_timeout": CONNECT_TIMEOUT,
+        "socket_timeout": timeout,
+        "parser_class": _ListeningParser,
+        **common(),
+    }
+    primary = primary or primary_of(url)
+    if primary is not None:
+        return redis.ConnectionPool(**options, **following(primary)).make_connection()
+    return redis.ConnectionPool.from_url(url, **options).make_connection()
 
 
 class _ListeningParser(_RESP2Parser):
@@ -97,10 +109,18 @@ class Script:
         self._text = text
         self._sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
-    def run(self, client: redis.Redis, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
+    def run(self, client: redis.Redis, keys: Sequence[str | bytes], arguments: Sequence[Any]) -> Any:
+        try:
+            return self._run(client, keys, arguments)
+        except (ReadOnlyError, MovedError):
+            # Refused before it wrote anything, by a Redis that is not the primary any more: the connection
+            # finds the one that is.
+            return self._run(client, keys, arguments)
+
+    def _run(self, client: redis.Redis, keys: Sequence[str | bytes], arguments: Sequence[Any]) -> Any:
         try:
             return client.evalsha(self._sha, len(keys), *keys, *arguments)
-        except redis.exceptions.NoScriptError:
+        except NoScriptError:
             return client.eval(self._text, len(keys), *keys, *arguments)
 
     def run_many(
@@ -112,8 +132,10 @@ class Script:
         text and those behind it succeed.
         """
         answers = self._transaction(client, keys, calls)
-        if isinstance(answers[0], redis.exceptions.NoScriptError):
+        if isinstance(answers[0], NoScriptError):
             client.script_load(self._text)
+            answers = self._transaction(client, keys, calls)
+        elif isinstance(answers[0], (ReadOnlyError, MovedError)):  # as in ``run``
             answers = self._transaction(client, keys, calls)
         return answers
 

@@ -86,8 +86,8 @@ def check_publication(publication: Publication) -> None:
         encode_publication(publication)
 
 
-def decode_publication(text: bytes) -> Publication:
-    """The publication in ``text``.
+def decode_publication(text: bytes, epoch: str | None = None, offset: int = 0) -> Publication:
+    """The publication in ``text``, at this place in the sequence.
 
     Raises:
         Malformed
@@ -109,6 +109,8 @@ def decode_publication(text: bytes) -> Publication:
         message.origin,
         id=message.id,
         accepted_at=message.at,
+        epoch=epoch,
+        offset=offset,
     )
 
 

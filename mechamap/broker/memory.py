@@ -9,10 +9,15 @@ from collections.abc import Sequence
 
 from ..domain.commands import Command
 from ..domain.errors import BrokerUnavailable, RealtimeError
+from ..domain.history import Bounds, History, Position
 from ..domain.publication import Publication, Receipt
 from .delivery import Delivery
 from .envelope import check_publication, encode_command
 from .protocol import BrokerEvents, BrokerState, Published
+from .recent import MOST_BYTES, RecentEvents
+
+_ENVELOPE = 600
+"""Bytes that a kept publication takes beside its payload."""
 
 
 class MemoryBroker:
@@ -22,7 +27,9 @@ class MemoryBroker:
     order, and ``publish`` from inside a delivery returns before its own.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, bounds: Bounds | None = None, most_bytes: int = MOST_BYTES) -> None:
+        """``most_bytes``: of the logs of all channels together."""
+        self._recent = RecentEvents(bounds or Bounds(), most_bytes)
         self._delivery: Delivery | None = None
         self._subscribers: Counter[str] = Counter()
         self._waiting: deque[Publication | Command] = deque()
@@ -34,9 +41,11 @@ class MemoryBroker:
         delivery = self._started()
         check_publication(publication)  # what Redis would refuse is refused here too
         with self._lock:
-            receipt = Receipt(publication.id, {room: self._subscribers[room] for room in publication.rooms})
+            placed = self._recent.append(publication, len(publication.payload) + _ENVELOPE)
+            subscribers = {room: self._subscribers[room] for room in publication.rooms}
+            receipt = Receipt(publication.id, subscribers, placed.epoch or "", placed.offset)
             if receipt.total:
-                self._waiting.append(publication)
+                self._waiting.append(placed)
         self._drain(delivery)
         return receipt
 
@@ -55,6 +64,11 @@ class MemoryBroker:
         with self._lock:
             self._waiting.append(command)
         self._drain(delivery)
+
+    def history(self, channel: str, since: Position | None, limit: int) -> History:
+        self._started()
+        with self._lock:
+            return self._recent.read(channel, since, limit)
 
     def subscribe(self, channel: str) -> None:
         self._started()
@@ -95,6 +109,8 @@ class MemoryBroker:
             "failures": delivery.failures if delivery else 0,
             "malformed": 0,
             "reconnects": 0,
+            "backfilled": 0,
+            "gaps": 0,
         }
 
     def _started(self) -> Delivery:

@@ -1,11 +1,12 @@
 """What the rest of the product may ask of a broker, with the guarantees every implementation keeps."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from mechamap.domain.commands import Command
 from mechamap.domain.errors import RealtimeError
+from mechamap.domain.history import Gap, History, Position
 from mechamap.domain.publication import Publication, Receipt
 
 
@@ -42,6 +43,10 @@ class BrokerEvents(Protocol):
 
     def on_command(self, command: Command) -> None: ...
 
+    def on_gap(self, channels: Collection[str], reason: Gap) -> None:
+        """Events of these canonical channels, which this worker follows, may be missing for good: its link
+        was down and the logs cannot prove otherwise. Called before what could be had is delivered."""
+
 
 class Broker(Protocol):
     """Orders and hands on.
@@ -50,6 +55,9 @@ class Broker(Protocol):
       publishing worker delivers when the broker hands the publication back, never before.
     * A publication to several channels reaches a worker once, however many of them it subscribed to.
     * Nothing is queued while the broker is away: ``publish`` and ``command`` raise instead.
+    * A worker whose link was down hears what was published meanwhile, in order and once, before anything
+      newer; or ``on_gap``, if that cannot be proven.
+    * Every publication is kept in its channels' logs for a while, whether anybody subscribed or not.
     """
 
     def publish(self, publication: Publication) -> Receipt:
@@ -89,6 +97,17 @@ class Broker(Protocol):
     def channels(self) -> dict[str, int]:
         """Subscribers of every channel that has any, over all live workers. A dead worker's count goes with
         its lease.
+
+        Raises:
+            BrokerUnavailable
+        """
+
+    def history(self, channel: str, since: Position | None, limit: int) -> History:
+        """The first ``limit`` publications to the canonical ``channel`` after ``since``.
+
+        Without ``since`` the last ``limit``; the history is then complete if the channel had no others in
+        this epoch. Without events where a complete history cannot be given: what is left is given with the
+        gap, except across epochs.
 
         Raises:
             BrokerUnavailable

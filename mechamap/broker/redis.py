@@ -1,36 +1,41 @@
 """The broker for several workers and machines: Redis orders the events of a channel and counts who listens.
 
 Every canonical channel has a pub/sub channel of its own, which a worker follows while it has subscribers.
-Publishing is one round trip: a script counts the subscribers by the tables of the live workers and publishes
-one envelope to each channel. Redis runs scripts one at a time, so all connections see all envelopes in one
-order, and the copies of one envelope next to each other.
+Publishing is one round trip: a script counts the subscribers by the tables of the live workers, gives the
+envelope its number, appends it to the channels' logs and publishes it to each channel. Redis runs scripts one
+at a time, so all connections see all envelopes in one order, and the copies of one envelope next to each
+other. Commands take the same way, in a log of their own.
 """
 
 import logging
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import redis
 
 from ..domain.commands import Command
 from ..domain.errors import BrokerUnavailable, RealtimeError
+from ..domain.history import Bounds, History, Position
 from ..domain.publication import Publication, Receipt
-from .connection import command_client, listening_connection, translated
+from .backfill import Backfill
+from .connection import command_client, listening_connection, primary_of, translated
 from .delivery import Delivery
-from .dispatch import Dispatch
-from .envelope import Malformed, decode_command, decode_publication, encode_command, encode_publication
+from .dispatch import Accepted, Dispatch
+from .envelope import encode_command, encode_publication
 from .lease import LEASE, Kind, LeasedTables
 from .listener import QUIET, Listener
+from .progress import Progress
 from .protocol import BrokerEvents, BrokerState, Published
+from .receiver import COMMANDS, Receiver
+from .replay import replay
+from .sequence import Logs
 from .subscriptions import TABLE, Subscriptions
 from .supervision import join, log_lost, supervised
+from .topology import PREFIX
 
 log = logging.getLogger(__name__)
 
-PREFIX = "mechamap:{rt}"
-"""Begins every key and pub/sub channel. The braces keep all keys in one slot of a Redis Cluster."""
 FIRST_CONNECT = 1.0
 """Seconds a publisher waits, once, for a worker that has only just started."""
 PROBE_TIMEOUT = 0.45
@@ -52,33 +57,42 @@ class RedisBroker:
         *,
         prefix: str = PREFIX,
         lease: float = LEASE,
+        bounds: Bounds | None = None,
         on_lost: Callable[[str], None] = log_lost,
     ) -> None:
         self.worker_id = worker_id
+        self._prefix = prefix
+        self._channels = f"{prefix}:channel:".encode()
         self._on_lost = on_lost
-        self._client = command_client(url)
-        self._probe = command_client(url, timeout=PROBE_TIMEOUT)
+        primary = primary_of(url)
+        self._client = command_client(url, primary=primary)
+        self._probe = command_client(url, timeout=PROBE_TIMEOUT, primary=primary)
         self._tables = LeasedTables(self._client, prefix, worker_id, {TABLE: Kind.HASH}, lease)
-        self._commands = f"{prefix}:commands"
         self._listener = Listener(
-            lambda: listening_connection(url, timeout=QUIET), self._commands, self._receive, self._reconnected
+            lambda: listening_connection(url, timeout=QUIET, primary=primary),
+            f"{prefix}:{COMMANDS}",
+            self._receive,
+            self._reconnected,
         )
-        self._subscriptions = Subscriptions(self._listener, self._tables, f"{prefix}:channel:")
+        if primary is not None:
+            # A connection to the old primary may stay open and silent.
+            primary.on_move = self._listener.hang_up
+        self._subscriptions = Subscriptions(self._listener, self._tables, f"{prefix}:channel:", self._follows)
+        self._logs = Logs(self._client, prefix)
         self._dispatch = Dispatch(
-            self._client, self._tables.leases, self._tables.key(TABLE, ""), f"{prefix}:channel:"
+            self._client, prefix, self._tables.leases, self._tables.key(TABLE, ""), bounds or Bounds()
         )
+        self._progress = Progress()
         self._delivery: Delivery | None = None
+        self._receiver: Receiver | None = None
+        self._backfill: Backfill | None = None
         self._threads: list[threading.Thread] = []
-        self._last: bytes | None = None
-        self._malformed = 0
-        self._malformed_told = 0
-        self._malformed_told_at = 0.0
 
     def publish(self, publication: Publication) -> Receipt:
         text = encode_publication(publication)
         self._check_hearing()
         with translated("the event was not accepted"):
-            return Receipt(publication.id, self._dispatch.publish(text, publication.rooms))
+            return _receipt(publication, self._dispatch.send(text, self._channels, publication.rooms))
 
     def publish_many(self, publications: Sequence[Publication]) -> Published:
         messages, failure = [], None
@@ -88,21 +102,24 @@ class RedisBroker:
             except RealtimeError as err:
                 failure = err
                 break
-        accepted: list[dict[str, int]] = []
+        accepted: list[Accepted] = []
         try:
             self._check_hearing()
             with translated("the events were not accepted"):
-                self._dispatch.publish_many(messages, accepted.append)
+                self._dispatch.send_many(messages, self._channels, accepted.append)
         except BrokerUnavailable as err:
             failure = err
-        receipts = [Receipt(each.id, counts) for each, counts in zip(publications, accepted, strict=False)]
-        return Published(tuple(receipts), failure)
+        return Published(tuple(map(_receipt, publications, accepted)), failure)
 
     def command(self, command: Command) -> None:
         text = encode_command(command)
         self._check_hearing()
         with translated("the command was not accepted"):
-            self._dispatch.command(text, self._commands)
+            self._dispatch.send(text, self._prefix.encode() + b":", (COMMANDS,))
+
+    def history(self, channel: str, since: Position | None, limit: int) -> History:
+        with translated("the history cannot be read"):
+            return replay(self._logs, channel, since, limit)
 
     def subscribe(self, channel: str) -> None:
         if self._delivery is None:
@@ -127,6 +144,10 @@ class RedisBroker:
         if self._threads:
             raise RuntimeError("the broker was started before")
         self._delivery = Delivery(events)
+        self._receiver = Receiver(self._delivery, self._progress, self._prefix)
+        self._backfill = Backfill(self._logs, self._progress, self._receiver.take, events.on_gap)
+        # Commands are followed from the beginning: the first place this worker knows is theirs.
+        self._progress.place((COMMANDS,), Position("", 0))
         self._threads = [
             supervised("broker-listener", self._listener.run, self._on_lost),
             supervised("broker-subscriptions", self._subscriptions.run, self._on_lost),
@@ -169,13 +190,15 @@ class RedisBroker:
 
     def stats(self) -> dict[str, int]:
         """Counters since ``start``, under the names every broker uses."""
-        delivery = self._delivery
+        delivery, receiver, backfill = self._delivery, self._receiver, self._backfill
         return {
             "received": delivery.received if delivery else 0,
             "duplicates": delivery.duplicates if delivery else 0,
             "failures": delivery.failures if delivery else 0,
-            "malformed": self._malformed,
+            "malformed": receiver.malformed if receiver else 0,
             "reconnects": max(0, self._listener.connects - 1),
+            "backfilled": backfill.delivered if backfill else 0,
+            "gaps": backfill.gaps if backfill else 0,
         }
 
     def _check_hearing(self) -> None:
@@ -187,32 +210,20 @@ class RedisBroker:
             raise BrokerUnavailable("This worker hears nothing from Redis: nothing was sent.")
 
     def _reconnected(self) -> None:
+        if self._backfill is not None:
+            self._dispatch.learn(self._backfill.catch_up(self._dispatch.known))
         self._subscriptions.restore()
 
-    def _receive(self, channel: bytes, text: bytes) -> None:
-        delivery = self._delivery
-        if delivery is None:
-            return
-        if text == self._last:  # the copy for another channel: not worth decoding up to a hundred times
-            delivery.duplicates += 1
-            return
-        try:
-            if channel == self._commands.encode():
-                delivery.command(decode_command(text))
-                return
-            publication = decode_publication(text)
-            if channel.decode() not in map(self._subscriptions.name, publication.rooms):
-                raise Malformed("a publication on a channel that it does not name")
-        except (Malformed, UnicodeDecodeError) as err:
-            self._drop(str(err))
-            return
-        self._last = text
-        delivery.publication(publication)
+    def _follows(self, new: Collection[str], old: Collection[str]) -> None:
+        self._progress.leave(old)
+        if new:
+            self._progress.place(new, self._logs.head().position)
 
-    def _drop(self, why: str) -> None:
-        self._malformed += 1
-        now = time.monotonic()
-        if now - self._malformed_told_at >= 1.0:
-            dropped = self._malformed - self._malformed_told
-            log.warning("broker_message_dropped", extra={"why": why, "dropped": dropped})
-            self._malformed_told, self._malformed_told_at = self._malformed, now
+    def _receive(self, channel: bytes, message: bytes) -> None:
+        if self._delivery is not None and self._receiver is not None:
+            self._receiver.live(channel, message)
+
+
+def _receipt(publication: Publication, accepted: Accepted) -> Receipt:
+    position = accepted.position
+    return Receipt(publication.id, accepted.subscribers, position.epoch, position.offset)

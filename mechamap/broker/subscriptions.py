@@ -9,7 +9,7 @@ is ever written.
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 
 import redis
@@ -61,11 +61,21 @@ class _Round:
 class Subscriptions:
     """``run`` is the thread's body. Who waits is counted at once, and taken back on giving up."""
 
-    def __init__(self, listener: Listener, tables: LeasedTables, prefix: str) -> None:
-        """``prefix`` begins the names of pub/sub channels."""
+    def __init__(
+        self,
+        listener: Listener,
+        tables: LeasedTables,
+        prefix: str,
+        on_change: Callable[[Collection[str], Collection[str]], None],
+    ) -> None:
+        """``prefix`` begins the names of pub/sub channels. ``on_change`` is told, once Redis confirmed it and
+        before anybody is promised anything, which channels are newly followed and which no longer are; it may
+        raise redis-py's errors."""
         self._listener = listener
         self._tables = tables
         self._prefix = prefix
+        self._on_change = on_change
+        self._followed: set[str] = set()
         self._books: dict[str, _Count] = {}
         self._changed = threading.Condition()
         self._dirty: set[str] = set()
@@ -161,10 +171,16 @@ class Subscriptions:
         self._listener.leave(self.name(channel) for channel, total in work.totals.items() if not total)
         if not self._listener.settled(TIMEOUT):
             return False
+        wanted = {channel for channel, total in work.totals.items() if total}
+        new, old = wanted - self._followed, (work.totals.keys() - wanted) & self._followed
         rows: Iterator[Row] = (
             (TABLE, channel, str(total) if total else None) for channel, total in work.totals.items()
         )
         try:
+            if new or old:
+                self._on_change(new, old)
+                self._followed -= old
+                self._followed |= new
             sizes = self._tables.commit(rows, fresh=work.fresh)
         except redis.RedisError as err:
             # A warning for the first round that fails; those after it begin afresh.

@@ -24,6 +24,8 @@ class Publication:
         origin: who published it, for the console: ``key:laravel``, ``server``, ``cli``, …; never a secret.
         id: unique; travels to the console and the receipt.
         accepted_at: Unix seconds; the latency of delivery is measured against it.
+        epoch, offset: its place in the broker's sequence, set by the broker that delivers it; None and 0
+            until then. They do not count when publications are compared.
     """
 
     channels: tuple[Channel, ...]
@@ -33,6 +35,8 @@ class Publication:
     origin: str = "server"
     id: str = field(default_factory=new_id)
     accepted_at: float = field(default_factory=time.time)
+    epoch: str | None = field(default=None, compare=False)
+    offset: int = field(default=0, compare=False)
 
     @property
     def rooms(self) -> tuple[str, ...]:
@@ -46,10 +50,13 @@ class Receipt:
     Attributes:
         id: the publication's.
         subscribers: subscribed connections per canonical channel, cluster-wide, at the moment of publication.
+        epoch, offset: the publication's place in the broker's sequence, the same in all its channels.
     """
 
     id: str
     subscribers: dict[str, int]
+    epoch: str = ""
+    offset: int = 0
 
     @property
     def total(self) -> int:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from limits import RateLimitItem, parse
 from limits.storage import MemoryStorage, Storage, storage_from_string
 from limits.strategies import SlidingWindowCounterRateLimiter
+from redis import ConnectionPool
 
 from mechamap.domain.errors import RateLimited
 
@@ -42,20 +43,19 @@ class RateLimits:
     """The limits of one process. ``seen_failure`` is called when the shared storage could not be asked."""
 
     def __init__(
-        self, *, on: bool, redis_url: str | None, seen_failure: Callable[[], None] = lambda: None
+        self,
+        *,
+        on: bool,
+        redis: ConnectionPool | None,
+        seen_failure: Callable[[], None] = lambda: None,
     ) -> None:
+        """``redis``: connections with short timeouts, to whichever Redis is the writable one."""
         self._on = on
         shared: Storage = MemoryStorage()
-        if redis_url is not None:
-            shared = storage_from_string(
-                # limits 5.8 knows unix sockets by a scheme of its own
-                redis_url.replace("unix://", "redis+unix://", 1)
-                if redis_url.startswith("unix://")
-                else redis_url,
-                key_prefix="mechamap:limits",
-                socket_timeout=0.5,
-                socket_connect_timeout=0.5,
-            )
+        if redis is not None:
+            # The URL only names the kind: limits' own storages for Sentinel and Cluster speak other URLs, and
+            # connect at once (5.8.0). The tag keeps all keys in the slot of those connections.
+            shared = storage_from_string("redis://", connection_pool=redis, key_prefix="mechamap:{rt}:limits")
         self._keys = FixedWindows(PER_KEY.amount, PER_KEY.get_expiry())
         self._connections = FixedWindows(PER_CONNECTION.amount, PER_CONNECTION.get_expiry())
         self._shared = SlidingWindowCounterRateLimiter(shared)

@@ -10,6 +10,7 @@ from mechamap.domain.access import Decision
 from mechamap.domain.channels import Channel, parse_channel, user_channel
 from mechamap.domain.commands import Action, Command
 from mechamap.domain.errors import Forbidden, InvalidField, NotFound, Unavailable
+from mechamap.domain.history import Gap
 from mechamap.domain.identity import Identity, UserFacts
 from mechamap.domain.payloads import payload_of
 from mechamap.domain.publication import Publication
@@ -202,6 +203,10 @@ class Hub:
         count = self._transport.deliver(publication.rooms, publication.event, publication.payload, skip)
         self._meter.delivery(count, max(0.0, self._clock() - publication.accepted_at))
 
+    def on_gap(self, channels: Collection[str], reason: Gap) -> None:
+        """Events of channels with subscribers here may be missing; the broker has logged which."""
+        self._meter.gap(reason.value, len(channels))
+
     def on_command(self, command: Command) -> None:
         """Carry out an operator's command on this worker's connections."""
         for connection in self._named(command):
@@ -236,12 +241,5 @@ class Hub:
 
     def _refused(self, connection: Connection, channel: Channel, decision: Decision) -> None:
         self._meter.subscription(channel.kind.value, decision.code)
-        log.info(
-            "subscription_refused",
-            extra={
-                "user": connection.identity.user_id,
-                "channel": channel.name,
-                "code": decision.code,
-                "sid": connection.sid,
-            },
-        )
+        who = {"user": connection.identity.user_id, "sid": connection.sid}
+        log.info("subscription_refused", extra={**who, "channel": channel.name, "code": decision.code})

@@ -56,3 +56,6 @@ class Meter(Protocol):
 
     def delivery(self, connections: int, seconds: float) -> None:
         """A publication was queued for so many local connections, so long after its acceptance."""
+
+    def gap(self, reason: str, channels: int) -> None:
+        """Events of so many channels may have been missed while the worker's broker link was down."""

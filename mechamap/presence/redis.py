@@ -11,8 +11,8 @@ import redis
 
 from ..broker.connection import Script, command_client, translated
 from ..broker.lease import LEASE, RENEW, Kind, LeasedTables, Row
-from ..broker.redis import PREFIX
 from ..broker.supervision import join, log_lost, supervised
+from ..broker.topology import PREFIX
 from . import records
 from .entries import ORDER, RECORDS, USERS, Entries
 from .protocol import ConnectionRecord, WorkerRecord

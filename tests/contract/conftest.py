@@ -11,6 +11,7 @@ import pytest
 
 from mechamap.broker.memory import MemoryBroker
 from mechamap.broker.redis import RedisBroker
+from mechamap.domain.history import Bounds
 from mechamap.presence.protocol import WorkerRecord
 from mechamap.presence.redis import RedisRoster
 from tests.contract.recorder import Recorder
@@ -80,15 +81,28 @@ def process(redis_server: RedisServer) -> Iterator[subprocess.Popen]:
 
 
 @pytest.fixture(params=["memory", "redis"])
-def worker(request: pytest.FixtureRequest, redis_worker: Hire) -> Iterator[Worker]:
-    """One worker of each kind of broker."""
+def bounded(request: pytest.FixtureRequest, redis_worker: Hire) -> Iterator[Hire]:
+    """Start one worker of each kind of broker, with ``bounds`` of its logs."""
     if request.param == "redis":
-        yield redis_worker()
+        yield redis_worker
         return
-    started = Worker(MemoryBroker(), Recorder())
-    started.broker.start(started.got)
-    yield started
-    started.broker.stop()
+    hired = []
+
+    def hire(bounds: Bounds | None = None) -> Worker:
+        worker = Worker(MemoryBroker(bounds), Recorder())
+        hired.append(worker.broker)
+        worker.broker.start(worker.got)
+        return worker
+
+    yield hire
+    for broker in hired:
+        broker.stop()
+
+
+@pytest.fixture
+def worker(bounded: Hire) -> Worker:
+    """One worker of each kind of broker."""
+    return bounded()
 
 
 @pytest.fixture

@@ -1,9 +1,10 @@
 """A worker's end of a broker that writes down what arrives."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from mechamap.domain.channels import parse_channel
 from mechamap.domain.commands import Command
+from mechamap.domain.history import Gap
 from mechamap.domain.payloads import payload_of
 from mechamap.domain.publication import Publication
 
@@ -14,6 +15,7 @@ class Recorder:
     def __init__(self, then: Callable[[Publication], None] | None = None) -> None:
         self.publications: list[Publication] = []
         self.commands: list[Command] = []
+        self.gaps: list[tuple[list[str], Gap]] = []
         self.then = then
 
     def on_publication(self, publication: Publication) -> None:
@@ -23,6 +25,9 @@ class Recorder:
 
     def on_command(self, command: Command) -> None:
         self.commands.append(command)
+
+    def on_gap(self, channels: Collection[str], reason: Gap) -> None:
+        self.gaps.append((sorted(channels), reason))
 
     @property
     def events(self) -> list[str]:

@@ -233,6 +233,8 @@ def test_statistics_count_what_was_delivered(worker: Worker, caplog: pytest.LogC
         "failures": 0,
         "malformed": 0,
         "reconnects": 0,
+        "backfilled": 0,
+        "gaps": 0,
     }
 
 

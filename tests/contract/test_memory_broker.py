@@ -5,6 +5,7 @@ import pytest
 from mechamap.broker.memory import MemoryBroker
 from mechamap.domain.commands import Action, Command
 from mechamap.domain.errors import BrokerUnavailable
+from mechamap.domain.history import Gap, Position
 from tests.contract.recorder import Recorder, event
 
 
@@ -42,3 +43,15 @@ def test_a_process_without_a_worker_is_told_that_nobody_would_receive_it(send: s
     with pytest.raises(BrokerUnavailable):
         getattr(broker, send)(argument)
     assert not broker.state().ok
+
+
+def test_all_logs_together_stay_within_their_bytes():
+    broker = MemoryBroker(most_bytes=100_000)
+    broker.start(Recorder())
+    first = broker.publish(event("first", "forum.1"))
+    for n in range(300):
+        broker.publish(event("x", f"forum.{n + 2}", data="x" * 1_000))
+    kept = [broker.history(f"forum:{n + 2}", None, 10).events for n in range(300)]
+    assert 70 < sum(map(len, kept)) <= 100
+    assert kept[0] == () and len(kept[-1]) == 1  # the oldest went
+    assert broker.history("forum:1", Position(first.epoch, 0), 10).gap is Gap.TRIMMED

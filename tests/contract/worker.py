@@ -18,6 +18,9 @@ class Printer:
     def on_command(self, command) -> None:
         print(command.action, flush=True)
 
+    def on_gap(self, channels, reason) -> None:
+        print(reason, flush=True)
+
 
 def main(url: str, worker_id: str, lease: str, *channels: str) -> None:
     broker = RedisBroker(url, worker_id, lease=float(lease))

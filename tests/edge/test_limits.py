@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from mechamap.broker.connection import command_pool
 from mechamap.domain.errors import RateLimited
 from mechamap.edge.limits import (
     ADMIN_SIGNINS,
@@ -17,7 +18,7 @@ from mechamap.edge.limits import (
 
 @pytest.fixture
 def limits() -> RateLimits:
-    return RateLimits(on=True, redis_url=None)
+    return RateLimits(on=True, redis=None)
 
 
 def until_refused(call, most: int) -> int:
@@ -73,7 +74,7 @@ def test_dashboard_sign_ins_are_bounded_by_address_and_by_name(limits):
 
 
 def test_off_means_off():
-    limits = RateLimits(on=False, redis_url=None)
+    limits = RateLimits(on=False, redis=None)
     for _ in range(200):
         limits.note_failed_key("a")
         limits.check_connection("a")
@@ -82,7 +83,7 @@ def test_off_means_off():
 
 
 def test_failures_are_counted_together_by_workers_that_share_a_redis(redis_server):
-    one, two = (RateLimits(on=True, redis_url=redis_server.url) for _ in range(2))
+    one, two = (RateLimits(on=True, redis=command_pool(redis_server.url)) for _ in range(2))
     for _ in range(FAILED_SIGNINS.amount // 2):
         one.note_failed_signin("203.0.113.1")
         two.note_failed_signin("203.0.113.1")
@@ -92,7 +93,9 @@ def test_failures_are_counted_together_by_workers_that_share_a_redis(redis_serve
 
 def test_a_redis_that_is_away_lets_requests_pass_and_is_counted(redis_server):
     failures = []
-    limits = RateLimits(on=True, redis_url=redis_server.url, seen_failure=lambda: failures.append(1))
+    limits = RateLimits(
+        on=True, redis=command_pool(redis_server.url), seen_failure=lambda: failures.append(1)
+    )
     redis_server.stop()
     started = time.monotonic()
     for _ in range(3):

@@ -110,6 +110,9 @@ class CountingMeter:
     def publication(self, code, count=1):
         self.counts.extend([("publication", code)] * count)
 
+    def gap(self, reason, channels):
+        self.counts.append(("gap", reason, channels))
+
     def delivery(self, connections, seconds):
         self.counts.append(("delivery", connections))
 

@@ -15,9 +15,11 @@ class RedisServer(Daemon):
 
     name = "redis"
 
-    def __init__(self) -> None:
+    def __init__(self, *options: str) -> None:
+        """``options``: more of them for the command line of redis-server."""
         super().__init__()
         self.port = free_port()
+        self.options = options
         self.socket = self.directory / "redis.sock"
         self._clients: list[redis.Redis] = []
 
@@ -35,6 +37,7 @@ class RedisServer(Daemon):
             *(program("redis-server"), "--bind", "127.0.0.1", "--port", str(self.port)),
             *("--unixsocket", self.socket, "--dir", self.directory),
             *("--save", "", "--appendonly", "yes", "--appendfsync", "always"),
+            *self.options,
         ]
         self.launch(command, clean_environment())
         self.await_ready(self._answers)
