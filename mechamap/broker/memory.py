@@ -16,8 +16,8 @@ from .envelope import check_publication, encode_command
 from .protocol import BrokerEvents, BrokerState, Published
 from .recent import MOST_BYTES, RecentEvents
 
-_ENVELOPE = 600
-"""Bytes that a kept publication takes beside its payload."""
+_ENVELOPE = 200
+"""Bytes of an envelope beside its payload, about: the logs are bounded alike in both brokers."""
 
 
 class MemoryBroker:

@@ -105,7 +105,7 @@ def test_a_redis_that_is_away_lets_requests_pass_and_is_counted(redis_server):
 
 
 def test_redis_on_a_unix_socket_counts_strangers_too(redis_server):
-    shared = [RateLimits(on=True, redis_url=redis_server.unix_url) for _ in range(2)]
+    shared = [RateLimits(on=True, redis=command_pool(redis_server.unix_url)) for _ in range(2)]
     for number in range(FAILED_KEYS.amount):
         shared[number % 2].note_failed_key("203.0.113.1")
     with pytest.raises(RateLimited):
