@@ -94,7 +94,7 @@ def parse_channel(name: object, field: str = "channel") -> Channel:
 
 def user_channel(user_id: int) -> Channel:
     """The private channel of one user, in the plan's spelling."""
-    return parse_channel(f"private-user.{user_id}")
+    return Channel(f"private-user.{user_id}", ChannelKind.USER, f"user:{user_id}", user_id)
 
 
 def spell(canonical: str) -> str:

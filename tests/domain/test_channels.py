@@ -99,5 +99,6 @@ def test_any_text_is_either_a_channel_of_the_grammar_or_refused(name):
 @given(st.integers(min_value=1, max_value=10**19 - 1))
 def test_a_users_channel_belongs_to_that_user(user_id):
     channel = user_channel(user_id)
+    assert channel == parse_channel(channel.name)
     assert channel.target == user_id
     assert spell(channel.canonical) == channel.name
