@@ -199,6 +199,8 @@ class Server(socketio.Server):
         if member.gone is None:
             self._answer(eio_sid, namespace, sio.CONNECT, {"sid": sid})
         self.manager.connect(sid, namespace)
+        if member.session is not None:
+            member.session.accepted()
         if member.gone is not None:  # it left while its handler ran; the application has to hear of that too
             self._handle_disconnect(eio_sid, namespace, member.gone)
             self._forget(eio_sid)
