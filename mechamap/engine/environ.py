@@ -19,9 +19,10 @@ _HANDSHAKE_HEADERS = frozenset((
 ))  # fmt: skip
 # What differs from client to client; all else is the same for everybody with that browser on that page.
 _PERSONAL = frozenset((
-    "REMOTE_ADDR", "REMOTE_PORT", "QUERY_STRING", "HTTP_COOKIE", "HTTP_AUTHORIZATION", "HTTP_X_FORWARDED_FOR",
-    "HTTP_X_REAL_IP", "HTTP_X_REQUEST_ID",
+    "REMOTE_PORT", "HTTP_COOKIE", "HTTP_AUTHORIZATION", "HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP",
+    "HTTP_X_REQUEST_ID",
 ))  # fmt: skip
+_REPEATED = frozenset(("REMOTE_ADDR", "QUERY_STRING"))  # personal too, and often equal: one copy each
 _PLAIN = frozenset((str, bool, int))  # an object may be of this request, and must not outlive its client
 # Browsers make a few dozen; a client that varies its headers on purpose shares nothing, and a request with
 # long ones is not worth remembering.
@@ -101,8 +102,12 @@ class Keeper:
         for name, value in environ.items():
             if name in _DROPPED or name in _HANDSHAKE_HEADERS:
                 continue
-            kept = own if name in _PERSONAL or type(value) not in _PLAIN else shared
-            kept[name] = value
+            if name in _REPEATED and type(value) is str:
+                own[name] = sys.intern(value)
+            elif name in _PERSONAL or type(value) not in _PLAIN:
+                own[name] = value
+            else:
+                shared[name] = value
         return KeptEnviron(self._shape(tuple(own), shared), tuple(own.values()))
 
     def _shape(self, own: tuple[str, ...], shared: dict[str, object]) -> Shape:
