@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 
-from mechamap.domain.channels import Channel, parse_channel, spell
+from mechamap.domain.channels import Channel, known_channel, spell
 from mechamap.domain.identity import Identity, UserFacts
 from mechamap.presence.protocol import ConnectionRecord
 
@@ -64,7 +64,7 @@ class Connection:
     @property
     def channels(self) -> dict[str, Channel]:
         """Canonical name → the channel as this client spells it; a copy."""
-        known = (parse_channel(spell(c)) if isinstance(c, str) else c for c in self._channels)
+        known = (known_channel(c) if isinstance(c, str) else c for c in self._channels)
         return {channel.canonical: channel for channel in known}
 
     @property

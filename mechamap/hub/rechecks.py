@@ -100,7 +100,8 @@ class Rechecks:
         else:
             if facts != connection.facts:
                 connection.facts = facts
-            for channel in list(connection.channels.values()):
-                decision = self._judge.decide(connection.identity, channel, facts)
+            identity = connection.identity
+            for channel in connection.channels.values():
+                decision = self._judge.decide(identity, channel, facts)
                 if not decision.allowed:
                     self._hub.revoke(connection, channel, decision)

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import unquote_plus
 
 Environ = Mapping[str, Any]
 """The WSGI environ of the handshake, after ``TrustedProxies``."""
@@ -44,6 +44,9 @@ def visitor_of(environ: Environ) -> Visitor:
 
 
 def _asked(environ: Environ, name: str, default: Any) -> Any:
-    """A parameter of the query string."""
-    found = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True).get(name)
-    return found[0] if found else default
+    """A parameter of the query string; the first of several."""
+    for part in environ.get("QUERY_STRING", "").split("&"):
+        key, _, value = part.partition("=")
+        if key == name:
+            return unquote_plus(value)
+    return default

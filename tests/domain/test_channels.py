@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mechamap.domain.channels import MAX_NAME_LENGTH, ChannelKind, parse_channel, spell, user_channel
+from mechamap.domain.channels import (
+    MAX_NAME_LENGTH,
+    ChannelKind,
+    known_channel,
+    parse_channel,
+    spell,
+    user_channel,
+)
 from mechamap.domain.errors import InvalidChannel
 
 
@@ -94,6 +101,7 @@ def test_any_text_is_either_a_channel_of_the_grammar_or_refused(name):
         return
     assert channel.name == name
     assert spell(channel.canonical) == name
+    assert known_channel(channel.canonical) == channel
 
 
 @given(st.integers(min_value=1, max_value=10**19 - 1))
