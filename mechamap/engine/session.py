@@ -260,6 +260,8 @@ class Session(Timed):
             self.outbox.discard()
         self.closed = True
         self.server.sockets.pop(self.sid, None)
+        # both refer to the session: as a cycle they would stay until the collector thaws what it froze
+        self.connection = self._lane = None
 
     # --- heartbeat ---
 
