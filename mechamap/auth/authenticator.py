@@ -5,6 +5,7 @@ import binascii
 import hashlib
 import json
 from enum import StrEnum
+from functools import lru_cache
 
 from mechamap.domain.errors import AuthenticationFailed
 from mechamap.domain.identity import Identity, TokenKind, UserFacts
@@ -108,6 +109,8 @@ def _readable(token: object) -> str:
     return token
 
 
+# Nearly all tokens of a site begin with the same header. An entry is bounded by MAX_TOKEN_LENGTH.
+@lru_cache(maxsize=64)
 def _is_jose_header(part: str) -> bool:
     try:
         return isinstance(json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))), dict)

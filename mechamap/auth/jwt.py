@@ -1,10 +1,9 @@
-"""JWTs, through Flask-JWT-Extended 4.7.4, with what its ``decode_token`` leaves unchecked.
+"""JWTs: verified by PyJWT 2.15, issued by Flask-JWT-Extended 4.7.4, which also holds the configuration.
 
-* It would accept a token without ``exp``. The one claim it can require is JWT_IDENTITY_CLAIM, so that is set
-  to ``exp``; whose token it is may stand in three different claims and is read by ``claims.py``.
-* It ignores ``type`` and revocation: checked here.
-* It knows one key: the previous secret is tried when the signature does not fit the current one.
-* It answers foreign tokens (tymon's integer ``sub``) with an error unless JWT_VERIFY_SUB is off.
+Flask-JWT-Extended's ``decode_token`` wants an application context, decodes each token twice before it looks
+at the signature, and leaves things unchecked: it accepts a token without ``exp``, ignores ``type`` and
+revocation, and knows one key. So PyJWT is asked directly, once per key, with the same configuration; the
+rest is checked here.
 """
 
 from collections.abc import Mapping
@@ -13,18 +12,21 @@ from datetime import timedelta
 from typing import Any
 
 import jwt
-from flask import Flask, g
-from flask_jwt_extended import JWTManager, create_access_token, decode_token
-from flask_jwt_extended.exceptions import JWTExtendedException
+from flask import Flask
+from flask_jwt_extended import JWTManager, create_access_token
+from jwt.algorithms import HMACAlgorithm
 
 from mechamap.domain.errors import AuthenticationFailed, DirectoryUnavailable, Unavailable
-from mechamap.settings import Settings
+from mechamap.settings import Settings, SettingsError
 from mechamap.store.revocations import Revocations, digest_of_jti, digest_of_token
 
 from .claims import check_use, expiry_of, refused, user_id_of
 
 LEEWAY = 5
 """Seconds that the clocks of Laravel's machine and ours may differ."""
+
+# ``sub`` may be tymon's integer; whose token it is may stand in three claims and is read by ``claims.py``
+_OPTIONS = {"require": ["exp"], "verify_aud": False, "verify_sub": False}
 
 
 def configure(app: Flask, settings: Settings) -> None:
@@ -42,11 +44,34 @@ def configure(app: Flask, settings: Settings) -> None:
         JWT_COOKIE_CSRF_PROTECT=False,
         JWT_ENCODE_NBF=False,
     )
-    manager = JWTManager(app)
+    JWTManager(app)
 
-    @manager.decode_key_loader
-    def _key(_header: Mapping[str, Any], _claims: Mapping[str, Any]) -> str:
-        return g.get("jwt_key", settings.jwt_secret)
+
+class _PreparedHmac(HMACAlgorithm):
+    """HMAC with a key that was examined once. PyJWT 2.15 looks for PEM, DER and JWK in the secret for every
+    token: a third of its time."""
+
+    def prepare_key(self, key: Any) -> Any:
+        return key
+
+    def check_key_length(self, key: bytes) -> str | None:
+        return None
+
+
+def _prepared(secret: str, algorithm: str, variable: str) -> jwt.PyJWK:
+    """The secret as a key object.
+
+    Raises:
+        SettingsError: what PyJWT would refuse as a secret for every token.
+    """
+    stock = jwt.get_algorithm_by_name(algorithm)
+    try:
+        prepared = stock.prepare_key(secret)
+    except jwt.InvalidKeyError as err:
+        raise SettingsError(variable, "is a public key, a certificate or a JWK and not a secret") from err
+    key = jwt.PyJWK({**stock.to_jwk(prepared, as_dict=True), "alg": algorithm})
+    key.Algorithm = _PreparedHmac(stock.hash_alg)
+    return key
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +90,16 @@ class Jwts:
 
     def __init__(self, app: Flask, settings: Settings, revocations: Revocations) -> None:
         self._app = app
-        self._keys = [key for key in (settings.jwt_secret, settings.jwt_secret_previous) if key]
+        self._keys = [
+            _prepared(secret, settings.jwt_algorithm, variable)
+            for secret, variable in (
+                (settings.jwt_secret, "JWT_SECRET"),
+                (settings.jwt_secret_previous, "JWT_SECRET_PREVIOUS"),
+            )
+            if secret
+        ]
+        self._algorithms = app.config["JWT_DECODE_ALGORITHMS"]
+        self._leeway = app.config["JWT_DECODE_LEEWAY"]
         self._revocations = revocations
 
     def verify(self, token: str) -> VerifiedJwt:
@@ -112,15 +146,7 @@ class Jwts:
     def _decode(self, token: str) -> dict[str, Any]:
         """Claims of a token whose signature and times are good."""
         try:
-            with self._app.app_context():
-                for key in self._keys[:-1]:
-                    g.jwt_key = key
-                    try:
-                        return decode_token(token)
-                    except jwt.InvalidSignatureError:
-                        continue
-                g.jwt_key = self._keys[-1]
-                return decode_token(token)
+            return self._verified(token)
         except jwt.ExpiredSignatureError as err:
             raise AuthenticationFailed("the token has expired.", code="token_expired") from err
         except (jwt.InvalidSignatureError, jwt.InvalidKeyError) as err:
@@ -131,13 +157,26 @@ class Jwts:
             raise refused("the token is not valid yet.") from err
         except jwt.DecodeError as err:
             raise AuthenticationFailed("the token cannot be read.", code="token_malformed") from err
-        except JWTExtendedException as err:
+        except jwt.MissingRequiredClaimError as err:
             raise refused("the token has no expiry.") from err
         except jwt.PyJWTError as err:
             raise refused("the token is not valid.") from err
         except (TypeError, ValueError, OverflowError, RecursionError) as err:
-            # PyJWT 2.15 lets these out for an exp of null or Infinity, and for JSON nested a thousand deep
+            # PyJWT 2.15 lets such out for odd numbers, and for JSON nested a thousand deep
             raise AuthenticationFailed("the token cannot be read.", code="token_malformed") from err
+
+    def _verified(self, token: str) -> dict[str, Any]:
+        """By the first key whose signature it is; PyJWT's errors otherwise."""
+        for key in self._keys:
+            try:
+                return jwt.decode(
+                    token, key, algorithms=self._algorithms, leeway=self._leeway, options=_OPTIONS
+                )
+            except jwt.InvalidSignatureError:
+                continue
+        # nobody's: what cannot be read at all is told so, instead of being called forged
+        jwt.decode(token, options={"verify_signature": False})
+        raise jwt.InvalidSignatureError
 
 
 def _digests(token: str, claims: Mapping[str, Any]) -> list[str]:

@@ -92,7 +92,17 @@ def parse_channel(name: object, field: str = "channel") -> Channel:
 
 def user_channel(user_id: int) -> Channel:
     """The private channel of one user, in the plan's spelling."""
-    return parse_channel(f"private-user.{user_id}")
+    return Channel(f"private-user.{user_id}", ChannelKind.USER, f"user:{user_id}", user_id)
+
+
+_NUMBERED = frozenset(kind for _, kind, pattern in GRAMMAR if "target" in pattern.groupindex)
+
+
+def known_channel(canonical: str) -> Channel:
+    """The channel of a canonical name that ``parse_channel`` made, in the plan's spelling."""
+    kind, _, about = canonical.partition(":")
+    known = ChannelKind(kind)
+    return Channel(spell(canonical), known, canonical, int(about) if known in _NUMBERED else None)
 
 
 def spell(canonical: str) -> str:

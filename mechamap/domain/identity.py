@@ -21,7 +21,8 @@ class Identity:
         name: for display in the console only.
         kind: how the token was verified.
         expires_at: Unix seconds after which the token proves nothing; None for tokens without an end.
-        token_ref: identifies the token without revealing it (first 16 hex digits of its SHA-256).
+        token_ref: identifies the token without revealing it (first 16 hex digits of its SHA-256); known while
+            a token is being judged, and not kept with a connection.
     """
 
     user_id: int
@@ -29,7 +30,7 @@ class Identity:
     name: str | None
     kind: TokenKind
     expires_at: float | None
-    token_ref: str
+    token_ref: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,37 +23,62 @@ _BUCKET = 0.1  # seconds
 _PACE = 0.005  # between two looks: 10,000 clients have 400 pings a second, and a look costs more than a ping
 
 
-class Deadline:
-    """A callback that runs once at its time unless cancelled first."""
+class Timed:
+    """What the clock calls at its time: `fire`, once for each `Clock.set`."""
 
-    __slots__ = ("_bucket", "callback", "due")
+    __slots__ = ("_bucket", "due")
 
-    def __init__(self, callback: Callable[[], object], due: float) -> None:
-        self.callback: Callable[[], object] | None = callback
-        self.due = due
-        self._bucket: set[Deadline] | None = None
+    def __init__(self) -> None:
+        self._bucket: set[Timed] | None = None
+        self.due: float | None = None  # None: nothing is set
 
-    def wait_in(self, bucket: "set[Deadline]") -> None:
+    def fire(self) -> None:
+        """The time has come."""
+        raise NotImplementedError
+
+    def wait_in(self, bucket: "set[Timed]") -> None:
         bucket.add(self)
         self._bucket = bucket
 
     def cancel(self) -> None:
-        """Never run it. Also lets go of whatever the callback refers to."""
-        self.callback = None
+        """Do not fire."""
+        self.unset()
+
+    def unset(self) -> None:
+        """Leave the clock."""
+        self.due = None
         if self._bucket is not None:
             self._bucket.discard(self)
             self._bucket = None
 
 
+class Deadline(Timed):
+    """A callback that runs once at its time unless cancelled first."""
+
+    __slots__ = ("callback",)
+
+    def __init__(self, callback: Callable[[], object]) -> None:
+        super().__init__()
+        self.callback: Callable[[], object] | None = callback
+
+    def fire(self) -> None:
+        callback, self.callback = self.callback, None
+        if callback is not None:
+            callback()
+
+    def cancel(self) -> None:
+        """Never run it. Also lets go of whatever the callback refers to."""
+        super().cancel()
+        self.callback = None
+
+
 class Clock:
-    """Runs callbacks after a delay, in the order of their times. Callbacks must not block and should not
-    raise.
-    """
+    """Fires what is due, in the order of the times. What it calls must not block and should not raise."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self.now = now
-        self._near: list[tuple[float, int, Deadline]] = []
-        self._buckets: dict[int, set[Deadline]] = {}
+        self._near: list[tuple[float, int, Timed]] = []
+        self._buckets: dict[int, set[Timed]] = {}
         self._order: list[int] = []  # the numbers of the buckets, as a heap
         self._opened = int(now() / _BUCKET) + 1  # buckets up to this one are among the near
         self._count = itertools.count()
@@ -66,21 +91,30 @@ class Clock:
         return len(self._near) + sum(map(len, self._buckets.values()))
 
     def after(self, seconds: float, callback: Callable[[], object]) -> Deadline:
-        deadline = Deadline(callback, self.now() + seconds)
-        number = int(deadline.due / _BUCKET)
+        """Call back in so many seconds."""
+        deadline = Deadline(callback)
+        self.set(deadline, seconds)
+        return deadline
+
+    def set(self, timed: Timed, seconds: float) -> None:
+        """Fire it in so many seconds, and not when it was set to before. For what has one deadline after the
+        other all its life, and in such number that an object and a callback for each would be felt.
+        """
+        timed.unset()
+        timed.due = due = self.now() + seconds
+        number = int(due / _BUCKET)
         if number <= self._opened:
-            self._approach(deadline)
+            self._approach(timed)
         else:
             bucket = self._buckets.get(number)
             if bucket is None:
                 bucket = self._buckets[number] = set()
                 heapq.heappush(self._order, number)
-            deadline.wait_in(bucket)
-        if deadline.due < self._wakes:
+            timed.wait_in(bucket)
+        if due < self._wakes:
             self._changed.set()
         if not self._greenlet:  # falsy while not started and again once dead
             self._greenlet = gevent.spawn(self._run)
-        return deadline
 
     def stop(self) -> None:
         if self._greenlet:
@@ -90,8 +124,8 @@ class Clock:
         self._buckets.clear()
         self._order.clear()
 
-    def _approach(self, deadline: Deadline) -> None:
-        heapq.heappush(self._near, (deadline.due, next(self._count), deadline))
+    def _approach(self, timed: Timed) -> None:
+        heapq.heappush(self._near, (timed.due, next(self._count), timed))
 
     def _run(self) -> None:
         while True:
@@ -109,9 +143,9 @@ class Clock:
         """Sort in what is due within this bucket's time and the next."""
         self._opened = max(self._opened, int(self.now() / _BUCKET) + 1)
         while self._order and self._order[0] <= self._opened:
-            for deadline in self._buckets.pop(heapq.heappop(self._order)):
-                deadline._bucket = None
-                self._approach(deadline)
+            for timed in self._buckets.pop(heapq.heappop(self._order)):
+                timed._bucket = None
+                self._approach(timed)
 
     def _next(self) -> float:
         near = self._near[0][0] if self._near else float("inf")
@@ -121,11 +155,12 @@ class Clock:
     def _fire(self) -> None:
         now, turn = self.now(), Turn()
         while self._near and self._near[0][0] <= now:
-            callback = heapq.heappop(self._near)[2].callback
-            if callback is None:
+            due, _, timed = heapq.heappop(self._near)
+            if timed.due != due:  # cancelled, or set anew
                 continue
+            timed.due = None
             try:
-                callback()
+                timed.fire()
             except Exception:
                 LOG.exception("deadline_failed")
             turn.check()

@@ -1,12 +1,13 @@
 """What stays of a handshake request: the environ that Flask makes each event's request context from.
 
 A WSGI environ is a dictionary of 3 KB, most of it the same for every browser, and holds the HTTP handler and
-its buffers. Kept are two tuples: the names, one tuple for all requests of the same shape, and the values,
-equal strings shared. `environ()` makes the dictionary anew for each event, in a microsecond or two.
+its buffers. Kept are what tells one client from another, and the rest as one object for all clients that
+share it. `environ()` makes the dictionary anew for each event, in a microsecond or two.
 """
 
 import io
 import sys
+from collections.abc import Iterator
 
 # The handshake's own objects must not outlive it; the rest says nothing about the client.
 _DROPPED = frozenset(
@@ -16,7 +17,17 @@ _HANDSHAKE_HEADERS = frozenset((
     "HTTP_CONNECTION", "HTTP_UPGRADE", "HTTP_SEC_WEBSOCKET_KEY", "HTTP_SEC_WEBSOCKET_VERSION",
     "HTTP_SEC_WEBSOCKET_EXTENSIONS",
 ))  # fmt: skip
-_MAX_SHAPES = 1_000  # browsers make a few dozen; a client that varies its headers on purpose shares nothing
+# What differs from client to client; all else is the same for everybody with that browser on that page.
+_PERSONAL = frozenset((
+    "REMOTE_PORT", "HTTP_COOKIE", "HTTP_AUTHORIZATION", "HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP",
+    "HTTP_X_REQUEST_ID",
+))  # fmt: skip
+_REPEATED = frozenset(("REMOTE_ADDR", "QUERY_STRING"))  # personal too, and often equal: one copy each
+_PLAIN = frozenset((str, bool, int))  # an object may be of this request, and must not outlive its client
+# Browsers make a few dozen; a client that varies its headers on purpose shares nothing, and a request with
+# long ones is not worth remembering.
+_MAX_SHAPES = 1_000
+_MAX_SHARED = 4_096  # characters
 _SESSION = "saved_session"  # where Flask-SocketIO keeps a managed session
 
 
@@ -35,13 +46,23 @@ class Environ(dict):
             self._kept.keep(key, value)
 
 
+class Shape:
+    """What many clients have in common: the names of what is their own, and the rest with its values."""
+
+    __slots__ = ("own", "shared")
+
+    def __init__(self, own: tuple[str, ...], shared: dict[str, object]) -> None:
+        self.own = own
+        self.shared = shared
+
+
 class KeptEnviron:
     """The environ of one transport, at rest."""
 
-    __slots__ = ("_added", "_names", "_values")
+    __slots__ = ("_added", "_shape", "_values")
 
-    def __init__(self, names: tuple[str, ...], values: tuple[object, ...]) -> None:
-        self._names = names
+    def __init__(self, shape: Shape, values: tuple[object, ...]) -> None:
+        self._shape = shape
         self._values = values
         self._added: dict[str, object] | None = None
 
@@ -49,10 +70,12 @@ class KeptEnviron:
         """One value, without making the dictionary."""
         if self._added is not None and name in self._added:
             return self._added[name]
-        return self._values[self._names.index(name)] if name in self._names else default
+        own = self._shape.own
+        return self._values[own.index(name)] if name in own else self._shape.shared.get(name, default)
 
     def environ(self) -> Environ:
-        values = dict(zip(self._names, self._values, strict=True))
+        values = dict(self._shape.shared)
+        values.update(zip(self._shape.own, self._values, strict=True))
         values["wsgi.input"] = io.BytesIO()
         values["wsgi.errors"] = sys.stderr
         if self._added is not None:
@@ -71,13 +94,31 @@ class Keeper:
     """Makes kept environs, and knows the shapes it has seen."""
 
     def __init__(self) -> None:
-        self._shapes: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._shapes: dict[tuple[object, ...], Shape] = {}
 
     def keep(self, environ: dict) -> KeptEnviron:
-        kept = {k: v for k, v in environ.items() if k not in _DROPPED and k not in _HANDSHAKE_HEADERS}
-        names = tuple(kept)
-        if len(self._shapes) < _MAX_SHAPES:
-            names = self._shapes.setdefault(names, names)
-        else:
-            names = self._shapes.get(names, names)
-        return KeptEnviron(names, tuple(sys.intern(v) if type(v) is str else v for v in kept.values()))
+        own: dict[str, object] = {}
+        shared: dict[str, object] = {}
+        for name, value in environ.items():
+            if name in _DROPPED or name in _HANDSHAKE_HEADERS:
+                continue
+            if name in _REPEATED and type(value) is str:
+                own[name] = sys.intern(value)
+            elif name in _PERSONAL or type(value) not in _PLAIN:
+                own[name] = value
+            else:
+                shared[name] = value
+        return KeptEnviron(self._shape(tuple(own), shared), tuple(own.values()))
+
+    def _shape(self, own: tuple[str, ...], shared: dict[str, object]) -> Shape:
+        key = (own, *shared.items())
+        found = self._shapes.get(key)
+        if found is None:
+            found = Shape(own, shared)
+            if len(self._shapes) < _MAX_SHAPES and sum(_lengths(shared)) <= _MAX_SHARED:
+                self._shapes[key] = found
+        return found
+
+
+def _lengths(values: dict[str, object]) -> Iterator[int]:
+    return (len(name) + len(str(value)) for name, value in values.items())

@@ -14,8 +14,7 @@ _ID = re.compile(r"([1-9][0-9]{0,3})([0-9]{16})\.([0-9]{20})")
 
 def new_id(slot: int) -> str:
     """A fresh id owned by the worker in `slot`."""
-    head = secrets.randbelow(10**_RANDOM_HEAD)
-    tail = secrets.randbelow(10**_RANDOM_TAIL)
+    head, tail = divmod(secrets.randbelow(10 ** (_RANDOM_HEAD + _RANDOM_TAIL)), 10**_RANDOM_TAIL)
     return f"{slot + 1}{head:0{_RANDOM_HEAD}d}.{tail:0{_RANDOM_TAIL}d}"
 
 

@@ -20,10 +20,12 @@ LOG = logging.getLogger(__name__)
 class Lane:
     """`add` in order, run in order; exceptions of one piece are logged and do not stop the next."""
 
-    __slots__ = ("_greenlet", "_limit", "_on_room", "_room", "_work", "closed")
+    __slots__ = ("_greenlet", "_idle", "_limit", "_on_room", "_room", "_work", "closed")
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, idle: Callable[[], object] = lambda: None) -> None:
+        """`idle` is called when the work is done and nobody waits to add more: the lane may be let go."""
         self._limit = limit
+        self._idle = idle
         # an idle lane is a few words: the queue alone would be 600 bytes
         self._work: deque[Callable[[], object]] | None = None
         self._greenlet: gevent.Greenlet | None = None
@@ -64,6 +66,11 @@ class Lane:
             self._work.clear()
         self._made_room()
 
+    @property
+    def busy(self) -> bool:
+        """Whether work waits or runs."""
+        return self._greenlet is not None
+
     def join(self, timeout: float) -> None:
         """Wait until the work is done, at most `timeout` seconds."""
         if self._greenlet is not None:
@@ -89,3 +96,5 @@ class Lane:
                 turn.check()
         finally:
             self._greenlet = self._work = None
+            if self._room is None and self._on_room is None:
+                self._idle()

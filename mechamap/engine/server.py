@@ -7,7 +7,9 @@ Corrects python-socketio 5.18.1:
   second time);
 * the events of one client are handled in order, one at a time;
 * `disconnect` also ends a transport that carries nothing any more;
-* a malformed packet ends its session.
+* a malformed packet ends its session;
+* an event that a client calls `*` is one that nobody handles (stock calls the catch-all handler with the
+  client's own arguments in place of event and id).
 """
 
 import logging
@@ -31,6 +33,7 @@ LOG = logging.getLogger(__name__)
 
 MAX_NAMESPACES = 16  # per transport; only matters where every namespace is served
 INTERNAL_ERROR = {"message": "Internal error"}
+_STAR = object()  # a name that no handler has
 INVALID_NAMESPACE = {"message": "Invalid namespace"}
 
 
@@ -198,6 +201,8 @@ class Server(socketio.Server):
             return
         answer = bundle(self.packet_class(sio.CONNECT, data={"sid": sid}, namespace=namespace))
         self.manager.connect(sid, namespace, answer if member.gone is None else None)
+        if member.session is not None:
+            member.session.accepted()
         if member.gone is not None:  # it left while its handler ran; the application has to hear of that too
             self._handle_disconnect(eio_sid, namespace, member.gone)
             self._forget(eio_sid)
@@ -245,6 +250,12 @@ class Server(socketio.Server):
             session.expect_namespace()
 
     # --- events and acknowledgements ---
+
+    def _get_event_handler(self, event: object, namespace: str, args: tuple) -> tuple:
+        if event != "*":
+            return super()._get_event_handler(event, namespace, args)
+        handler, args = super()._get_event_handler(_STAR, namespace, args)
+        return handler, tuple("*" if arg is _STAR else arg for arg in args)
 
     def _handle_event(self, eio_sid: str, namespace: str, id: int | None, data: list) -> None:
         sid = self.manager.sid_from_eio_sid(eio_sid, namespace or "/")

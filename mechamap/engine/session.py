@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from engineio import packet as eio
 from gevent.event import Event
 
+from .clock import Timed
 from .ids import new_id
 from .lane import Lane
 from .outbox import Outbox
@@ -34,16 +35,20 @@ PING = EnginePacket(eio.PING)
 CLOSE = EnginePacket(eio.CLOSE)
 
 
-class Session:
-    """One Engine.IO connection. `send`, `close` and `drop` never block and never run application code."""
+class Session(Timed):
+    """One Engine.IO connection. `send`, `close` and `drop` never block and never run application code.
+
+    It is its own deadline on the clock: the next ping, or the end of waiting for its answer.
+    """
 
     __slots__ = (
-        "_beat", "_lane", "_parted", "_ping_sent", "candidate", "close_code", "close_reason", "closed",
+        "_expected", "_lane", "_parted", "_ping_sent", "candidate", "close_code", "close_reason", "closed",
         "closing", "connected", "connection", "limits", "outbox", "polling", "posting", "server", "session",
         "sid", "upgrading",
     )  # fmt: skip
 
     def __init__(self, server: TransportServer, limits: Limits) -> None:
+        super().__init__()
         self.server = server
         self.limits = limits
         self.sid = new_id(current_slot())
@@ -61,7 +66,7 @@ class Session:
         self.close_code = 1000
         self._lane: Lane | None = None
         self._parted: Event | None = None
-        self._beat: Deadline | None = None  # the next ping, or the end of waiting for its answer
+        self._expected: Deadline | None = None  # until when it has to be accepted into a namespace
         self._ping_sent = False
 
     @property
@@ -72,10 +77,14 @@ class Session:
     @property
     def lane(self) -> Lane:
         if self._lane is None:
-            self._lane = Lane(self.limits.max_pending_events)
+            self._lane = Lane(self.limits.max_pending_events, self._idle)
             if self.closing:
                 self._lane.close(discard=True)
         return self._lane
+
+    def _idle(self) -> None:
+        if not self.closing:
+            self._lane = None  # an idle client has none
 
     # --- talking ---
 
@@ -89,7 +98,7 @@ class Session:
             "maxPayload": max_payload,
         }
         self.send(EnginePacket(eio.OPEN, handshake))
-        self._beat = self.server.clock.after(self.limits.ping_interval, self._ping)
+        self.server.clock.set(self, self.limits.ping_interval)
 
     def carry(self, connection: Connection) -> None:
         """From here on the WebSocket carries the session; what waits for a poll goes first."""
@@ -171,7 +180,7 @@ class Session:
             return
         self.closing = True
         self.close_reason, self.close_code = reason, code
-        self._cancel_beat()
+        self._cancel_deadlines()
         if self._lane is not None:
             self._lane.close(discard=reason not in ITS_OWN_WISH)
         if self.connection is not None:
@@ -184,7 +193,7 @@ class Session:
             self.outbox.close()
         if self.candidate is not None:
             self.candidate.abandon()
-        self.server.farewells.spawn(self._farewell)
+        self.server.farewells.add(self)
 
     @property
     def over(self) -> bool:
@@ -213,18 +222,34 @@ class Session:
     def forget(self) -> None:
         """End a session that the application did not want, without telling it anything more."""
         self.closing = self.closed = True
-        self._cancel_beat()
+        self._cancel_deadlines()
         self.server.sockets.pop(self.sid, None)
 
     def expect_namespace(self) -> None:
         """Give the client `connect_timeout` to be accepted into a namespace."""
-        self.server.clock.after(self.limits.connect_timeout, self._check_namespace)
+        if self._expected is None:
+            self._expected = self.server.clock.after(self.limits.connect_timeout, self._check_namespace)
+
+    def accepted(self) -> None:
+        """It is in a namespace."""
+        if self._expected is not None:
+            self._expected.cancel()
+            self._expected = None
 
     def _check_namespace(self) -> None:
+        self._expected = None
         if not self.closing and not self.server.joined(self.sid):
             self.close(Reason.CONNECT_TIMEOUT, 1008)
 
-    def _farewell(self) -> None:
+    @property
+    def lingers(self) -> bool:
+        """Whether its farewell has to wait: for an event's handler, or for a polling client to come once
+        more.
+        """
+        return self._parted is not None or (self._lane is not None and self._lane.busy)
+
+    def farewell(self) -> None:
+        """Tell the application, and be gone. Runs once, in a greenlet that may wait."""
         if self._lane is not None:
             self._lane.join(self.limits.handler_grace)
         self.server.ended(self)
@@ -234,25 +259,26 @@ class Session:
             self.outbox.discard()
         self.closed = True
         self.server.sockets.pop(self.sid, None)
+        # both refer to the session: as a cycle they would stay until the collector thaws what it froze
+        self.connection = self._lane = None
 
     # --- heartbeat ---
 
-    def _ping(self) -> None:
+    def fire(self) -> None:
+        """A ping is due, or its answer did not come."""
+        if self._ping_sent:
+            self.close(Reason.PING_TIMEOUT)
+            return
         # the deadline first: sending may find the queue full and end the session
-        self._beat, self._ping_sent = self.server.clock.after(self.limits.ping_timeout, self._miss), True
+        self.server.clock.set(self, self.limits.ping_timeout)
+        self._ping_sent = True
         self.send(PING, now=False)  # many may be due together
 
     def _pong(self) -> None:
-        if not self._ping_sent:  # nobody asked: one timer per ping sent, whatever the client does
-            return
-        self._cancel_beat()
-        self._beat = self.server.clock.after(self.limits.ping_interval, self._ping)
+        if self._ping_sent:  # else nobody asked: one deadline per ping sent, whatever the client does
+            self._ping_sent = False
+            self.server.clock.set(self, self.limits.ping_interval)
 
-    def _cancel_beat(self) -> None:
-        self._ping_sent = False
-        if self._beat is not None:
-            self._beat.cancel()
-            self._beat = None
-
-    def _miss(self) -> None:
-        self.close(Reason.PING_TIMEOUT)
+    def _cancel_deadlines(self) -> None:
+        self.cancel()
+        self.accepted()

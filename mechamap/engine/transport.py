@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable
 from urllib.parse import parse_qs
 
 import engineio
-from gevent.pool import Group
 
 from .candidate import Candidate
 from .clock import Clock
+from .farewells import Farewells
 from .flusher import Flusher
 from .ids import new_id
 from .packets import Bundle, EnginePacket
@@ -55,7 +55,7 @@ class TransportServer(engineio.Server):
         self.limits = limits
         self.clock = Clock()
         self.flusher = Flusher(self.clock, limits)
-        self.farewells = Group()  # one greenlet per session whose application handlers are being told
+        self.farewells = Farewells()
         self.draining = False
         self.joined: Callable[[str], bool] = lambda eio_sid: True
         self.dropped: Callable[[Session, str], None] = lambda session, reason: None

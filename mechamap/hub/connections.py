@@ -1,57 +1,114 @@
 """The live connections of this worker and what each is subscribed to."""
 
-import heapq
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
-from mechamap.domain.channels import Channel
+from mechamap.domain.channels import Channel, known_channel, spell
 from mechamap.domain.identity import Identity, UserFacts
 from mechamap.presence.protocol import ConnectionRecord
 
 
-@dataclass(slots=True)
 class Connection:
-    """One accepted browser connection.
+    """One accepted browser connection. There are tens of thousands, so it keeps every value once and nothing
+    that can be made from the rest.
 
     Attributes:
         facts: what the directory last said of the user; None where it has no table of users.
-        channels: canonical name → the channel as this client spells it.
     """
 
-    sid: str
-    identity: Identity
-    facts: UserFacts | None
-    transport: str
-    address: str | None
-    user_agent: str | None
-    connected_at: float
-    channels: dict[str, Channel] = field(default_factory=dict)
+    __slots__ = (
+        "_channels", "_claims", "address", "connected_at", "expires_at", "facts", "kind", "sid", "transport",
+        "user_agent", "user_id", "worker",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        sid: str,
+        identity: Identity,
+        facts: UserFacts | None,
+        worker: str,
+        *,
+        transport: str,
+        address: str | None,
+        user_agent: str | None,
+        connected_at: float,
+    ) -> None:
+        self.sid = sid
+        self.user_id = identity.user_id
+        self.kind = identity.kind
+        self.expires_at = identity.expires_at
+        self.facts = facts
+        # role and name as the token has them, where nobody else knows them
+        self._claims = (identity.role, identity.name) if facts is None else None
+        self.worker = worker
+        self.transport = transport
+        self.address = address
+        self.user_agent = user_agent
+        self.connected_at = connected_at
+        # a canonical name alone where the client spells the channel as the plan does
+        self._channels: tuple[str | Channel, ...] = ()
 
     @property
     def role(self) -> str | None:
-        return self.facts.role if self.facts is not None else self.identity.role
+        return self.facts.role if self.facts is not None else self._claims[0] if self._claims else None
 
-    def record(self, worker: str) -> ConnectionRecord:
+    @property
+    def name(self) -> str | None:
+        return self.facts.name if self.facts is not None else self._claims[1] if self._claims else None
+
+    @property
+    def identity(self) -> Identity:
+        """Who it is, for the rules."""
+        return Identity(self.user_id, self.role, self.name, self.kind, self.expires_at)
+
+    @property
+    def channels(self) -> dict[str, Channel]:
+        """Canonical name → the channel as this client spells it; a copy."""
+        known = (known_channel(c) if isinstance(c, str) else c for c in self._channels)
+        return {channel.canonical: channel for channel in known}
+
+    @property
+    def canonicals(self) -> tuple[str, ...]:
+        """The canonical names of its channels, the earliest first."""
+        return tuple(c if isinstance(c, str) else c.canonical for c in self._channels)
+
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """The names of its channels as the client spells them."""
+        return tuple(spell(c) if isinstance(c, str) else c.name for c in self._channels)
+
+    def record(self) -> ConnectionRecord:
         """How operators see it."""
         return ConnectionRecord(
             sid=self.sid,
-            user_id=self.identity.user_id,
-            name=self.facts.name if self.facts is not None else self.identity.name,
+            user_id=self.user_id,
+            name=self.name,
             role=self.role,
-            worker=worker,
+            worker=self.worker,
             transport=self.transport,
             address=self.address,
             user_agent=self.user_agent,
-            kind=self.identity.kind.value,
+            kind=self.kind.value,
             connected_at=self.connected_at,
-            expires_at=self.identity.expires_at,
-            channels=tuple(channel.name for channel in self.channels.values()),
+            expires_at=self.expires_at,
+            channels=self.spellings,
         )
+
+    def join(self, channel: Channel) -> None:
+        """Add a channel; the caller knows that it is not there yet."""
+        plain = channel.name == spell(channel.canonical)
+        self._channels = (*self._channels, channel.canonical if plain else channel)
+
+    def leave(self, canonical: str) -> bool:
+        """Whether it had the channel."""
+        left = tuple(c for c in self._channels if canonical != (c if isinstance(c, str) else c.canonical))
+        had, self._channels = len(left) < len(self._channels), left
+        return had
 
 
 class SidIndex:
-    """Key → the connections that have it. Most users have one connection and most private channels one
-    member, so a lone id is kept bare: a set would cost 216 bytes more for each."""
+    """Key → the connections that have it. Most users have one connection, so a lone id is kept bare: a set
+    would cost 216 bytes more for each."""
 
     def __init__(self) -> None:
         self._sids: dict[object, str | set[str]] = {}
@@ -82,15 +139,15 @@ class SidIndex:
 
 
 class Connections:
-    """Registry with the look-ups the use cases need; every operation costs the connection's own size at
-    most."""
+    """Registry with the look-ups the use cases need. Adding and removing cost the connection's own size;
+    what is asked for seldom (``of_channel``, ``expired``) looks at all of them instead of being kept for
+    each: 0.1 us a connection."""
 
     def __init__(self) -> None:
         self._by_sid: dict[str, Connection] = {}
         self._by_user = SidIndex()
-        self._by_channel = SidIndex()
         self._subscriptions = 0
-        self._expiries: list[tuple[float, str]] = []
+        self._earliest = math.inf  # no token ends before
 
     def __len__(self) -> int:
         return len(self._by_sid)
@@ -103,46 +160,49 @@ class Connections:
 
     def add(self, connection: Connection) -> None:
         self._by_sid[connection.sid] = connection
-        self._by_user.add(connection.identity.user_id, connection.sid)
-        if connection.identity.expires_at is not None:
-            heapq.heappush(self._expiries, (connection.identity.expires_at, connection.sid))
+        self._by_user.add(connection.user_id, connection.sid)
+        if connection.expires_at is not None and connection.expires_at < self._earliest:
+            self._earliest = connection.expires_at
 
     def remove(self, sid: str) -> Connection | None:
         connection = self._by_sid.pop(sid, None)
         if connection is not None:
-            self._by_user.discard(connection.identity.user_id, sid)
-            self._subscriptions -= len(connection.channels)
-            for canonical in connection.channels:
-                self._by_channel.discard(canonical, sid)
+            self._by_user.discard(connection.user_id, sid)
+            self._subscriptions -= len(connection.canonicals)
         return connection
 
     def subscribe(self, connection: Connection, channel: Channel) -> None:
-        connection.channels[channel.canonical] = channel
-        self._by_channel.add(channel.canonical, connection.sid)
+        """The caller knows that it is not subscribed."""
+        connection.join(channel)
         self._subscriptions += 1
 
     def unsubscribe(self, connection: Connection, canonical: str) -> bool:
         """False when it was not subscribed."""
-        if connection.channels.pop(canonical, None) is None:
-            return False
-        self._by_channel.discard(canonical, connection.sid)
-        self._subscriptions -= 1
-        return True
+        left = connection.leave(canonical)
+        self._subscriptions -= left
+        return left
 
     def of_user(self, user_id: int) -> list[Connection]:
         return [self._by_sid[sid] for sid in self._by_user.get(user_id)]
 
     def of_channel(self, canonical: str) -> list[Connection]:
-        return [self._by_sid[sid] for sid in self._by_channel.get(canonical)]
+        return [connection for connection in self._by_sid.values() if canonical in connection.canonicals]
 
     def expired(self, now: float) -> list[Connection]:
-        """Connections whose token ended by ``now`` (Unix seconds), each reported once."""
-        ended = []
-        while self._expiries and self._expiries[0][0] <= now:
-            expires_at, sid = heapq.heappop(self._expiries)
-            connection = self._by_sid.get(sid)
-            if connection is not None and connection.identity.expires_at == expires_at:
+        """Connections whose token ended by ``now`` (Unix seconds); the caller removes them."""
+        if now < self._earliest:
+            return []
+        ended, earliest = [], math.inf
+        for connection in self._by_sid.values():
+            end = connection.expires_at
+            if end is None:
+                continue
+            if end <= now:
                 ended.append(connection)
+            elif end < earliest:
+                earliest = end
+        # one that could not be closed is looked at again
+        self._earliest = now if ended else earliest
         return ended
 
     @property

@@ -71,13 +71,22 @@ class Hub:
         """
         if len(self.connections) >= self._max_connections:
             raise Unavailable("The server is full; try again shortly.", code="server_full", retry_after=5)
-        connection = Connection(sid, identity, facts, transport, address, user_agent, self._clock())
+        connection = Connection(
+            sid,
+            identity,
+            facts,
+            self.worker_id,
+            transport=transport,
+            address=address,
+            user_agent=user_agent,
+            connected_at=self._clock(),
+        )
         own = user_channel(identity.user_id)
         self._broker.subscribe(own.canonical)
         self.connections.add(connection)
         self.connections.subscribe(connection, own)
         self._transport.join(sid, own.canonical)
-        self._roster.record(connection.record(self.worker_id))
+        self._roster.record(connection)
         self._meter.connection("accepted")
         log.info(
             "connected",
@@ -90,11 +99,11 @@ class Hub:
         connection = self.connections.remove(sid)
         if connection is None:
             return
-        for canonical in connection.channels:
+        for canonical in connection.canonicals:
             self._broker.unsubscribe(canonical)
         self._roster.forget(sid)
         self._meter.disconnection(reason)
-        log.info("disconnected", extra={"user": connection.identity.user_id, "sid": sid, "code": reason})
+        log.info("disconnected", extra={"user": connection.user_id, "sid": sid, "code": reason})
 
     def subscribe(self, sid: str, name: object) -> Channel:
         """Join a channel; joining twice is once. Returns only when every later event of the channel will
@@ -108,13 +117,13 @@ class Hub:
         """
         connection = self._connection(sid)
         channel = parse_channel(name)
-        if channel.canonical in connection.channels:
+        joined = connection.canonicals
+        if channel.canonical in joined:
             return channel
-        if len(connection.channels) >= self._max_subscriptions:
+        if len(joined) >= self._max_subscriptions:
             raise InvalidField(
                 "channel",
-                f"The connection has {len(connection.channels)} channels; "
-                f"the limit is {self._max_subscriptions}.",
+                f"The connection has {len(joined)} channels; the limit is {self._max_subscriptions}.",
                 code="too_many_subscriptions",
             )
         decision = self._judge.decide(connection.identity, channel, connection.facts)
@@ -122,14 +131,14 @@ class Hub:
             self._refused(connection, channel, decision)
             raise Forbidden(decision.reason, code=decision.code)
         self._broker.subscribe(channel.canonical)
-        if self.connections.get(sid) is not connection or channel.canonical in connection.channels:
+        if self.connections.get(sid) is not connection or channel.canonical in connection.canonicals:
             # it left, or asked twice at once, while the broker was confirming
             self._broker.unsubscribe(channel.canonical)
             self._connection(sid)
             return channel
         self.connections.subscribe(connection, channel)
         self._transport.join(sid, channel.canonical)
-        self._roster.record(connection.record(self.worker_id))
+        self._roster.record(connection)
         self._meter.subscription(channel.kind.value, "allowed")
         return channel
 
@@ -195,7 +204,7 @@ class Hub:
         accepted."""
         if connection.transport != transport:
             connection.transport = transport
-            self._roster.record(connection.record(self.worker_id))
+            self._roster.record(connection)
 
     def on_publication(self, publication: Publication) -> None:
         """Deliver to this worker's subscribers. Called in the channel's order; must not yield."""
@@ -213,7 +222,7 @@ class Hub:
             if command.action is Action.KICK:
                 self.close(connection, command.code, command.reason)
             else:
-                self.recheck(connection.identity.user_id)
+                self.recheck(connection.user_id)
 
     def _named(self, command: Command) -> list[Connection]:
         if command.everyone:
@@ -236,10 +245,10 @@ class Hub:
             return False
         self._transport.leave(connection.sid, canonical)
         self._broker.unsubscribe(canonical)
-        self._roster.record(connection.record(self.worker_id))
+        self._roster.record(connection)
         return True
 
     def _refused(self, connection: Connection, channel: Channel, decision: Decision) -> None:
         self._meter.subscription(channel.kind.value, decision.code)
-        who = {"user": connection.identity.user_id, "sid": connection.sid}
+        who = {"user": connection.user_id, "sid": connection.sid}
         log.info("subscription_refused", extra={**who, "channel": channel.name, "code": decision.code})

@@ -58,9 +58,9 @@ class Rechecks:
         for start in range(0, len(everyone), CHUNK):
             chunk = everyone[start : start + CHUNK]
             try:
-                facts = self._directory.users({connection.identity.user_id for connection in chunk})
+                facts = self._directory.users({connection.user_id for connection in chunk})
                 for connection in chunk:
-                    self._one(connection, facts.get(connection.identity.user_id))
+                    self._one(connection, facts.get(connection.user_id))
             except DirectoryUnavailable as err:
                 log.warning("recheck_postponed", extra={"code": err.code})
                 return
@@ -85,9 +85,7 @@ class Rechecks:
             if transport is not None:
                 self._hub.note_transport(connection, transport)
             elif now - connection.connected_at > GRACE:
-                log.error(
-                    "ghost_connection", extra={"user": connection.identity.user_id, "sid": connection.sid}
-                )
+                log.error("ghost_connection", extra={"user": connection.user_id, "sid": connection.sid})
                 self._hub.disconnect(connection.sid, "ghost")
 
     def _one(self, connection: Connection, facts: UserFacts | None) -> None:
@@ -100,8 +98,10 @@ class Rechecks:
         elif facts is not None and not facts.active:
             self._hub.close(connection, "user_inactive", "The user is not active.")
         else:
-            connection.facts = facts
-            for channel in list(connection.channels.values()):
-                decision = self._judge.decide(connection.identity, channel, facts)
+            if facts != connection.facts:
+                connection.facts = facts
+            identity = connection.identity
+            for channel in connection.channels.values():
+                decision = self._judge.decide(identity, channel, facts)
                 if not decision.allowed:
                     self._hub.revoke(connection, channel, decision)

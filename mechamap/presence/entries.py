@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterator, Mapping
 
 from ..broker.lease import Row
-from .protocol import ConnectionRecord
+from .protocol import Live
 from .records import encode
 
 RECORDS, USERS, ORDER = "records", "users", "order"
@@ -17,8 +17,9 @@ class Entries:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._live: dict[str, ConnectionRecord] = {}
-        self._of_user: dict[int, dict[str, None]] = {}
+        self._live: dict[str, Live] = {}
+        # most users have one connection, whose id is kept bare
+        self._of_user: dict[int, str | dict[str, None]] = {}
         self._stale_sids: set[str] = set()
         self._stale_users: set[int] = set()
 
@@ -27,14 +28,20 @@ class Entries:
         """Whether Redis is behind."""
         return bool(self._stale_sids)
 
-    def put(self, record: ConnectionRecord) -> None:
-        """Add or replace."""
+    def put(self, live: Live) -> None:
+        """Add or replace, or tell that it changed."""
         with self._lock:
-            self._remove(record.sid)
-            self._live[record.sid] = record
-            self._of_user.setdefault(record.user_id, {})[record.sid] = None
-            self._stale_sids.add(record.sid)
-            self._stale_users.add(record.user_id)
+            self._remove(live.sid)
+            self._live[live.sid] = live
+            others = self._of_user.get(live.user_id)
+            if others is None:
+                self._of_user[live.user_id] = live.sid
+            elif isinstance(others, dict):
+                others[live.sid] = None
+            else:
+                self._of_user[live.user_id] = {others: None, live.sid: None}
+            self._stale_sids.add(live.sid)
+            self._stale_users.add(live.user_id)
 
     def remove(self, sid: str) -> None:
         """Remove if there."""
@@ -52,25 +59,30 @@ class Entries:
             self._stale_sids.clear()
             self._stale_users.clear()
             live = {sid: self._live.get(sid) for sid in sids}
-            of_user = {user: " ".join(self._of_user.get(user, ())) or None for user in users}
+            of_user = {user: self._joined(user) for user in users}
             sizes = len(self._live), len(self._of_user), len(self._live)
         return _rows(live, of_user), sizes
 
+    def _joined(self, user_id: int) -> str | None:
+        sids = self._of_user.get(user_id)
+        return " ".join(sids) if isinstance(sids, dict) else sids
+
     def _remove(self, sid: str) -> None:
-        record = self._live.pop(sid, None)
-        if record is None:
+        live = self._live.pop(sid, None)
+        if live is None:
             return
-        sids = self._of_user[record.user_id]
-        del sids[sid]
-        if not sids:
-            del self._of_user[record.user_id]
+        sids = self._of_user[live.user_id]
+        if isinstance(sids, dict):
+            del sids[sid]
+        if not isinstance(sids, dict) or not sids:
+            del self._of_user[live.user_id]
         self._stale_sids.add(sid)
-        self._stale_users.add(record.user_id)
+        self._stale_users.add(live.user_id)
 
 
-def _rows(live: Mapping[str, ConnectionRecord | None], of_user: Mapping[int, str | None]) -> Iterator[Row]:
+def _rows(live: Mapping[str, Live | None], of_user: Mapping[int, str | None]) -> Iterator[Row]:
     for user, sids in of_user.items():
         yield USERS, str(user), sids
-    for sid, record in live.items():
-        yield RECORDS, sid, encode(record) if record is not None else None
-        yield ORDER, sid, repr(record.connected_at) if record is not None else None
+    for sid, connection in live.items():
+        yield RECORDS, sid, encode(connection.record()) if connection is not None else None
+        yield ORDER, sid, repr(connection.connected_at) if connection is not None else None

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 
-from .protocol import ConnectionRecord, WorkerRecord
+from .protocol import ConnectionRecord, Live, WorkerRecord
 
 
 class MemoryRoster:
@@ -12,10 +12,10 @@ class MemoryRoster:
     def __init__(self, worker_id: str) -> None:
         self.worker_id = worker_id
         self._describe: Callable[[], WorkerRecord] | None = None
-        self._live: dict[str, ConnectionRecord] = {}
+        self._live: dict[str, Live] = {}
         self._lock = threading.Lock()
 
-    def record(self, connection: ConnectionRecord) -> None:
+    def record(self, connection: Live) -> None:
         with self._lock:
             self._live[connection.sid] = connection
 
@@ -28,16 +28,16 @@ class MemoryRoster:
     ) -> list[ConnectionRecord]:
         with self._lock:
             found = [
-                record
-                for record in self._live.values()
-                if (user_id is None or record.user_id == user_id) and (sid is None or record.sid == sid)
+                live
+                for live in self._live.values()
+                if (user_id is None or live.user_id == user_id) and (sid is None or live.sid == sid)
             ]
-        found.sort(key=lambda record: record.connected_at, reverse=True)
-        return found[: max(0, limit)]
+        found.sort(key=lambda live: live.connected_at, reverse=True)
+        return [live.record() for live in found[: max(0, limit)]]
 
     def totals(self) -> tuple[int, int]:
         with self._lock:
-            return len(self._live), len({record.user_id for record in self._live.values()})
+            return len(self._live), len({live.user_id for live in self._live.values()})
 
     def workers(self) -> list[WorkerRecord]:
         return [self._describe()] if self._describe is not None else []

@@ -31,6 +31,26 @@ class ConnectionRecord:
     expires_at: float | None
     channels: tuple[str, ...] = ()
 
+    def record(self) -> "ConnectionRecord":
+        """Itself: a record is live too, and never changes."""
+        return self
+
+
+class Live(Protocol):
+    """A live connection as its worker holds it; ``record`` tells what it is now."""
+
+    @property
+    def sid(self) -> str: ...
+
+    @property
+    def user_id(self) -> int: ...
+
+    @property
+    def connected_at(self) -> float: ...
+
+    def record(self) -> ConnectionRecord:
+        """Neither waits nor fails."""
+
 
 @dataclass(frozen=True, slots=True)
 class WorkerRecord:
@@ -53,9 +73,10 @@ class Roster(Protocol):
     once.
     """
 
-    def record(self, connection: ConnectionRecord) -> None:
-        """Add or replace this worker's connection. Visible cluster-wide within 0.5 s; never raises, never
-        waits: while Redis is away entries are kept and written on its return."""
+    def record(self, connection: Live) -> None:
+        """Add or replace this worker's connection, or tell that it changed. The roster keeps the object
+        instead of a copy. Visible cluster-wide within 0.5 s; never raises, never waits: while Redis is away
+        entries are kept and written on its return."""
 
     def forget(self, sid: str) -> None:
         """Remove this worker's connection; unknown ids are ignored. Same timing as ``record``."""

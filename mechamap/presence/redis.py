@@ -15,7 +15,7 @@ from ..broker.supervision import join, log_lost, supervised
 from ..broker.topology import PREFIX
 from . import records
 from .entries import ORDER, RECORDS, USERS, Entries
-from .protocol import ConnectionRecord, WorkerRecord
+from .protocol import ConnectionRecord, Live, WorkerRecord
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ class RedisRoster:
         self._thread: threading.Thread | None = None
         self._about: str | None = None
 
-    def record(self, connection: ConnectionRecord) -> None:
+    def record(self, connection: Live) -> None:
         self._entries.put(connection)
         self._wake()
 

@@ -3,14 +3,16 @@ a client may send.
 
 Each event ends in an answer: the plan's event, and the same as an acknowledgement where the client asked for
 one. A handler never raises, whatever the payload.
+
+The handlers are python-socketio's, not Flask-SocketIO's: they need nothing of Flask, and its request context
+costs 60 us an event.
 """
 
 import logging
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
-from flask import request
-from flask_socketio import ConnectionRefusedError as Refusal
+from socketio.exceptions import ConnectionRefusedError as Refusal
 
 from mechamap.auth.protocol import Authenticator
 from mechamap.domain.errors import AuthenticationFailed, RateLimited, RealtimeError
@@ -21,7 +23,7 @@ from mechamap.hub.protocol import Meter
 from mechamap.store.protocol import Directory
 
 from .answers import Answer, failure, internal_error
-from .handshake import token_of, visitor_of
+from .handshake import Visitor, token_of, visitor_of
 from .payloads import channel_of, notification_ids, shown
 
 if TYPE_CHECKING:
@@ -55,7 +57,7 @@ class Events:
 
     def register(self) -> None:
         """Bind the handlers. A name bound here is part of the contract with browsers."""
-        on = self._socketio.on_event
+        on = self._socketio.server.on
         on("connect", self.on_connect)
         on("disconnect", self.on_disconnect)
         on("subscribe", self._guarded("subscribe", self.on_subscribe, "subscription_error"))
@@ -67,26 +69,24 @@ class Events:
         on("ping", self._guarded("ping", self.on_ping, "error"))
         on("*", self.on_unknown)
 
-    def on_connect(self, auth: object) -> None:
-        """Verify, admit, and greet. ``auth`` has no default: Flask-SocketIO 5.7 would call again without it
-        after a TypeError."""
+    def on_connect(self, sid: str, environ: Mapping[str, Any], auth: object) -> None:
+        """Verify, admit, and greet."""
+        visitor = visitor_of(environ)
         try:
-            self._admit(auth)
+            self._admit(sid, visitor, token_of(auth, environ))
         except RealtimeError as err:
             self._meter.connection(err.code)
-            log.info("connection_refused", extra={"code": err.code, "address": request.remote_addr})
+            log.info("connection_refused", extra={"code": err.code, "address": visitor.address})
             raise Refusal(err.message, {"code": err.code, **err.details()}) from err
         except Exception as err:
             self._meter.connection("internal_error")
             answer = internal_error("connect")
             raise Refusal("Internal error", {k: answer[k] for k in ("code", "incident")}) from err
 
-    def _admit(self, auth: object) -> None:
-        sid: str = request.sid  # type: ignore[attr-defined]
-        visitor = visitor_of(request)
+    def _admit(self, sid: str, visitor: Visitor, token: object) -> None:
         self._limits.check_signins(visitor.address)
         try:
-            identity = self._authenticator.authenticate(token_of(auth, request))
+            identity = self._authenticator.authenticate(token)
         except AuthenticationFailed:
             self._limits.note_failed_signin(visitor.address)
             raise
@@ -94,24 +94,21 @@ class Events:
             sid,
             identity,
             self._directory.user(identity.user_id),
-            transport=request.args.get("transport", "polling")[:20],
+            transport=visitor.transport,
             address=visitor.address,
             user_agent=visitor.user_agent,
         )
-        own = next(iter(connection.channels.values()))
-        self._socketio.send_to(
-            sid, "subscribed", {"channel": own.name, "status": "auto", "timestamp": now_iso()}
-        )
-        self._socketio.send_to(
+        (own,) = connection.spellings
+        now, send = now_iso(), self._socketio.send_to
+        send(sid, "subscribed", {"channel": own, "status": "auto", "timestamp": now})
+        send(
             sid,
             "connected",
-            {"socketId": sid, "userId": identity.user_id, "timestamp": now_iso(), "channels": [own.name]},
+            {"socketId": sid, "userId": identity.user_id, "timestamp": now, "channels": [own]},
         )
 
-    def on_disconnect(self, *args: object) -> None:
-        sid: str = request.sid  # type: ignore[attr-defined]
+    def on_disconnect(self, sid: str, reason: str) -> None:
         self._refusals.pop(sid, None)
-        reason = str(args[0]) if args else "unknown"
         self._hub.disconnect(sid, reason.replace(" ", "_")[:40])
 
     def on_subscribe(self, sid: str, args: tuple[object, ...]) -> Answer:
@@ -143,9 +140,8 @@ class Events:
         self._socketio.send_to(sid, "pong", answer)
         return answer
 
-    def on_unknown(self, event: object, *args: object) -> Answer:
+    def on_unknown(self, event: str, sid: str, *args: object) -> Answer:
         """Events nobody handles are counted and, where the client asked, answered; they reach no one."""
-        sid: str = request.sid  # type: ignore[attr-defined]
         try:
             self._within_rate(sid)
         except RealtimeError as err:
@@ -156,8 +152,7 @@ class Events:
     def _guarded(
         self, name: str, handler: Callable[[str, tuple[object, ...]], Answer], error_event: str
     ) -> Callable[..., Answer]:
-        def run(*args: object) -> Answer:
-            sid: str = request.sid  # type: ignore[attr-defined]
+        def run(sid: str, *args: object) -> Answer:
             self._meter.received(name)
             try:
                 self._within_rate(sid)

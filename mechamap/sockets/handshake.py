@@ -3,8 +3,11 @@
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote_plus
 
-from flask import Request
+Environ = Mapping[str, Any]
+"""The WSGI environ of the handshake, after ``TrustedProxies``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,9 +16,10 @@ class Visitor:
 
     address: str | None
     user_agent: str | None
+    transport: str
 
 
-def token_of(auth: object, request: Request) -> object:
+def token_of(auth: object, environ: Environ) -> object:
     """The first of ``auth.token``, ``Authorization: Bearer`` and ``?token=`` that is there; None when none
     is.
 
@@ -23,13 +27,26 @@ def token_of(auth: object, request: Request) -> object:
     """
     if isinstance(auth, Mapping) and auth.get("token") not in (None, ""):
         return auth["token"]
-    scheme, _, value = request.headers.get("Authorization", "").partition(" ")
+    scheme, _, value = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     if scheme.lower() == "bearer" and value.strip():
         return value.strip()
-    return request.args.get("token")
+    return _asked(environ, "token", None)
 
 
-def visitor_of(request: Request) -> Visitor:
-    agent = request.headers.get("User-Agent")
+def visitor_of(environ: Environ) -> Visitor:
+    agent = environ.get("HTTP_USER_AGENT")
     # thousands of browsers send the same few names: one copy each
-    return Visitor(request.remote_addr, sys.intern(agent[:200]) if agent else None)
+    return Visitor(
+        environ.get("REMOTE_ADDR"),
+        sys.intern(agent[:200]) if agent else None,
+        sys.intern(_asked(environ, "transport", "polling")[:20]),
+    )
+
+
+def _asked(environ: Environ, name: str, default: Any) -> Any:
+    """A parameter of the query string; the first of several."""
+    for part in environ.get("QUERY_STRING", "").split("&"):
+        key, _, value = part.partition("=")
+        if key == name:
+            return unquote_plus(value)
+    return default

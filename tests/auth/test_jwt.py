@@ -13,6 +13,7 @@ import pytest
 
 from mechamap.domain.errors import AuthenticationFailed, DirectoryUnavailable
 from mechamap.domain.identity import TokenKind
+from mechamap.settings import SettingsError
 from tests.store.site import JWT_SECRET, PREVIOUS_SECRET
 
 from .conftest import Door, OpenDoor, door_of
@@ -158,6 +159,16 @@ def test_without_a_previous_secret_only_the_current_one_counts(people: Any, open
 
 def test_a_forged_signature_is_refused(fast_door: Door) -> None:
     assert fast_door.refuse(token("another-secret-0123456789abcdef-0123456789abcdef")) == "token_invalid"
+
+
+def test_a_forged_token_that_cannot_be_read_is_called_unreadable(fast_door: Door) -> None:
+    assert fast_door.refuse(segments(HEADER, b"{", b"x" * 32)) == "token_malformed"
+
+
+@pytest.mark.parametrize("secret", [PUBLIC_KEY, '{"kty": "oct", "k": "c2VjcmV0LXNlY3JldC1zZWNyZXQ"}'])
+def test_a_secret_that_is_a_key_of_another_kind_stops_the_start(open_door: OpenDoor, secret: str) -> None:
+    with pytest.raises(SettingsError, match="JWT_SECRET"):
+        open_door(JWT_SECRET=secret)
 
 
 def test_changed_claims_are_refused(fast_door: Door) -> None:

@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mechamap.domain.channels import MAX_NAME_LENGTH, ChannelKind, parse_channel, spell, user_channel
+from mechamap.domain.channels import (
+    MAX_NAME_LENGTH,
+    ChannelKind,
+    known_channel,
+    parse_channel,
+    spell,
+    user_channel,
+)
 from mechamap.domain.errors import InvalidChannel
 
 
@@ -94,10 +101,12 @@ def test_any_text_is_either_a_channel_of_the_grammar_or_refused(name):
         return
     assert channel.name == name
     assert spell(channel.canonical) == name
+    assert known_channel(channel.canonical) == channel
 
 
 @given(st.integers(min_value=1, max_value=10**19 - 1))
 def test_a_users_channel_belongs_to_that_user(user_id):
     channel = user_channel(user_id)
+    assert channel == parse_channel(channel.name)
     assert channel.target == user_id
     assert spell(channel.canonical) == channel.name

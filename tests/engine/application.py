@@ -142,6 +142,13 @@ def echo(*args):
     return args
 
 
+def unknown(event, sid, *args):
+    return ("unknown", event, sid, *args)
+
+
+socketio.server.on("*", unknown)  # python-socketio's own: the id is the second argument
+
+
 @socketio.on("nothing")
 def nothing():
     return None

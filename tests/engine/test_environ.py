@@ -1,6 +1,8 @@
 """What is kept of a handshake request, and what an event finds of it."""
 
+import gc
 import sys
+import weakref
 
 import pytest
 
@@ -72,7 +74,51 @@ def test_a_thousand_clients_share_what_is_the_same(keeper):
 
     kept = [keeper.keep(request(number)) for number in range(1_000)]
     assert len({id(k.environ()["HTTP_USER_AGENT"]) for k in kept}) == 1
-    assert sum(sys.getsizeof(k) + sys.getsizeof(k._values) for k in kept) < 250 * len(kept)
+    assert len({id(k._shape) for k in kept}) == 1
+    assert sum(sys.getsizeof(k) + sys.getsizeof(k._values) for k in kept) < 150 * len(kept)
+
+
+def test_what_is_one_clients_own_is_nobody_elses(keeper):
+    own = {
+        "HTTP_COOKIE": "a=1",
+        "QUERY_STRING": "EIO=4&token=x",
+        "REMOTE_ADDR": "10.0.0.2",
+        "REMOTE_PORT": "5",
+    }
+    first, second = keeper.keep({**REQUEST, **own}), keeper.keep(REQUEST)
+    assert {name: first.environ()[name] for name in own} == own
+    assert first.get("HTTP_COOKIE") == "a=1"
+    assert "HTTP_COOKIE" not in second.environ()
+    assert second.get("REMOTE_ADDR") == "10.0.0.1"
+    assert second.get("HTTP_USER_AGENT") == "Browser/1.0"
+    assert second.get("HTTP_NOTHING", "default") == "default"
+
+
+def test_what_a_handler_changes_it_changes_for_itself(keeper):
+    first, second = keeper.keep(REQUEST), keeper.keep(REQUEST)
+    first.environ()["HTTP_USER_AGENT"] = "changed"
+    assert first.environ()["HTTP_USER_AGENT"] == "changed"
+    assert second.environ()["HTTP_USER_AGENT"] == "Browser/1.0"
+
+
+def test_an_object_that_a_middleware_put_in_is_let_go_with_its_client(keeper):
+    class Span:
+        pass
+
+    span = Span()
+    known = weakref.ref(span)
+    kept = keeper.keep({**REQUEST, "trace.span": span, "server.list": [1]})
+    assert kept.environ()["trace.span"] is span
+    assert kept.environ()["server.list"] == [1]
+    del kept, span
+    gc.collect()
+    assert known() is None
+
+
+def test_long_headers_do_not_fill_the_memory_of_shapes(keeper):
+    long = keeper.keep({**REQUEST, "HTTP_X_LONG": "x" * 5_000})
+    assert long.environ()["HTTP_X_LONG"] == "x" * 5_000
+    assert len(keeper._shapes) == 0
 
 
 def test_headers_made_up_on_purpose_do_not_fill_the_memory_of_shapes(keeper):

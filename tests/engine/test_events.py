@@ -76,6 +76,14 @@ def test_a_handler_may_ask_its_own_client_and_wait(engine):
         assert client.packet() == '437["because"]'
 
 
+def test_an_event_called_star_is_an_event_nobody_handles(engine):
+    with engine.client() as victim, engine.client() as client:
+        other = victim.join()
+        own = client.join()
+        assert client.call("*", other, "x") == ["unknown", "*", own, other, "x"]
+        assert client.call("no such", 1) == ["unknown", "no such", own, 1]
+
+
 def test_an_acknowledgement_nobody_waits_for_is_ignored(engine):
     with engine.client() as client:
         client.join()

@@ -8,7 +8,7 @@ import gevent.socket
 import pytest
 
 from mechamap.engine import ids, slots
-from mechamap.engine.clock import Clock
+from mechamap.engine.clock import Clock, Timed
 from mechamap.engine.lane import Lane
 from mechamap.engine.outbox import Outbox
 from mechamap.engine.turn import breathe
@@ -139,6 +139,25 @@ def test_a_full_lane_makes_its_reader_wait():
     assert reader.dead
 
 
+def test_a_lane_that_is_done_says_so_unless_somebody_waits_to_add_more():
+    idle, gate = [], gevent.event.Event()
+    lane = Lane(1, lambda: idle.append(lane.busy))
+    lane.add(gate.wait)
+    gevent.sleep(0)
+    lane.add(lambda: None)
+    assert lane.busy
+    reader = gevent.spawn(lane.add, lambda: None)
+    gevent.sleep(0.01)
+    gate.set()
+    reader.join(1)
+    lane.join(1)
+    assert idle == []  # the reader still knows this lane
+    quiet = Lane(1, lambda: idle.append(quiet.busy))
+    quiet.add(lambda: None)
+    quiet.join(1)
+    assert idle == [False]
+
+
 def test_a_failing_piece_does_not_stop_the_next(caplog):
     lane, seen = Lane(10), []
     lane.add(lambda: 1 / 0)
@@ -208,6 +227,43 @@ def test_deadlines_are_kept_to_the_millisecond():
     clock.stop()
     assert len(late) == 5
     assert min(late) > -0.002
+
+
+class Bell(Timed):
+    """Rings when it is due."""
+
+    def __init__(self, rung):
+        super().__init__()
+        self.rung = rung
+
+    def fire(self):
+        self.rung.append(time.monotonic())
+
+
+@pytest.mark.parametrize(("first", "again"), [(0.01, 0.03), (0.03, 0.01), (0.35, 0.03), (0.01, 0.35)])
+def test_what_is_set_anew_fires_once_at_its_new_time(first, again):
+    clock, rung = Clock(), []
+    bell, began = Bell(rung), time.monotonic()
+    clock.set(bell, first)
+    clock.set(bell, again)
+    gevent.sleep(0.5)
+    clock.stop()
+    assert len(rung) == 1
+    assert rung[0] - began > again - 0.002
+
+
+def test_what_fired_may_be_set_again_and_what_is_cancelled_does_not_fire():
+    clock, rung = Clock(), []
+    bell = Bell(rung)
+    for _ in range(2):
+        clock.set(bell, 0.01)
+        gevent.sleep(0.05)
+    clock.set(bell, 0.01)
+    bell.cancel()
+    gevent.sleep(0.05)
+    clock.stop()
+    assert len(rung) == 2
+    assert bell.due is None
 
 
 def test_cancelled_deadlines_do_not_pile_up():

@@ -154,3 +154,59 @@ def test_the_number_of_rows_is_bounded(table: Table) -> None:
     table.queries.clear()
     cache.get(99)
     assert table.queries == []
+
+
+def test_questions_of_one_turn_of_the_loop_share_a_query(table: Table) -> None:
+    cache = FactCache(table.load, 60.0)
+    jobs = [gevent.spawn(cache.get, number) for number in range(50)]
+    assert [job.get() for job in jobs] == [f"row {number}" for number in range(50)]
+    assert table.queries == [set(range(50))]
+
+
+def test_a_row_is_as_old_as_its_query(table: Table) -> None:
+    now = [0.0]
+    table.hold = lambda: now.__setitem__(0, now[0] + 3.0)
+    cache = FactCache(table.load, 5.0, clock=lambda: now[0])
+    cache.get(1)
+    now[0] = 5.0
+    cache.get(1)
+    assert table.queries == [{1}, {1}]
+
+
+def test_a_key_that_was_forgotten_during_a_query_is_in_the_next_even_for_who_asks_at_once(
+    table: Table,
+) -> None:
+    gate = Event()
+    table.hold = gate.wait
+    cache = FactCache(table.load, 60.0)
+    old = gevent.spawn(cache.get, 1)
+    gevent.sleep(0.01)
+    table.rows[1] = "changed"
+    cache.forget(1)
+    new = gevent.spawn(cache.get, 1)
+    gevent.sleep(0.01)
+    gate.set()
+    assert (old.get(), new.get(), cache.get(1)) == ("row 1", "changed", "changed")
+    assert table.queries == [{1}, {1}]
+
+
+def test_rows_out_of_date_are_let_go_without_being_asked_for(table: Table) -> None:
+    cache = FactCache(table.load, 0.02)
+    for number in range(10):
+        cache.get(number)
+    gevent.sleep(0.1)
+    assert len(cache) == 0
+    assert cache.get(1) == "row 1"
+
+
+def test_a_row_that_is_kept_again_is_the_newest(table: Table) -> None:
+    now = [0.0]
+    cache = FactCache(table.load, 60.0, size=2, clock=lambda: now[0])
+    for number in (1, 2):
+        cache.get(number)
+    now[0] = 30.0
+    cache.put({1: "again"}, cache.ticket())
+    cache.get(3)
+    table.queries.clear()
+    assert (cache.get(1), cache.get(3)) == ("again", "row 3")
+    assert table.queries == []

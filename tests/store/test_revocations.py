@@ -1,6 +1,10 @@
 """Digests of tokens that were ended early."""
 
 import time
+from typing import Any
+
+import gevent
+import pytest
 
 from mechamap.store.revocations import Revocations, digest_of_jti, digest_of_token
 
@@ -55,3 +59,39 @@ def test_before_the_migrations_ran_nothing_is_revoked(server_for: Serving) -> No
 
 def test_a_jti_never_names_the_token_of_the_same_text() -> None:
     assert digest_of_jti("x") != digest_of_token("x")
+
+
+def test_a_thousand_sign_ins_at_once_cost_one_query(own_server: Server, watch: Any) -> None:
+    Revocations(own_server.databases.own, 60.0).revoke("d7" * 32, time.time() + 60)
+    revocations, seen = Revocations(own_server.databases.own, 60.0), watch(own_server.databases.own.engine)
+    jobs = [gevent.spawn(revocations.any_revoked, [f"d{number}" * 32]) for number in range(1_000)]
+    assert [job.get() for job in jobs] == [number == 7 for number in range(1_000)]
+    assert len([statement for statement in seen if "rt_revoked_tokens" in statement]) == 1
+
+
+def test_what_is_revoked_here_acts_here_at_once(own_server: Server) -> None:
+    revocations = Revocations(own_server.databases.own, 60.0)
+    assert not revocations.any_revoked(["a" * 64])
+    revocations.revoke("a" * 64, time.time() + 60)
+    assert revocations.any_revoked(["a" * 64])
+
+
+@pytest.mark.parametrize("few", [0, 2, 3, 10])
+def test_many_revocations_are_told_as_truly_as_few(own_server: Server, few: int) -> None:
+    revocations = Revocations(own_server.databases.own, 60.0, few=few)
+    for letter in "abc":
+        revocations.revoke(letter * 64, time.time() + 60)
+    assert [revocations.any_revoked([letter * 64]) for letter in "abcd"] == [True, True, True, False]
+    theirs = Revocations(own_server.databases.own, 60.0)
+    theirs.revoke("d" * 64, time.time() + 60)
+    revocations = Revocations(own_server.databases.own, 0.05, few=few)
+    assert revocations.any_revoked(["x" * 64, "d" * 64])
+    theirs.revoke("e" * 64, time.time() + 60)
+    time.sleep(0.06)
+    assert revocations.any_revoked(["e" * 64])
+
+
+def test_a_row_whose_token_ended_a_moment_ago_still_counts(own_server: Server) -> None:
+    revocations = Revocations(own_server.databases.own, 60.0)
+    revocations.revoke("a" * 64, time.time() - 10)
+    assert revocations.any_revoked(["a" * 64])

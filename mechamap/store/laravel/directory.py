@@ -2,9 +2,9 @@
 
 from collections.abc import Collection
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, column
+from sqlalchemy import Connection, Select, bindparam, column
 
 from mechamap.domain.access import ForumFacts, ThreadFacts
 from mechamap.domain.identity import UserFacts
@@ -35,6 +35,8 @@ class LaravelDirectory:
             partial(self._load, FORUMS), settings.cache_seconds
         )
         self._probe = Probe(source)
+        # made once for each schema: making and comparing one costs more than fetching ten rows with it
+        self._statements: dict[str, tuple[Schema, Select[Any]]] = {}
 
     def user(self, user_id: int) -> UserFacts | None:
         return self._users.get(user_id) if _possible(user_id) else None
@@ -88,16 +90,25 @@ class LaravelDirectory:
         def ask(connection: Connection, schema: Schema) -> dict[int, F]:
             if not schema.has(reading.table, "id"):
                 return {}
-            statement = reading.query(schema)
-            return {
-                int(row["id"]): reading.build(row)
-                for start in range(0, len(wanted), BATCH)
-                for row in connection.execute(
-                    statement.where(column("id").in_(wanted[start : start + BATCH]))
-                ).mappings()
-            }
+            statement = self._statement(reading, schema)
+            found: dict[int, F] = {}
+            for start in range(0, len(wanted), BATCH):
+                rows = connection.execute(statement, {"ids": wanted[start : start + BATCH]})
+                names = tuple(rows.keys())
+                for row in rows:
+                    fields = dict(zip(names, row, strict=True))
+                    found[int(fields["id"])] = reading.build(fields)
+            return found
 
         return self.schema.read(ask) if wanted else {}
+
+    def _statement(self, reading: Reading[F], schema: Schema) -> Select[Any]:
+        """Rows by their ``ids``, of the columns there are."""
+        known, statement = self._statements.get(reading.table, (None, None))
+        if known is not schema or statement is None:
+            statement = reading.query(schema).where(column("id").in_(bindparam("ids", expanding=True)))
+            self._statements[reading.table] = schema, statement
+        return statement
 
 
 def _possible(row_id: int) -> bool:

@@ -3,6 +3,7 @@
 A column that a table lacks is not asked for and keeps the default of the fact, which restricts nothing.
 """
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -55,7 +56,7 @@ def _user(row: Row) -> UserFacts:
     return UserFacts(
         user_id=int(row["id"]),
         name=_text(row.get("name")),
-        role=_text(row.get("role")),
+        role=_shared(_text(row.get("role"))),
         active=active,
         banned=bool(row.get("banned_at_set", False)),
     )
@@ -84,6 +85,11 @@ def _forum(row: Row) -> ForumFacts:
 
 def _text(value: Any) -> str | None:
     return None if value is None else str(value)
+
+
+def _shared(text: str | None) -> str | None:
+    """One copy of a text that thousands of rows have."""
+    return None if text is None else sys.intern(text)
 
 
 def _number(value: Any) -> int | None:
