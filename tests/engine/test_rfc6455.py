@@ -262,6 +262,13 @@ def test_invalid_text_fails_at_the_fragment_that_brings_it(suite, bad):
     assert failed(suite, data) == 1007
 
 
+@pytest.mark.parametrize("fin", [True, False])
+@pytest.mark.parametrize("bad", INVALID)
+def test_invalid_text_fails_while_its_frame_is_still_on_its_way(suite, bad, fin):
+    data = head(TEXT, 60_000, fin=fin) + b"\0\0\0\0" + b"4good " + bad + b"("
+    assert failed(suite, data) == 1007
+
+
 def test_a_character_cut_by_a_fragment_is_judged_when_its_rest_comes(suite):
     data = (
         frame(TEXT, b"4\xf0\x9f", fin=False) + frame(PING, b"between") + frame(CONTINUATION, b"(", fin=False)
