@@ -121,7 +121,7 @@ def test_a_payload_of_text_and_binary_is_written_as_published(poller):
     assert [packet for packet in got if packet != "2"] == ["4hello", "bAQIDBA=="]
 
 
-@pytest.mark.parametrize("bad", ["abc", "", "7", "0", "6", "5", "8{}"])
+@pytest.mark.parametrize("bad", ["abc", "", "7", "0", "6", "5", "8{}", "b!", "b\u00e9", "bAP8", "é"])
 def test_an_invalid_packet_ends_the_session(peer, bad):
     peer.send(bad)
     assert ended(peer)
