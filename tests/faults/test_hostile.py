@@ -5,10 +5,12 @@ import json
 import socket
 import time
 from contextlib import ExitStack, closing, suppress
+from pathlib import Path
 
 import gevent
 import pytest
 
+from mechamap.engine.descriptors import SEND_BUFFER
 from tests.engine.wire import BINARY, PING, PONG, TEXT, WebSocket, frame, handshake, head
 from tests.services.processes import wait_until
 
@@ -261,6 +263,20 @@ def test_peers_that_read_nothing_are_gone_with_what_waited_for_them(engine, hold
     assert holding.grown() < 20 * 300_000 + 20 * MEGABYTE
     dropped = [who for what, who, _ in engine.state()["happened"] if what == "drop"]
     assert len(dropped) >= 20
+
+
+def test_the_kernel_keeps_little_for_a_peer_that_reads_nothing(engine, holding, neighbour):
+    """Its buffers grow to megabytes by themselves, and no count of the process's memory shows them."""
+    with engine.client(receive_buffer=4_096) as client:
+        client.join()
+        client.call("join", "firehose")
+        engine.post("/flood?room=firehose&count=5&size=50000")
+        engine.until(lambda s: s["queued_bytes"] > 0, "a backlog")
+        ends = f":{engine.port:04X} 0100007F:{client.sock.getsockname()[1]:04X}"
+        [line] = [line for line in Path("/proc/net/tcp").read_text().splitlines() if ends in line]
+        unsent = int(line.split()[4].split(":")[0], 16)
+        assert 0 < unsent <= 2 * SEND_BUFFER  # Linux doubles what it is told, for its own bookkeeping
+    holding.gone(6, sessions=1)
 
 
 # --- sudden ---
