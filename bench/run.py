@@ -1,10 +1,10 @@
 """Measures this server beside its peers, in interleaved rounds on one machine, and prints medians.
 
-    .venv/bin/python bench/run.py [--rounds 3] [--servers ours,node,stock,climit] [--works ten,private,idle]
+    .venv/bin/python bench/run.py [--works room,private] [--servers ours,node] [--rounds 3] [--json FILE]
 
-Needs two idle cores (one for the server, one for the load client), a C compiler and Node. Only the ratios
-within one call are meaningful: the same server moves by up to 40 % between minutes on a shared machine.
-docs/PERFORMANCE.md tells the method and what was measured.
+Needs two idle cores (one for the server, one for the load client), a C compiler, Node and redis-server. Only
+the ratios within one call are meaningful: the same server moves by up to 40 % between minutes on a shared
+machine. docs/PERFORMANCE.md tells the method and what was measured.
 """
 
 import argparse
@@ -12,124 +12,141 @@ import json
 import statistics
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
 
-from servers import KEY, Server, load, start, tokens
+import cluster
+import scale
+import works
+from servers import start
+from works import Run
 
-ROOM = 1_000
-USERS = 5_000
-IDLE = 10_000
-EVENT = '"event":"event","data":{"ts":@TS@,"n":@N@,"title":"t","body":"@PAD@","id":7,"type":"comment"}'
-
-
-def _base(server: Server, number: int) -> list[str]:
-    return [
-        "--ports", str(server.port), "-n", str(number), "--pids", ",".join(map(str, server.pids())),
-        "--auth", '{"token":"@TOK@"}', "--tokens", str(tokens(max(number, USERS))),
-        "--pub-headers", f"Authorization: Bearer {KEY}\r\nContent-Type: application/json\r\n",
-    ]  # fmt: skip
+ALL = ("ours", "node", "stock", "climit")
+PEERS = ("ours", "node", "stock")
 
 
-def _room(server: Server, *pace: str) -> dict:
-    """Everyone in one room. The C program confirms without naming the room."""
-    confirmed = '42["subscribed"' if server.name == "climit" else '42["subscribed",{"channel":"public.room"'
-    return load(
-        *_base(server, ROOM),
-        "--sub", '42["subscribe",{"channel":"public.room"}]',
-        "--sub-wait", confirmed,
-        "--pub-body", '{"channel":"public.room",' + EVENT + "}", "--dur", "4", *pace,
-    )  # fmt: skip
+@dataclass(frozen=True)
+class Work:
+    """What is measured, on which servers, what of it is shown, and how ours is started for it."""
+
+    measure: Callable[[Run], dict]
+    figures: tuple[str, ...]
+    servers: tuple[str, ...] = PEERS
+    start: dict = field(default_factory=dict)
 
 
-def ten(server: Server) -> dict:
-    """1,000 browsers in one room, 10 events a second."""
-    return _room(server, "--rate", "10", "--pub-conns", "1")
+_ROOM = ("cpu_us_per_deliv", "lat_p50_ms", "lat_p99_ms", "lost", "misorder", "retrans")
+_FULL = ("deliv_per_s", "cpu_us_per_deliv", "lost", "retrans")
+_PRIVATE = ("pub_per_s", "cpu_us_per_pub", "lat_p50_ms", "lat_p99_ms", "lost", "client_cpu_pct")
+_CONNECT = ("connect_per_s", "connect_cpu_us", "connect_p99_ms", "dead")
+_VANISH = (
+    "cpu_us_per_client", "slowest_health_ms", "descriptors_held", "descriptors_left", "pss_held_mb",
+    "pss_left_mb",
+)  # fmt: skip
+_SCALE = ("connections", "cpu_us_per_deliv", "cpu_us_per_pub", "lat_p99_ms", "lost")
+_REDIS = {"redis": True}
 
-
-def thirty(server: Server) -> dict:
-    """1,000 browsers in one room, 30 events a second, one publisher."""
-    return _room(server, "--rate", "30", "--pub-conns", "1")
-
-
-def two(server: Server) -> dict:
-    """1,000 browsers in one room, 2 broadcasts under way."""
-    return _room(server, "--window", "2", "--pub-conns", "2")
-
-
-def sixteen(server: Server) -> dict:
-    """1,000 browsers in one room, 16 broadcasts under way."""
-    return _room(server, "--window", "16", "--pub-conns", "16")
-
-
-def private(server: Server) -> dict:
-    """5,000 users, one recipient per publication, 16 under way."""
-    return load(
-        *_base(server, USERS),
-        "--pub-body", '{"channel":"private-user.1@I@",' + EVENT + "}",
-        "--targets", str(USERS), "--fanout", "1", "--window", "16", "--pub-conns", "16", "--dur", "4",
-    )  # fmt: skip
-
-
-def idle(server: Server) -> dict:
-    """10,000 browsers connect, sign in, and stay."""
-    return load(*_base(server, IDLE), "--idle", "3")
-
-
-WORKS: dict[str, tuple[Callable[[Server], dict], tuple[str, ...]]] = {
-    "ten": (ten, ("cpu_us_per_deliv", "lat_p50_ms", "lat_p99_ms", "lost", "misorder")),
-    "thirty": (thirty, ("cpu_us_per_deliv", "lat_p50_ms", "lat_p99_ms", "lost", "misorder")),
-    "two": (two, ("deliv_per_s", "cpu_us_per_deliv", "lost")),
-    "sixteen": (sixteen, ("deliv_per_s", "cpu_us_per_deliv", "lost")),
-    "private": (private, ("pub_per_s", "cpu_us_per_deliv", "lat_p50_ms", "lat_p99_ms", "lost")),
-    "idle": (idle, ("connect_per_s", "connect_cpu_us", "pss_per_conn_kb")),
+WORKS: dict[str, Work] = {
+    "ten": Work(works.ten, _ROOM, ALL),
+    "thirty": Work(works.thirty, _ROOM, ALL),
+    "two": Work(works.two, _FULL, ALL),
+    "sixteen": Work(works.sixteen, _FULL, ALL),
+    "fairness": Work(
+        works.fairness,
+        ("private_p50_ms", "private_p99_ms", "room_p50_ms", "room_p99_ms", "lost", "misorder", "unsent"),
+    ),
+    "idle": Work(works.idle, (*_CONNECT[:2], "pss_per_conn_kb", "rss_per_conn_kb", "dead")),
+    "connect": Work(works.connect, _CONNECT),
+    "private": Work(works.private, _PRIVATE),
+    "batch": Work(works.batch, _PRIVATE, ("ours", "node")),
+    "ingest": Work(cluster.ingest, (*_PRIVATE, "redis_us_per_pub"), ("ours",), {"ingest": True}),
+    "one-room": Work(works.ten, _ROOM, ("ours",)),
+    "two-room": Work(
+        cluster.cluster_room, (*_ROOM, "redis_us_per_deliv"), ("ours",), {"workers": 2, **_REDIS}
+    ),
+    "two-private": Work(
+        cluster.cluster_private, (*_PRIVATE, "redis_us_per_deliv"), ("ours",), {"workers": 2, **_REDIS}
+    ),
+    "two-idle": Work(
+        cluster.cluster_idle,
+        ("busy_worker_percent", "idle_worker_percent", "resting_percent", "pub_per_s", "lat_p99_ms", "lost"),
+        ("ours",),
+        {"workers": 2, **_REDIS},
+    ),
+    "vanish-5000": Work(works.vanish_5000, _VANISH),
+    "vanish-10000": Work(works.vanish_10000, _VANISH),
+    "stalled": Work(
+        works.stalled,
+        ("lost", "misorder", "stalled_left", "pss_growth_mb", "pss_end_mb", "cpu_us_per_deliv", "lat_p99_ms"),
+    ),
+    "gc": Work(
+        works.collection,
+        (
+            "longest_connecting_ms", "longest_staying_ms", "longest_leaving_ms", "collections",
+            "health_p99_ms", "health_max_ms",
+        ),
+        ("ours", "node"),
+        {"app": "watched:app"},
+    ),
+    **{name: Work(work, _SCALE, ("ours",)) for name, work in scale.series().items()},
+}  # fmt: skip
+GROUPS = {
+    "room": ("ten", "thirty"),
+    "saturation": ("two", "sixteen"),
+    "publishing": ("private", "batch", "ingest"),
+    "cluster": ("one-room", "two-room", "two-private", "two-idle"),
+    "vanish": ("vanish-5000", "vanish-10000"),
+    "scale": tuple(scale.series()),
+    "all": tuple(WORKS),
 }
-SIGNED_IN_ONLY = {"private", "idle"}
-"""Works that need sign-in; the C program has none."""
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     options.add_argument("--rounds", type=int, default=3)
-    options.add_argument("--servers", default="ours,node,stock,climit")
-    options.add_argument("--works", default=",".join(WORKS))
-    options.add_argument("--json", action="store_true", help="print every run, not only medians")
+    options.add_argument(
+        "--servers", default=",".join(ALL), help="those of a work that are named here take part"
+    )
+    options.add_argument("--works", default="all", help=f"works or groups: {', '.join([*GROUPS, *WORKS])}")
+    options.add_argument(
+        "--seconds", type=float, default=4.0, help="of measuring, where a work has no longer need"
+    )
+    options.add_argument("--share", type=float, default=1.0, help="of the clients, to try a work out")
+    options.add_argument("--json", type=Path, help="write every run to this file")
+    options.add_argument("--port", type=int, default=5100, help="the first of those that are used")
     chosen = options.parse_args()
+    names = [name for each in chosen.works.split(",") for name in GROUPS.get(each, (each,))]
     runs: dict[tuple[str, str], list[dict]] = defaultdict(list)
     for _ in range(chosen.rounds):
-        for work in chosen.works.split(","):
-            for number, name in enumerate(chosen.servers.split(",")):
-                if name == "climit" and work in SIGNED_IN_ONLY:
+        for name in names:
+            work = WORKS[name]
+            for number, peer in enumerate(work.servers):
+                if peer not in chosen.servers.split(","):
                     continue
-                server = start(name, 5100 + number)
+                server = start(peer, chosen.port + number, **work.start)
                 try:
-                    runs[work, name].append(WORKS[work][0](server))
+                    runs[name, peer].append(work.measure(Run(server, chosen.share, chosen.seconds)))
                 finally:
                     server.stop()
     if chosen.json:
-        print(
-            json.dumps(
-                [
-                    {"work": work, "server": name, **run}
-                    for (work, name), found in runs.items()
-                    for run in found
-                ]
-            )
-        )
-        return
-    for work, (measure, figures) in WORKS.items():
-        if work not in chosen.works.split(","):
-            continue
-        print(f"\n{measure.__doc__}\n")
-        print("| server | " + " | ".join(figures) + " |")
-        print("|---" * (len(figures) + 1) + "|")
-        for name in chosen.servers.split(","):
-            found = runs.get((work, name), [])
-            if found:
-                medians = [statistics.median(run.get(figure, 0) for run in found) for figure in figures]
-                print(
-                    f"| {name} | "
-                    + " | ".join(f"{median:,.2f}".rstrip("0").rstrip(".") for median in medians)
-                    + " |"
-                )
+        every = [
+            {"work": name, "server": peer, **run} for (name, peer), found in runs.items() for run in found
+        ]
+        chosen.json.write_text(json.dumps(every, indent=1) + "\n")
+    for name in names:
+        _table(name, runs)
+
+
+def _table(name: str, runs: dict[tuple[str, str], list[dict]]) -> None:
+    work = WORKS[name]
+    print(f"\n{name}: {work.measure.__doc__.splitlines()[0]}\n")
+    print("| server | " + " | ".join(work.figures) + " |")
+    print("|---" * (len(work.figures) + 1) + "|")
+    for peer in work.servers:
+        if found := runs.get((name, peer)):
+            medians = [statistics.median(run.get(figure, 0) for run in found) for figure in work.figures]
+            shown = [f"{median:,.2f}".rstrip("0").rstrip(".") for median in medians]
+            print(f"| {peer} | " + " | ".join(shown) + " |")
 
 
 if __name__ == "__main__":

@@ -1,15 +1,21 @@
-"""The servers under measurement: ours and its peers, each pinned to one core, alike in what they must do."""
+"""The servers under measurement: ours and its peers, each pinned to a core, alike in what they must do."""
 
-import json
+import atexit
 import os
+import resource
+import shutil
+import signal
+import socket
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import jwt
@@ -18,85 +24,184 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 SECRET = "bench-jwt-secret-bench-jwt-secret-bench"
 KEY = "bench-broadcast-key-bench-broadcast-key"
+TOKENS = 20_001
+INGEST_PREFIX = "bench_database_"
 SERVER_CORE = "0"
 CLIENT_CORE = "1"
 
 
 @dataclass
 class Server:
-    """One running server.
-
-    Attributes:
-        channel: how it names the room of everyone and of user ``@I@``.
-        data: the place of the event's data in a publication's body.
-    """
+    """One running server, with the Redis that it needs."""
 
     name: str
     port: int
     process: subprocess.Popen
     directory: Path
-    workers: int = 1
-    extra: list[subprocess.Popen] = field(default_factory=list)
+    redis: "Redis | None" = None
+
+    def log(self) -> str:
+        return (self.directory / "log").read_text(errors="replace")
 
     def pids(self) -> list[int]:
-        """Every process whose processor time and memory count."""
+        """Every process of the server whose processor time and memory count; Redis is apart."""
         found = [self.process.pid]
         for pid in found:
             children = Path(f"/proc/{pid}/task/{pid}/children")
             found += [int(child) for child in children.read_text().split()]
         return found
 
+    def workers(self) -> list[int]:
+        """The processes that serve: gunicorn's master does not."""
+        return self.pids()[1:] or self.pids()
+
     def stop(self) -> None:
+        for pid in self.workers():
+            os.kill(pid, signal.SIGCONT)
         self.process.terminate()
         try:
             self.process.wait(10)
         except subprocess.TimeoutExpired:
             self.process.kill()
-        for process in self.extra:
-            process.terminate()
+            self.process.wait(10)
+        if self.redis is not None:
+            self.redis.stop()
+        shutil.rmtree(self.directory, ignore_errors=True)
 
 
-def start(name: str, port: int, workers: int = 1, redis_url: str = "") -> Server:
-    """Start one of ``ours``, ``stock``, ``node``, ``climit`` and wait until it answers."""
+class Redis:
+    """A private redis-server on the load client's core: its work is measured apart from the server's."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.url = f"redis://127.0.0.1:{port}/0"
+        program = shutil.which("redis-server") or shutil.which("valkey-server")
+        if program is None:
+            raise SystemExit("redis-server is not installed")
+        options = ["--port", str(port), "--save", "", "--appendonly", "no", "--bind", "127.0.0.1"]
+        quiet = subprocess.DEVNULL
+        self.process = subprocess.Popen(
+            ["taskset", "-c", CLIENT_CORE, program, *options], stdout=quiet, stderr=quiet
+        )
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    return
+            time.sleep(0.05)
+        raise SystemExit("redis-server did not start")
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(10)
+
+
+def start(
+    name: str,
+    port: int,
+    *,
+    workers: int = 1,
+    redis: bool = False,
+    ingest: bool = False,
+    app: str = "wsgi:app",
+) -> Server:
+    """Start one of ``ours``, ``stock``, ``node``, ``climit`` and wait until it answers.
+
+    Args:
+        workers: of ours; several share both cores with everything else.
+        redis: give ours a Redis of its own as the broker.
+        ingest: give ours a Redis of its own to listen to as Laravel's redis driver publishes.
+        app: what gunicorn serves, for ours.
+    """
+    _must_be_free(port)
+    raise_descriptor_limit()
     directory = Path(tempfile.mkdtemp(prefix=f"bench-{name}-"))
-    command, env, cwd = _COMMANDS[name](port, directory, workers, redis_url)
+    store = Redis(port + 1_000) if redis or ingest else None
+    command, env, cwd = _COMMANDS[name](port, directory)
+    if name == "ours":
+        command[-1] = app
+        env["WEB_CONCURRENCY"] = str(workers)
+        env["PYTHONPATH"] = os.pathsep.join((str(HERE), str(ROOT)))
+        if redis:
+            env["REDIS_URL"] = store.url
+        if ingest:
+            env.update({"LARAVEL_REDIS_URL": store.url, "LARAVEL_REDIS_PREFIX": INGEST_PREFIX})
     pin = ["taskset", "-c", SERVER_CORE] if workers == 1 else []
-    log = (directory / "log").open("wb")
-    process = subprocess.Popen([*pin, *command], env={**os.environ, **env}, cwd=cwd, stdout=log, stderr=log)
-    server = Server(name, port, process, directory, workers)
+    with (directory / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [*pin, *command], env={**os.environ, **env}, cwd=cwd, stdout=log, stderr=log
+        )
+    server = Server(name, port, process, directory, store)
     deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and process.poll() is None:
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1).read()
-            return server
         except urllib.error.HTTPError:
-            return server
+            pass  # a peer that has no such page answers all the same
         except OSError:
             time.sleep(0.2)
-        if process.poll() is not None:
-            break
-    raise SystemExit(f"{name} did not start:\n{(directory / 'log').read_text()[-2000:]}")
+            continue
+        _await_workers(server, workers)
+        return server
+    said = (directory / "log").read_text()[-2000:]
+    server.stop()
+    raise SystemExit(f"{name} did not start:\n{said}")
 
 
-def _ours(port: int, directory: Path, workers: int, redis_url: str) -> tuple[list[str], dict[str, str], Path]:
+def _await_workers(server: Server, workers: int) -> None:
+    """One worker answers before the others are there, and a load that began then would be on that one.
+
+    Each of several opens a door to the others when it is ready.
+    """
+    deadline = time.monotonic() + 30
+    while workers > 1 and _open_doors(server.directory) < workers:
+        if time.monotonic() > deadline:
+            raise SystemExit(f"not all workers came:\n{server.log()[-2000:]}")
+        time.sleep(0.1)
+
+
+def _open_doors(directory: Path) -> int:
+    found = 0
+    for door in directory.glob("realtime-*/*"):
+        with socket.socket(socket.AF_UNIX) as probe:
+            found += probe.connect_ex(str(door)) == 0
+    return found
+
+
+def _must_be_free(port: int) -> None:
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            raise SystemExit(f"port {port} is in use: another server would be measured (see --port)")
+
+
+def raise_descriptor_limit() -> None:
+    """As far as it goes: 20,000 connections need a hard limit of more (``ulimit -Hn``)."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def most_connections() -> int:
+    """What one worker can hold under the limit of open files, with room for everything else."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 300
+
+
+def _ours(port: int, directory: Path) -> tuple[list[str], dict[str, str], Path]:
     laravel = directory / "laravel.sqlite"
     with closing(sqlite3.connect(laravel)) as database:
         database.execute("CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT, role TEXT)")
-        rows = ((user_id(n), f"user {n}", "member") for n in range(20_001))
+        rows = ((user_id(n), f"user {n}", "member") for n in range(TOKENS))
         database.executemany("INSERT INTO users VALUES (?, ?, ?)", rows)
         database.commit()
     env = {
         "PORT": str(port), "INSTANCE_PATH": str(directory), "JWT_SECRET": SECRET, "WEBSOCKET_API_KEY": KEY,
         "LARAVEL_DATABASE_URL": f"sqlite:///{laravel}", "RATE_LIMITS": "off", "LOG_LEVEL": "WARNING",
-        "WEB_CONCURRENCY": str(workers), "REDIS_URL": redis_url, "MAX_CONNECTIONS": "20000",
-        "RECHECK_SECONDS": "300",
+        "MAX_CONNECTIONS": "50000", "MAX_SUBSCRIPTIONS": "10000", "RECHECK_SECONDS": "300",
+        "TMPDIR": str(directory), "REDIS_URL": "",
     }  # fmt: skip
     return [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"], env, ROOT
 
 
-def _stock(
-    port: int, directory: Path, workers: int, redis_url: str
-) -> tuple[list[str], dict[str, str], Path]:
+def _stock(port: int, directory: Path) -> tuple[list[str], dict[str, str], Path]:
     command = [
         sys.executable, "-m", "gunicorn", "-k", "geventwebsocket.gunicorn.workers.GeventWebSocketWorker",
         "-w", "1", "-b", f"127.0.0.1:{port}", "--worker-connections", "20000", "--backlog", "4096",
@@ -105,15 +210,13 @@ def _stock(
     return command, {"JWT_SECRET": SECRET}, HERE / "peers"
 
 
-def _node(port: int, directory: Path, workers: int, redis_url: str) -> tuple[list[str], dict[str, str], Path]:
+def _node(port: int, directory: Path) -> tuple[list[str], dict[str, str], Path]:
     if not (HERE / "peers" / "node_modules").exists():
         subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=HERE / "peers", check=True)
     return ["node", "node_socketio.js"], {"PORT": str(port), "JWT_SECRET": SECRET}, HERE / "peers"
 
 
-def _climit(
-    port: int, directory: Path, workers: int, redis_url: str
-) -> tuple[list[str], dict[str, str], Path]:
+def _climit(port: int, directory: Path) -> tuple[list[str], dict[str, str], Path]:
     program = directory / "climit"
     subprocess.run(["cc", "-O2", "-o", str(program), str(HERE / "peers" / "climit.c")], check=True)
     return [str(program), str(port)], {}, directory
@@ -128,23 +231,12 @@ def user_id(number: int) -> int:
     return int(f"1{number}")
 
 
-def tokens(number: int) -> Path:
+@cache
+def tokens() -> Path:
     """A file with one JWT a line: line n, counted from 0, is of user ``1n``."""
-    path = Path(tempfile.gettempdir()) / f"bench-tokens-{number}.txt"
+    path = Path(tempfile.gettempdir()) / f"bench-tokens-{os.getpid()}.txt"
+    atexit.register(path.unlink, missing_ok=True)
     end = int(time.time()) + 86_400
-    lines = (jwt.encode({"userId": user_id(n), "exp": end}, SECRET, algorithm="HS256") for n in range(number))
+    lines = (jwt.encode({"userId": user_id(n), "exp": end}, SECRET, algorithm="HS256") for n in range(TOKENS))
     path.write_text("\n".join(lines) + "\n")
     return path
-
-
-def load(*options: str) -> dict:
-    """One run of the load client on its own core; its JSON."""
-    program = Path(tempfile.gettempdir()) / "bench-sioload"
-    if not program.exists():
-        subprocess.run(["cc", "-O2", "-o", str(program), str(HERE / "sioload.c")], check=True)
-    pin = ["taskset", "-c", CLIENT_CORE]
-    done = subprocess.run([*pin, str(program), *options], capture_output=True, text=True, check=False)
-    try:
-        return json.loads(done.stdout)
-    except ValueError:
-        raise SystemExit(f"sioload failed: {done.stdout[-500:]} {done.stderr[-500:]}") from None

@@ -7,7 +7,6 @@ client call the `connect` and `disconnect` handlers by sending events of those n
 """
 
 import base64
-import binascii
 import re
 from collections.abc import Iterable
 
@@ -83,7 +82,7 @@ class EnginePacket(eio.Packet):
         elif encoded_packet[:1] == "b":
             try:
                 data = base64.b64decode(encoded_packet[1:], validate=True)
-            except binascii.Error:
+            except ValueError:  # binascii.Error, or characters that are not ASCII
                 raise PacketError("a binary packet is not base64") from None
             self.binary, self.packet_type, self.data = True, eio.MESSAGE, data
         elif encoded_packet[:1] in ("0", "1", "2", "3", "4", "5", "6"):

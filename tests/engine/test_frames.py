@@ -1,5 +1,7 @@
 """RFC 6455, on bytes alone."""
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,8 +60,27 @@ def test_endless_empty_fragments_take_no_memory():
     for _ in range(100):
         parser.feed(empty * 1000)
         assert parser.next() is None
-    assert len(parser._parts) == 1
     assert len(parser._buffer) == 0
+
+
+@pytest.mark.parametrize(("opcode", "piece"), [(2, b"a"), (1, b"a"), (1, "€".encode())])
+def test_a_message_of_tiny_fragments_takes_about_its_size(opcode, piece):
+    limit, batch = 30_000, 500
+    parser = FrameParser(limit)
+    parser.feed(frame(opcode, b"", fin=False))
+    fragments = frame(0, piece, fin=False) * batch
+    tracemalloc.start()
+    try:
+        for _ in range(limit // len(piece) // batch):
+            parser.feed(fragments)
+            assert parser.next() is None
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 2 * limit + 2 * len(fragments)
+    parser.feed(frame(0, b""))
+    whole = piece * (limit // len(piece))
+    assert parser.next().payload == (whole if opcode == 2 else whole.decode())
 
 
 @pytest.mark.parametrize(
@@ -90,6 +111,22 @@ def test_text_that_is_not_utf8_is_refused():
 
 def test_bad_text_is_refused_at_the_fragment_that_brings_it():
     assert refused(frame(1, b"ok\xed\xa0\x80", fin=False)).code == 1007
+
+
+@pytest.mark.parametrize("cut", range(1, 8))
+def test_bad_text_is_refused_before_its_frame_is_complete(cut):
+    parser = FrameParser(1000)
+    data = head(1, 900) + b"key!"
+    payload = "4é€".encode() + b"\xed\xa0\x80"
+    masked = bytes(byte ^ b"key!"[i % 4] for i, byte in enumerate(payload))
+    parser.feed(data)
+    for start in range(0, len(masked) - 2, cut):  # \xed\xa0 is wrong already
+        parser.feed(masked[start : min(start + cut, len(masked) - 2)])
+        assert parser.next() is None
+    parser.feed(masked[-2:])
+    with pytest.raises(FrameError) as caught:
+        parser.next()
+    assert caught.value.code == 1007
 
 
 def test_text_cut_inside_a_character_is_refused_at_its_end():
@@ -146,3 +183,61 @@ def test_random_bytes_end_in_messages_or_a_frame_error(data):
             assert isinstance(message, Message)
     except FrameError as err:
         assert err.code in (1002, 1007, 1009)
+
+
+fragments = st.builds(
+    frame,
+    st.sampled_from((0, 1, 2, 8, 9, 10, 3)),
+    st.one_of(st.binary(max_size=20), st.text(max_size=8).map(str.encode)),
+    fin=st.booleans(),
+    masked=st.sampled_from((True, True, True, True, False)),
+    reserved=st.sampled_from((0, 0, 0, 0, 0x40)),
+)
+streams = st.one_of(
+    st.binary(max_size=120),
+    st.lists(fragments, max_size=8).map(b"".join),
+    st.builds(
+        lambda parts, tail: b"".join(parts) + tail, st.lists(fragments, max_size=4), st.binary(max_size=20)
+    ),
+    st.builds(head, st.sampled_from((0, 1, 2, 9)), st.integers(0, 2**63), fin=st.booleans()),
+)
+
+
+def outcome(pieces: list[bytes]) -> tuple[list[Message], int | None]:
+    """The messages, and the code of the error that ended it."""
+    parser, found = FrameParser(60), []
+    try:
+        for piece in pieces:
+            parser.feed(piece)
+            found += iter(parser.next, None)
+            assert len(parser._buffer) + len(parser._collected) <= 60 + 14 + len(piece)
+            assert parser.missing <= 60 + 14
+    except FrameError as err:
+        return found, err.code
+    return found, None
+
+
+@given(streams, st.lists(st.integers(1, 30), min_size=1, max_size=10))
+def test_any_bytes_mean_the_same_however_they_are_cut(data, sizes):
+    pieces, at = [], 0
+    while at < len(data):
+        size = sizes[len(pieces) % len(sizes)]
+        pieces.append(data[at : at + size])
+        at += size
+    assert outcome(pieces) == outcome([data]) == outcome([data[n : n + 1] for n in range(len(data))])
+
+
+@given(st.lists(st.text(max_size=30), min_size=1, max_size=4), st.data())
+def test_fragments_with_control_frames_between_them_are_the_messages(texts, data):
+    wire, wanted = b"", []
+    for text in texts:
+        payload = text.encode()
+        cuts = sorted(data.draw(st.lists(st.integers(0, len(payload)), max_size=4)))
+        parts = [payload[a:b] for a, b in zip([0, *cuts], [*cuts, len(payload)], strict=True)]
+        for number, part in enumerate(parts):
+            if data.draw(st.booleans()):
+                wire += frame(9, b"between")
+                wanted.append(Message(Opcode.PING, b"between"))
+            wire += frame(1 if number == 0 else 0, part, fin=number == len(parts) - 1)
+        wanted.append(Message(Opcode.TEXT, text))
+    assert parse(wire) == wanted

@@ -104,3 +104,73 @@ def test_one_event_with_attachments_is_one_packet_each():
 def test_a_malformed_engine_packet_is_refused(text):
     with pytest.raises(PacketError):
         EnginePacket(encoded_packet=text)
+
+
+almost_json = st.one_of(
+    st.text(max_size=30),
+    st.text(alphabet='[]{}",:0123456789.eE+-\\ utrfalsn_"', max_size=60),
+    st.builds("[".__mul__, st.integers(0, 3_000)),
+    st.builds('{"a":'.__mul__, st.integers(0, 3_000)),
+    values.filter(lambda v: not Packet.data_is_binary(v)).map(Packet.json.dumps),
+)
+heads = st.one_of(
+    st.text(max_size=6),
+    st.builds(
+        "{}{}{}{}".format,
+        st.integers(0, 9),
+        st.sampled_from(("", "", "0-", "1-", "2-", "10-", "11-", "999999999-", "-", "1")),
+        st.sampled_from(("", "", "/,", "/n,", "/n", "/n?q=1,", "/" + "n" * 200 + ",", "n,")),
+        st.sampled_from(("", "", "0", "7", "9" * 15, "9" * 16, "9" * 400)),
+    ),
+)
+attachments = st.lists(st.one_of(st.binary(max_size=5), st.text(max_size=5)), max_size=3)
+
+
+@given(heads, almost_json, attachments)
+def test_whatever_a_client_sends_is_a_packet_or_a_packet_error(head, text, parts):
+    try:
+        packet = Packet(encoded_packet=head + text)
+        for part in parts[: packet.attachment_count]:
+            packet.add_attachment(part)
+    except PacketError:
+        return
+    assert packet.packet_type in range(7)
+
+
+@given(st.one_of(st.text(max_size=40), st.binary(max_size=40), st.text(max_size=20).map("b".__add__)))
+def test_whatever_comes_over_the_transport_is_a_packet_or_a_packet_error(data):
+    try:
+        packet = EnginePacket(encoded_packet=data)
+    except PacketError:
+        return
+    assert packet.packet_type in range(7)
+    if isinstance(data, bytes):
+        assert packet.encode() == data
+
+
+@given(st.one_of(st.text(max_size=40), st.binary(max_size=40)))
+def test_a_message_is_the_same_on_both_transports(data):
+    sent = EnginePacket(eio.MESSAGE, data)
+    text = sent.encode(b64=True)
+    plain = sent.encode()
+    assert EnginePacket(encoded_packet=text).data == EnginePacket(encoded_packet=plain).data == data
+
+
+@pytest.mark.parametrize("depth", [33, 1_000, 100_000, 400_000])
+@pytest.mark.parametrize("opening", ["[", '{"a":'])
+def test_no_nesting_exhausts_the_stack(opening, depth):
+    with pytest.raises(PacketError):
+        Packet(encoded_packet='2["e",' + opening * depth)
+    closing = "]" if opening == "[" else "}"
+    with pytest.raises(PacketError):
+        Packet(encoded_packet='2["e",' + opening * depth + "1" + closing * depth + "]")
+
+
+@pytest.mark.parametrize(
+    "number", ["9" * 5_000, "-" + "9" * 5_000, "1" + "0" * 400, "1e400", "0." + "1" * 5_000]
+)
+def test_no_number_is_more_than_a_packet_error(number):
+    try:
+        Packet(encoded_packet=f'2["e",{number}]')
+    except PacketError:
+        pass
