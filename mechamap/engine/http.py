@@ -150,8 +150,12 @@ class Handler(WebSocketHandler, PyWSGIHandler):
             return None
         try:
             self.head = self._read_head()
-        except (TimeoutError, HeadError) as err:
+        except TimeoutError as err:
             return self._handle_client_error(err)
+        except HeadError as err:
+            self._sendall(self._handle_client_error(err)[1])
+            linger(self.rfile, self.socket)
+            return None
         except (OSError, EOFError):  # the peer has gone
             return None
         if self.head is None:
