@@ -13,7 +13,6 @@ through it is never passed on again. A slot nobody listens for is left to the ap
 
 from __future__ import annotations
 
-import io
 import logging
 import os
 import socket
@@ -26,8 +25,9 @@ from gevent.pool import Pool
 from gevent.server import StreamServer
 
 from . import handover
-from .handover import Handover, Resumed
+from .handover import Handover
 from .ids import slot_of
+from .incoming import incoming
 from .relay import relay
 
 if TYPE_CHECKING:
@@ -61,8 +61,9 @@ class Door(StreamServer):
             sock.close()
 
     def _resume(self, sock: gevent_socket.socket, handed: Handover) -> None:
-        incoming = io.BufferedReader(Resumed(handed.data, sock))
-        handler = self._listener.handler_class(sock, handed.address, self._listener, incoming)
+        handler = self._listener.handler_class(
+            sock, handed.address, self._listener, incoming(sock, handed.data)
+        )
         handler.handed = True
         handler.handle()
 
@@ -109,10 +110,10 @@ class Affinity:
         slot = self._owner(handler.environ)
         if slot is None:
             return False
-        head = _head(handler)
+        head = handler.head.raw  # whatever the parser takes it takes in one way only, there as here
         if isinstance(handler.socket, ssl.SSLSocket):
             return self._relay(handler, slot, head)
-        data = head + _read_ahead(handler)
+        data = head + handler.rfile.ahead()
         if not self._send(handler, slot, handler.socket.fileno(), data):
             return False
         _let_go(handler)
@@ -148,21 +149,6 @@ class Affinity:
         """End what belongs to sessions of other workers, which do not end with ours."""
         for handler in self._relays:
             handler.hang_up()
-
-
-def _head(handler: Handler) -> bytes:
-    """The request's head as it was understood here; what was not, the owner must not see either."""
-    lines = "".join(handler.headers.headers)
-    return f"{handler.requestline}\r\n{lines}\r\n".encode("latin-1")
-
-
-def _read_ahead(handler: Handler) -> bytes:
-    """What was read of the connection beyond the head, left in its place."""
-    handler.socket.settimeout(0)  # peek() would wait for a first byte
-    try:
-        return handler.rfile.peek()
-    finally:
-        handler.socket.settimeout(handler.write_timeout)
 
 
 def _let_go(handler: Handler) -> None:

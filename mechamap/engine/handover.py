@@ -13,7 +13,6 @@ worker that got no answer in time goes on serving.
 from __future__ import annotations
 
 import errno
-import io
 import json
 import os
 import socket
@@ -141,27 +140,3 @@ def _read(channel: Socket, descriptors: list[int]) -> bytes:
     if len(data) > whole:
         raise Broken("the message is longer than it says")
     return data[_LENGTH.size :]
-
-
-class Resumed(io.RawIOBase):
-    """The bytes of a connection from its handover on: first what had been read, then the socket's."""
-
-    def __init__(self, data: bytes, sock: Socket) -> None:
-        self._left = memoryview(data)
-        self._file = sock.makefile("rb", buffering=0)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer) -> int | None:
-        if not self._left:
-            return self._file.readinto(buffer)
-        part = self._left[: len(buffer)]
-        buffer[: len(part)] = part
-        self._left = self._left[len(part) :]
-        return len(part)
-
-    def close(self) -> None:
-        if not self.closed:
-            self._file.close()
-        super().close()

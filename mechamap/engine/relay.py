@@ -6,7 +6,7 @@ over instead of it, and this worker goes on to encrypt and decrypt until either 
 
 from __future__ import annotations
 
-import io
+import math
 from typing import TYPE_CHECKING
 
 import gevent
@@ -14,16 +14,19 @@ import gevent
 if TYPE_CHECKING:
     from gevent.socket import socket as Socket
 
+    from .incoming import Incoming
+
 _READ_SIZE = 65_536
 
 
-def relay(client: Socket, incoming: io.BufferedReader, inner: Socket, write_timeout: float) -> None:
+def relay(client: Socket, incoming: Incoming, inner: Socket, write_timeout: float) -> None:
     """Copy until either side ends; `inner` is closed afterwards, `client` is left to the caller.
 
     There is no deadline for silence: the owner keeps the session's time and closes its end, and the kernel
     closes it when the owner dies. A client that takes nothing for `write_timeout` seconds is given up.
     """
     client.settimeout(None)
+    incoming.patience = math.inf
     inner.settimeout(None)
     upward = gevent.spawn(_up, incoming, inner)
     try:
@@ -37,12 +40,12 @@ def relay(client: Socket, incoming: io.BufferedReader, inner: Socket, write_time
         inner.close()
 
 
-def _up(incoming: io.BufferedReader, inner: Socket) -> None:
+def _up(incoming: Incoming, inner: Socket) -> None:
     try:
         # read1 gives first what the HTTP parser read beyond the request head
         while data := incoming.read1(_READ_SIZE):
             inner.sendall(data)
-    except (OSError, ValueError):  # ValueError: the file was closed under us
+    except OSError:
         pass
     finally:
         _end(inner)

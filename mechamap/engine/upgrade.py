@@ -9,19 +9,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import socket
 import ssl
 from typing import TYPE_CHECKING
 
 from .connection import Connection
-from .descriptors import SEND_BUFFER
 from .secure import SecureConnection
 
 if TYPE_CHECKING:
     from .flusher import Flusher
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-_EARLY = 65_536  # more than the HTTP reader's buffer holds
 
 
 class Offer:
@@ -42,21 +39,12 @@ class Offer:
         handler = self._handler
         handler.switch_protocols(headers, first)
         sock, connections = handler.socket, handler.server.connections
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
-        early = _buffered(handler)
+        early = handler.rfile.ahead()
         handler.socket = None  # it ends its loop, and closes nothing
+        self._handler = None  # the application may keep the offer; handler and buffers end with the request
         if isinstance(sock, ssl.SSLSocket):
             tls, raw = sock._sslobj, sock._sock
             sock._sslobj = None
             sock._detach_socket("detached")  # frees the watchers and leaves the descriptor open
             return SecureConnection(raw, tls, flusher, connections, max_message), early
         return Connection(sock.detach(), flusher, connections, max_message), early
-
-
-def _buffered(handler) -> bytes:
-    """What the HTTP reader read beyond the request head; with nothing there, one read that does not wait."""
-    handler.socket.settimeout(0.0)
-    try:
-        return handler.rfile.read1(_EARLY) or b""
-    except OSError:  # TLS says so when nothing is there; an end is found by the connection
-        return b""

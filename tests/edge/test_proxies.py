@@ -59,3 +59,17 @@ def test_a_stranger_cannot_claim_tls():
 
 def test_a_peer_without_an_address_is_no_proxy():
     assert seen(PROXIES, REMOTE_ADDR=None, HTTP_X_FORWARDED_FOR="203.0.113.7")["REMOTE_ADDR"] is None
+
+
+def test_only_so_many_addresses_are_remembered_and_none_that_is_too_long():
+    proxies = TrustedProxies(lambda environ, start_response: [], PROXIES)
+    for number in range(10_000):
+        forwarded = (
+            f"10.0.{number // 250}.{number % 250}, x{number}, 203.0.113.{number % 250}, " + "1" * 5_000
+        )
+        proxies({"REMOTE_ADDR": "127.0.0.1", "HTTP_X_FORWARDED_FOR": forwarded}, lambda *_: None)
+        proxies({"REMOTE_ADDR": f"192.0.{number // 250}.{number % 250}"}, lambda *_: None)
+    assert proxies._remembered.cache_info().currsize <= 4_096
+    found = {"REMOTE_ADDR": "127.0.0.1", "HTTP_X_FORWARDED_FOR": "fe80::1%" + "x" * 100}
+    proxies(found, lambda *_: None)
+    assert found["REMOTE_ADDR"] == "127.0.0.1"

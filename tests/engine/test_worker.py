@@ -7,7 +7,9 @@ import signal
 import socket
 import ssl
 import subprocess
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 
 import pytest
@@ -169,6 +171,46 @@ def test_chunked_bodies_are_read(impatient):
         head = f"POST {target} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
         sock.sendall((head + "2\r\n40\r\n0\r\n\r\n").encode())
         assert answer(sock).endswith("\r\n\r\nok")
+
+
+# --- fairness ---
+
+
+def pour(sock: socket.socket, stop: threading.Event) -> None:
+    """Send requests without waiting for answers: there is always one more in the server's socket."""
+    requests = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n" * 20
+    while not stop.is_set():
+        sock.sendall(requests)
+
+
+def drain(sock: socket.socket, stop: threading.Event) -> None:
+    while not stop.is_set():
+        sock.recv(65_536)
+
+
+@pytest.mark.parametrize("server", ["impatient", "secure"])
+def test_a_flood_on_one_connection_lets_the_others_be_served(server, request):
+    engine = request.getfixturevalue(server)
+    stop = threading.Event()
+
+    def line() -> socket.socket:
+        sock = connect(engine)
+        return anyone().wrap_socket(sock) if server == "secure" else sock
+
+    with line() as flood, line() as other, ThreadPoolExecutor(2) as threads, engine.client() as client:
+        client.join()
+        client.event()
+        try:
+            ways = [threads.submit(way, flood, stop) for way in (pour, drain)]
+            time.sleep(0.3)
+            for _ in range(3):  # answered while the flood goes on, or the socket's timeout fails the test
+                other.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert other.recv(4096).startswith(b"HTTP/1.1 200 ")
+            assert client.call("echo", 1) == [1]
+            assert not any(way.done() for way in ways)
+        finally:
+            stop.set()
+            flood.shutdown(socket.SHUT_RDWR)
 
 
 # --- the connection limit ---
