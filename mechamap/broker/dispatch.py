@@ -41,6 +41,10 @@ return {now, 1}
 """)
 
 
+Message = tuple[bytes, Sequence[str]]
+"""The bytes, and the canonical channels they go to."""
+
+
 class Dispatch:
     """Sends messages. Raises redis-py's errors, and ``BrokerUnavailable`` if Redis was late."""
 
@@ -53,16 +57,10 @@ class Dispatch:
         # How far the clock of Redis is ahead of time.monotonic(), at least; None until it answered once.
         self._ahead: float | None = None
 
-    def publish(self, message: bytes, channels: Sequence[str]) -> dict[str, int]:
-        """Subscribers of each canonical channel when the message went out to all of them."""
-        counts = self._send(_PUBLISH, [self._leases], [self._counts, self._channels, message, *channels])
-        return dict(zip(channels, counts, strict=True))
-
-    def publish_many(
-        self, messages: Sequence[tuple[bytes, Sequence[str]]], accepted: Callable[[dict[str, int]], None]
-    ) -> None:
-        """Send (message, channels) pairs in one round trip; ``accepted`` is told what ``publish`` returns,
-        for one after the other, until the first that was not sent. Then it raises, and none behind was."""
+    def publish_many(self, messages: Sequence[Message], accepted: Callable[[dict[str, int]], None]) -> None:
+        """Send messages in one round trip; ``accepted`` is told the subscribers of each canonical channel
+        when a message went out to all of them, for one after the other, until the first that was not sent.
+        Then it raises, and none behind was."""
         begun = time.monotonic()
         rest = list(messages)
         for _ in range(2):  # as in _send
@@ -71,7 +69,10 @@ class Dispatch:
             end = begun + COMMAND_TIMEOUT + self._ahead if self._ahead is not None else 0.0
             fixed = (int(end * 1000), self._counts, self._channels)
             calls = [(*fixed, message, *channels) for message, channels in rest]
-            answers = _PUBLISH.run_many(self._client, [self._leases], calls)
+            if len(calls) == 1:  # spares the transaction
+                answers = [_PUBLISH.run(self._client, [self._leases], calls[0])]
+            else:
+                answers = _PUBLISH.run_many(self._client, [self._leases], calls)
             answered = time.monotonic()
             sent = 0
             for (_, channels), answer in zip(rest, answers, strict=True):

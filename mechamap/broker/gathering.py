@@ -9,6 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 from ..domain.errors import BrokerUnavailable
 
@@ -17,44 +18,42 @@ FLIGHTS = 2
 MOST = 64
 """Messages in one: Redis serves nobody else for about a millisecond."""
 
-Counts = dict[str, int]
-Message = tuple[bytes, Sequence[str]]
+M = TypeVar("M")
+"""What is sent for one publisher."""
+A = TypeVar("A")
+"""What that publisher is told; never None."""
 
 
 @dataclass(slots=True, eq=False)
-class _Ticket:
-    """One publisher. ``flight``: it is to carry out this flight, its own message the first in it. ``counts``:
-    its answer, when there is one."""
+class _Ticket(Generic[M, A]):
+    """One publisher. ``flight``: it is to carry out this flight, its own message the first in it. ``answer``:
+    when there is one."""
 
-    message: Message
+    message: M
     awake: threading.Event = field(default_factory=threading.Event)
-    flight: "list[_Ticket] | None" = None
-    counts: Counts | None = None
+    flight: "list[_Ticket[M, A]] | None" = None
+    answer: A | None = None
     failure: Exception | None = None
 
 
-class Gathering:
-    """``send_one`` and ``send_many`` are those of ``Dispatch``; so is what ``publish`` gives and raises."""
+class Gathering(Generic[M, A]):
+    """``send`` makes the round trip: it tells its second argument the answer to one message after the other,
+    and raises at the first that was not sent."""
 
-    def __init__(
-        self,
-        send_one: Callable[[bytes, Sequence[str]], Counts],
-        send_many: Callable[[Sequence[Message], Callable[[Counts], None]], None],
-    ) -> None:
-        self._send_one = send_one
-        self._send_many = send_many
-        self._waiting: deque[_Ticket] = deque()
+    def __init__(self, send: Callable[[Sequence[M], Callable[[A], None]], None]) -> None:
+        self._send = send
+        self._waiting: deque[_Ticket[M, A]] = deque()
         self._flights = 0
         # Held for a few instructions that do not yield: greenlets never wait for it, only real threads may.
         self._lock = threading.Lock()
 
-    def publish(self, message: bytes, channels: Sequence[str]) -> Counts:
-        """What ``send_one`` gives for this message.
+    def publish(self, message: M) -> A:
+        """The answer to this message.
 
-        Raises what it raises; and ``BrokerUnavailable`` if the round trip before this one failed, since then
-        this one was not begun.
+        Raises what ``send`` raises; and ``BrokerUnavailable`` if the round trip before this one failed, since
+        then this one was not begun.
         """
-        ticket = _Ticket((message, channels))
+        ticket: _Ticket[M, A] = _Ticket(message)
         with self._lock:
             if self._flights < FLIGHTS:
                 self._flights += 1
@@ -67,9 +66,9 @@ class Gathering:
             self._fly(ticket.flight)
         elif ticket.failure is not None:
             raise BrokerUnavailable("Redis did not answer: the event was not accepted.") from ticket.failure
-        return ticket.counts
+        return ticket.answer
 
-    def _wait(self, ticket: _Ticket) -> None:
+    def _wait(self, ticket: _Ticket[M, A]) -> None:
         try:
             ticket.awake.wait()
         except BaseException as err:  # gevent ends a greenlet by raising in it
@@ -80,18 +79,15 @@ class Gathering:
                 self._land(ticket.flight, BrokerUnavailable(f"A publisher was ended ({type(err).__name__})."))
             raise
 
-    def _fly(self, flight: list[_Ticket]) -> None:
+    def _fly(self, flight: list[_Ticket[M, A]]) -> None:
+        rest = iter(flight)
         try:
-            if len(flight) == 1:
-                flight[0].counts = self._send_one(*flight[0].message)
-            else:
-                rest = iter(flight)
-                self._send_many(
-                    [each.message for each in flight], lambda counts: setattr(next(rest), "counts", counts)
-                )
+            self._send(
+                [each.message for each in flight], lambda answer: setattr(next(rest), "answer", answer)
+            )
         except Exception as err:
             self._land(flight, err)
-            if flight[0].counts is None:
+            if flight[0].answer is None:
                 raise
         except BaseException as err:
             self._land(flight, BrokerUnavailable(f"A publisher was ended ({type(err).__name__})."))
@@ -99,10 +95,10 @@ class Gathering:
         else:
             self._land(flight, None)
 
-    def _land(self, flight: list[_Ticket], failure: Exception | None) -> None:
+    def _land(self, flight: list[_Ticket[M, A]], failure: Exception | None) -> None:
         """Tell those of the flight, and let the next one begin; after a failure there is none."""
         with self._lock:
-            told = [each for each in flight if each.counts is None]
+            told = [each for each in flight if each.answer is None]
             if failure is not None:
                 told += self._waiting
                 self._waiting.clear()

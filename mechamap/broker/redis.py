@@ -19,7 +19,7 @@ from ..domain.errors import BrokerUnavailable, RealtimeError
 from ..domain.publication import Publication, Receipt
 from .connection import command_client, listening_connection, translated
 from .delivery import Delivery
-from .dispatch import Dispatch
+from .dispatch import Dispatch, Message
 from .envelope import Malformed, decode_command, decode_publication, encode_command, encode_publication
 from .gathering import Gathering
 from .lease import LEASE, Kind, LeasedTables
@@ -68,7 +68,7 @@ class RedisBroker:
         self._dispatch = Dispatch(
             self._client, self._tables.leases, self._tables.key(TABLE, ""), f"{prefix}:channel:"
         )
-        self._gathering = Gathering(self._dispatch.publish, self._dispatch.publish_many)
+        self._gathering: Gathering[Message, dict[str, int]] = Gathering(self._dispatch.publish_many)
         self._delivery: Delivery | None = None
         self._threads: list[threading.Thread] = []
         self._last: bytes | None = None
@@ -80,7 +80,7 @@ class RedisBroker:
         text = encode_publication(publication)
         self._check_hearing()
         with translated("the event was not accepted"):
-            return Receipt(publication.id, self._gathering.publish(text, publication.rooms))
+            return Receipt(publication.id, self._gathering.publish((text, publication.rooms)))
 
     def publish_many(self, publications: Sequence[Publication]) -> Published:
         messages, failure = [], None

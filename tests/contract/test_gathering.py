@@ -9,7 +9,7 @@ from gevent.event import Event
 from mechamap.broker.gathering import FLIGHTS, MOST, Gathering
 from mechamap.broker.redis import RedisBroker
 from mechamap.domain.errors import BrokerUnavailable
-from tests.contract.conftest import Hire
+from tests.contract.conftest import Hire, calls
 from tests.contract.recorder import event
 from tests.services.processes import wait_until
 from tests.services.redis import RedisServer
@@ -23,20 +23,13 @@ class Sender:
         self.trips: list[list[bytes]] = []
         self.fail: dict[bytes, Exception] = {}
 
-    def one(self, message: bytes, channels: list[str]) -> dict[str, int]:
-        self.trips.append([message])
+    def send(self, messages: list[bytes], accepted: Callable[[int], None]) -> None:
+        self.trips.append(messages)
         self.gate.wait()
-        if message in self.fail:
-            raise self.fail[message]
-        return {channel: len(message) for channel in channels}
-
-    def many(self, messages: list, accepted: Callable[[dict[str, int]], None]) -> None:
-        self.trips.append([message for message, _ in messages])
-        self.gate.wait()
-        for message, channels in messages:
+        for message in messages:
             if message in self.fail:
                 raise self.fail[message]
-            accepted({channel: len(message) for channel in channels})
+            accepted(len(message))
 
 
 @pytest.fixture
@@ -46,11 +39,11 @@ def sender() -> Sender:
 
 @pytest.fixture
 def gathering(sender: Sender) -> Gathering:
-    return Gathering(sender.one, sender.many)
+    return Gathering(sender.send)
 
 
 def publish(gathering: Gathering, *messages: bytes) -> list[gevent.Greenlet]:
-    jobs = [gevent.spawn(gathering.publish, message, ["c"]) for message in messages]
+    jobs = [gevent.spawn(gathering.publish, message) for message in messages]
     gevent.sleep(0)
     return jobs
 
@@ -61,8 +54,8 @@ def numbered(first: int, last: int) -> list[bytes]:
 
 def test_alone_nobody_waits(gathering, sender):
     sender.gate.set()
-    assert gathering.publish(b"abc", ["x", "y"]) == {"x": 3, "y": 3}
-    assert gathering.publish(b"abcd", ["x"]) == {"x": 4}
+    assert gathering.publish(b"abc") == 3
+    assert gathering.publish(b"abcd") == 4
     assert sender.trips == [[b"abc"], [b"abcd"]]
 
 
@@ -72,7 +65,7 @@ def test_who_comes_meanwhile_joins_the_next_round_trip_in_order(gathering, sende
     sender.gate.set()
     gevent.joinall(jobs, timeout=1)
     assert sender.trips[FLIGHTS:] == [numbered(FLIGHTS, 10)]
-    assert [job.value for job in jobs] == [{"c": 3}] * 10
+    assert [job.value for job in jobs] == [3] * 10
 
 
 def test_a_round_trip_has_its_limit(gathering, sender):
@@ -91,7 +84,7 @@ def test_after_a_failure_in_the_middle_each_is_told_its_own_truth(gathering, sen
     assert [job.successful() for job in jobs] == [True] * 5 + [False] * 5
     assert all(isinstance(job.exception, BrokerUnavailable) for job in jobs[5:])
     sender.fail.clear()
-    assert gathering.publish(b"next", ["c"]) == {"c": 4}
+    assert gathering.publish(b"next") == 4
 
 
 def test_who_waits_for_a_round_trip_that_fails_is_refused_with_it_and_nothing_is_sent(gathering, sender):
@@ -103,15 +96,15 @@ def test_who_waits_for_a_round_trip_that_fails_is_refused_with_it_and_nothing_is
     assert [type(job.exception) for job in jobs] == [BrokerUnavailable] * 30
     assert len(sender.trips) == FLIGHTS
     sender.fail.clear()
-    assert gathering.publish(b"next", ["c"]) == {"c": 4}
+    assert gathering.publish(b"next") == 4
 
 
 def test_a_defect_is_raised_as_it_is_where_it_happened(gathering, sender):
     sender.gate.set()
     sender.fail[b"x"] = ZeroDivisionError()
     with pytest.raises(ZeroDivisionError):
-        gathering.publish(b"x", ["c"])
-    assert gathering.publish(b"next", ["c"]) == {"c": 4}
+        gathering.publish(b"x")
+    assert gathering.publish(b"next") == 4
 
 
 @pytest.mark.parametrize("victim", [0, 1, 2, 5])
@@ -124,7 +117,7 @@ def test_a_publisher_whose_greenlet_is_killed_holds_up_nobody(gathering, sender,
     for job in jobs:
         assert job.successful() or isinstance(job.exception, BrokerUnavailable)
     for message in numbered(0, 2 * FLIGHTS):
-        assert gathering.publish(message, ["c"]) == {"c": 3}
+        assert gathering.publish(message) == 3
 
 
 def test_a_publisher_killed_just_when_it_was_to_send_for_others_holds_up_nobody(gathering, sender):
@@ -135,7 +128,7 @@ def test_a_publisher_killed_just_when_it_was_to_send_for_others_holds_up_nobody(
     gevent.joinall(jobs, timeout=1)
     assert all(job.ready() for job in jobs)
     for message in numbered(0, 2 * FLIGHTS):
-        assert gathering.publish(message, ["c"]) == {"c": 3}
+        assert gathering.publish(message) == 3
 
 
 def test_a_hundred_publishers_at_once_cost_redis_a_few_round_trips(
@@ -144,10 +137,10 @@ def test_a_hundred_publishers_at_once_cost_redis_a_few_round_trips(
     worker = redis_worker()
     worker.broker.subscribe("public:news")
     outsider.publish_many([event("warm")])
-    before = redis_server.client().info("commandstats")["cmdstat_exec"]["calls"]
+    before = calls(redis_server, "exec")
     jobs = [gevent.spawn(outsider.publish, event(f"e{n}")) for n in range(100)]
     gevent.joinall(jobs, raise_error=True)
     assert [job.value.total for job in jobs] == [1] * 100
     wait_until(lambda: len(worker.got.events) == 101, "all of them", 3)
     assert set(worker.got.events) == {"warm", *(f"e{n}" for n in range(100))}
-    assert redis_server.client().info("commandstats")["cmdstat_exec"]["calls"] - before <= 10
+    assert calls(redis_server, "exec") - before <= 10
