@@ -115,6 +115,10 @@ class Accepted:
     subscribers: dict[str, int]
 
 
+Message = tuple[bytes, Sequence[str]]
+"""The bytes, and the names they go to."""
+
+
 class Dispatch:
     """Sends messages. Raises redis-py's errors, and ``BrokerUnavailable`` if Redis was late."""
 
@@ -151,7 +155,7 @@ class Dispatch:
 
     def send_many(
         self,
-        messages: Sequence[tuple[bytes, Sequence[str]]],
+        messages: Sequence[Message],
         channels: bytes,
         accepted: Callable[[Accepted], None],
     ) -> None:

@@ -21,8 +21,9 @@ from ..domain.publication import Publication, Receipt
 from .backfill import Backfill
 from .connection import command_client, listening_connection, primary_of, translated
 from .delivery import Delivery
-from .dispatch import Accepted, Dispatch
+from .dispatch import Accepted, Dispatch, Message
 from .envelope import encode_command, encode_publication
+from .gathering import Gathering
 from .lease import LEASE, Kind, LeasedTables
 from .listener import QUIET, Listener
 from .progress import Progress
@@ -83,6 +84,9 @@ class RedisBroker:
             self._client, prefix, self._tables.leases, self._tables.key(TABLE, ""), bounds or Bounds()
         )
         self._progress = Progress()
+        self._gathering: Gathering[Message, Accepted] = Gathering(
+            lambda messages, accepted: self._dispatch.send_many(messages, self._channels, accepted)
+        )
         self._delivery: Delivery | None = None
         self._receiver: Receiver | None = None
         self._backfill: Backfill | None = None
@@ -92,7 +96,7 @@ class RedisBroker:
         text = encode_publication(publication)
         self._check_hearing()
         with translated("the event was not accepted"):
-            return _receipt(publication, self._dispatch.send(text, self._channels, publication.rooms))
+            return _receipt(publication, self._gathering.publish((text, publication.rooms)))
 
     def publish_many(self, publications: Sequence[Publication]) -> Published:
         messages, failure = [], None

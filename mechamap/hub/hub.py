@@ -168,22 +168,21 @@ class Hub:
         user_id = connection.identity.user_id
         own = user_channel(user_id)
         marked = self._notifications.mark_read(user_id, ids)
-        try:
-            for notification_id in marked.ids:
-                data = {
-                    "notificationId": notification_id,
-                    "notification_id": notification_id,
-                    "readBy": user_id,
-                    "unreadCount": marked.unread_count,
-                    "unread_count": marked.unread_count,
-                    "timestamp": marked.read_at,
-                }
-                told = Publication((own,), "notification_read", payload_of(data), except_id=sid)
-                self._broker.publish(told)
-        except Unavailable as err:
-            log.warning("read_not_synced", extra={"user": user_id, "code": err.code})
-            return marked, False
-        return marked, True
+        news = []
+        for notification_id in marked.ids:
+            data = {
+                "notificationId": notification_id,
+                "notification_id": notification_id,
+                "readBy": user_id,
+                "unreadCount": marked.unread_count,
+                "unread_count": marked.unread_count,
+                "timestamp": marked.read_at,
+            }
+            news.append(Publication((own,), "notification_read", payload_of(data), except_id=sid))
+        failure = self._broker.publish_many(news).failure
+        if failure is not None:
+            log.warning("read_not_synced", extra={"user": user_id, "code": failure.code})
+        return marked, failure is None
 
     def revoke(self, connection: Connection, channel: Channel, decision: Decision) -> None:
         """Take a channel from a live connection whose rule no longer holds, and tell it why."""

@@ -40,7 +40,7 @@ FIRST_TRY, LAST_TRY = 0.5, 2.0
 RETRY = 0.2
 """Seconds until a series that the broker did not take is tried again."""
 DRAIN = 2.0
-"""Seconds a worker that stops may still publish what it has read."""
+"""Seconds a worker that leads no more may still publish what it has read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,16 +130,17 @@ class Ingester:
         )
         reader.start()
         try:
-            self._pass_on(subscription, reader)
-        finally:
+            rest = self._pass_on(subscription, reader)
             subscription.stop()
             join(reader, DRAIN)
-            if self._stopping.is_set():
-                self._drain()
-            given_up = self._backlog.clear()
+            rest = self._drain(rest)
+            given_up = len(rest) + self._backlog.clear()
             if given_up:
-                self._refusals.note("ingest_given_up", "the lead was lost", given_up)
-            self._subscription = None
+                why = "the broker did not take it" if self._leadership.held else "the lead was lost"
+                self._refusals.note("ingest_given_up", why, given_up)
+        finally:
+            subscription.stop()
+            self._subscription = self._series_since = None
             self._leadership.release()
         if subscription.hearing:
             log.info("ingest_ended", extra={"why": self._failure or "the lead was given up"})
@@ -164,7 +165,8 @@ class Ingester:
         if dropped:
             self._refusals.note("ingest_backlog_full", "the broker is slower than Laravel", dropped)
 
-    def _pass_on(self, subscription: Subscription, reader: threading.Thread) -> None:
+    def _pass_on(self, subscription: Subscription, reader: threading.Thread) -> list[Publication]:
+        """Publish what arrives while this worker leads and hears; what of a series is left then."""
         series: list[Publication] = []
         renewed = time.monotonic()
         told = False
@@ -177,14 +179,15 @@ class Ingester:
                 self._leadership.take()
                 continue
             series = self._series(series, TICK)
-        if series:  # read, and not taken by the broker
-            self._refusals.note("ingest_given_up", "the broker did not take it in time", len(series))
+        return series
 
-    def _drain(self) -> None:
-        series: list[Publication] = []
+    def _drain(self, series: list[Publication]) -> list[Publication]:
+        """Publish what was read, as far as the lease and a little time reach; what of a series is left
+        then."""
         end = time.monotonic() + DRAIN
         while (series or len(self._backlog)) and self._leadership.held and time.monotonic() < end:
             series = self._series(series, 0.0)
+        return series
 
     def _series(self, rest: list[Publication], timeout: float) -> list[Publication]:
         """Publish what is left of a series, or else of the next one; what is left then."""

@@ -113,6 +113,12 @@ def outsider(redis_server: RedisServer) -> Iterator[RedisBroker]:
     broker.stop()
 
 
+def calls(server: RedisServer, command: str) -> int:
+    """How often Redis carried the command out."""
+    found = server.client().info("commandstats").get(f"cmdstat_{command}")
+    return found["calls"] if found else 0
+
+
 def describe(worker_id: str, slot: int = 1) -> WorkerRecord:
     return WorkerRecord(worker_id, slot, 4711, "host", 1000.0, 3, 50_000_000)
 

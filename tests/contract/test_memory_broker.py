@@ -1,7 +1,11 @@
 """What the broker inside one process promises beyond the protocol."""
 
+import time
+
+import gevent
 import pytest
 
+from mechamap.broker import memory
 from mechamap.broker.memory import MemoryBroker
 from mechamap.domain.commands import Action, Command
 from mechamap.domain.errors import BrokerUnavailable
@@ -30,6 +34,24 @@ def test_an_event_published_during_a_delivery_follows_it_and_is_not_nested():
     broker.subscribe("public:news")
     broker.publish(event("outer"))
     assert steps == ["begin outer", "end outer", "begin inner", "end inner"]
+
+
+def test_others_get_a_turn_within_a_long_series(monkeypatch):
+    monkeypatch.setattr(memory, "BURST", 0.001)
+    broker, order = MemoryBroker(), []
+
+    def deliver(publication):
+        order.append(publication.event)
+        end = time.monotonic() + 0.002
+        while time.monotonic() < end:
+            pass
+
+    broker.start(Recorder(deliver))
+    broker.subscribe("public:news")
+    gevent.spawn(order.append, "other")
+    broker.publish_many([event(f"e{n}") for n in range(5)])
+    assert [each for each in order if each != "other"] == [f"e{n}" for n in range(5)]
+    assert 0 < order.index("other") < 5
 
 
 @pytest.mark.parametrize("send", ["publish", "command", "subscribe"])

@@ -8,19 +8,13 @@ from mechamap.broker.envelope import MAX_PUBLICATION_BYTES
 from mechamap.broker.memory import MemoryBroker
 from mechamap.broker.redis import RedisBroker
 from mechamap.domain.errors import BrokerUnavailable, PayloadTooLarge
-from tests.contract.conftest import Hire, Worker
+from tests.contract.conftest import Hire, Worker, calls
 from tests.contract.recorder import event
 from tests.services.redis import RedisServer
 
 
 def series(count: int, *channels: str) -> list:
     return [event(f"e{n}", *channels) for n in range(count)]
-
-
-def calls(server: RedisServer, command: str) -> int:
-    """How often Redis carried the command out."""
-    found = server.client().info("commandstats").get(f"cmdstat_{command}")
-    return found["calls"] if found else 0
 
 
 def test_a_series_arrives_in_its_order_and_each_has_its_receipt(worker: Worker):

@@ -73,6 +73,23 @@ def test_when_the_leader_stops_another_follows_at_once_and_what_was_heard_is_pub
     second.heard("next")
 
 
+def test_when_the_connection_ends_what_was_heard_before_is_published(
+    redis_server: RedisServer, worker, laravel
+):
+    worker.answer = lambda series: (
+        gevent.sleep(0.1) or Published(tuple(Receipt(each.id, {}) for each in series))
+    )
+    for n in range(450):
+        laravel(f"e{n}")
+    wait_until(lambda: worker.series, "the first series", 2)
+    redis_server.client().client_kill_filter(_type="pubsub")
+    worker.heard(*(f"e{n}" for n in range(450)))
+    worker.hears()
+    laravel("next")
+    worker.heard(*(f"e{n}" for n in range(450)), "next")
+    assert set(worker.codes) == {"accepted"}
+
+
 def test_a_leader_whose_lease_was_lost_stops_before_another_begins(redis_server: RedisServer, hire, laravel):
     worker = hire()
     worker.hears()

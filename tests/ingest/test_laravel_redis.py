@@ -165,9 +165,9 @@ def test_more_channels_than_a_publication_may_have_are_several():
 
 
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
-    max_leaves=12,
+    st.none() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+    max_leaves=4,
 )
 
 
@@ -180,7 +180,7 @@ json_values = st.recursive(
                 lambda body: json.dumps(body).encode()
             ),
         ),
-        max_size=8,
+        max_size=5,
     )
 )
 def test_nothing_whatever_raises(messages):
