@@ -10,8 +10,8 @@ from .skew import skew
 
 AREA = "Redis"
 PINGS = 5
-OLDEST = (5, 0)
-"""The broker's scripts read Redis's clock and then write; up to 4 that is refused."""
+OLDEST = (6, 2)
+"""The broker's logs are trimmed by number of entry (XADD MINID)."""
 SLOW_MS = 20.0
 
 
@@ -42,7 +42,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
             AREA,
             "answer",
             "Redis refuses the password or asks for one.",
-            "Put it into REDIS_URL: redis://:password@host",
+            "Put it into REDIS_URL, between :// and @: redis://:password@host",
         )
         return
     except redis.ResponseError as err:
