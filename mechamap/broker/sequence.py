@@ -31,13 +31,20 @@ MOST_NEWS = 100_000
 _HEAD = ("epoch", "seq", "floor")
 
 BEGIN = """
+local function promotion()
+  local info = redis.pcall('INFO', 'replication')
+  local id = type(info) == 'string' and string.match(info, 'master_replid2:(%x+)') or ''
+  return string.find(id, '[^0]') and id or ''
+end
+
 local function begin(epoch)
   redis.call('UNLINK', KEYS[1], KEYS[2], KEYS[3])
   redis.call('HSET', KEYS[1], 'epoch', epoch, 'seq', 0, 'floor', 0,
-    'due', 0, 'short', 0, 'long', 0, 'full', 0)
+    'due', 0, 'short', 0, 'long', 0, 'full', 0, 'promoted', promotion())
 end
 """
-"""Lua: begin a new epoch. KEYS 1 to 3 are those of ``Keys.sequence``."""
+"""Lua: begin a new epoch; KEYS 1 to 3 are those of ``Keys.sequence``. A replica that is promoted keeps the
+id of its former primary's replication as ``master_replid2``, until it restarts; others have zeros there."""
 
 # ARGV: a new epoch's name, known epoch, known number, beginning of logs, then number, log and id of the last
 # message that this worker delivered, number after which it wants news, most names. Answers epoch, number,
@@ -46,11 +53,9 @@ _SYNC = Script(
     BEGIN
     + """
 local head = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'floor', 'promoted', 'full')
-local info = redis.pcall('INFO', 'replication')
-local promoted = type(info) == 'string' and string.match(info, 'master_replid2:(%x+)') or ''
-if not string.find(promoted, '[^0]') then promoted = '' end
-local sound = head[1] and head[2] and head[3] and head[5]
-if sound and promoted ~= '' and head[4] and head[4] ~= promoted then sound = false end
+local promoted = promotion()
+local sound = head[1] and head[2] and head[3] and head[4] and head[5]
+if sound and promoted ~= '' and head[4] ~= promoted then sound = false end
 if sound and head[1] == ARGV[2] then
   if tonumber(head[2]) < tonumber(ARGV[3]) then sound = false end
   if sound and ARGV[6] ~= '' then
@@ -66,9 +71,6 @@ end
 if not sound then
   begin(ARGV[1])
   head = {ARGV[1], '0', '0'}
-end
-if not sound or not head[4] or promoted ~= '' then
-  redis.call('HSET', KEYS[1], 'promoted', promoted)
 end
 local since = '-inf'
 if head[1] == ARGV[2] then since = '(' .. ARGV[8] end

@@ -64,8 +64,13 @@ class Replicated:
         """Make the replica the primary. The old one stays up, and takes writes for a while."""
         with self.sentinel.client() as client:
             client.execute_command("SENTINEL", "FAILOVER", SERVICE)
-        client = self.replica.client()
-        wait_until(lambda: client.role()[0] == "master", "the failover", 15)
+        wait_until(self._promoted, "the failover", 15)
+
+    def _promoted(self) -> bool:
+        try:
+            return self.replica.client().role()[0] == "master"
+        except redis.ConnectionError:  # clients of a replica are cut off when it is promoted
+            return False
 
     def remove(self) -> None:
         for each in (self.sentinel, self.replica, self.primary):
