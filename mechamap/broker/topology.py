@@ -17,7 +17,6 @@ from redis.exceptions import ClusterDownError, MovedError, ReadOnlyError
 from redis.retry import Retry
 
 from ..domain.redis_url import RedisUrl, Topology
-from .packing import Packer
 
 PREFIX = "mechamap:{rt}"
 """Begins every key and pub/sub channel. The braces keep all keys in one slot of a Redis Cluster."""
@@ -125,7 +124,6 @@ def common() -> dict[str, Any]:
         "retry": Retry(NoBackoff(), 0),
         # Spares two commands per connection that announce the library's name.
         "driver_info": None,
-        "command_packer": Packer(),
     }
 
 
