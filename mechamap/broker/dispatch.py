@@ -14,7 +14,8 @@ import redis
 from ..domain.errors import BrokerUnavailable
 from ..domain.history import Bounds, Position
 from .connection import COMMAND_TIMEOUT, Script
-from .sequence import BEGIN, FIND, Keys
+from .lua import BEGIN, FIND
+from .sequence import Keys
 from .stamp import new_epoch
 
 # KEYS: head, last, marks, leases. ARGV: deadline in ms, beginnings of the names of count tables, logs and
@@ -82,7 +83,6 @@ local epoch, floor, due, short, long, full = head[1], head[3], tonumber(head[4])
 local seq = redis.call('HINCRBY', KEYS[1], 'seq', 1)
 if now >= due or due - now > 1000 then floor, short, long, full = tend(now, seq) end
 local number = string.format('%.0f', seq)
-local id = number .. '-0'
 local message = epoch .. ':' .. number .. ':' .. ARGV[8]
 local body = full == '1' and '' or ARGV[8]
 local by_age, most = now % 8 == 0, tonumber(ARGV[9])

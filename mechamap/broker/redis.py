@@ -130,7 +130,7 @@ class RedisBroker:
             raise RuntimeError("the broker was started before")
         self._delivery = Delivery(events)
         self._receiver = Receiver(self._delivery, self._progress, self._prefix)
-        self._backfill = Backfill(self._logs, self._progress, self._receiver.take, events.on_gap)
+        self._backfill = Backfill(self._logs, self._progress, self._receiver.take, self._delivery.gap)
         # Commands are followed from the beginning: the first place this worker knows is theirs.
         self._progress.place((COMMANDS,), Position("", 0))
         self._threads = [

@@ -158,15 +158,20 @@ def test_links_cut_again_and_again_under_fire_cost_nothing(
 
     publisher = gevent.spawn(publish)
     client = redis_server.client()
-    for _ in range(12):
-        gevent.sleep(0.08)
+    for number in range(1, 13):
+        gevent.sleep(0.03)
         client.client_kill_filter(_type="pubsub")
+        for each in workers:
+            wait_until(
+                lambda each=each, number=number: each.broker.stats()["reconnects"] >= number,
+                "the reconnection",
+                5,
+            )
     publishing = False
     sent = publisher.get(timeout=5)
     for each in workers:
         wait_until(lambda each=each: len(each.got.events) >= len(sent), f"{len(sent)} events", 5)
         assert each.got.events == sent
-        assert each.broker.stats()["reconnects"] >= 5
         assert stats(each)["backfilled"] > 0
         assert each.got.gaps == []
 
@@ -186,6 +191,20 @@ def test_what_is_no_longer_in_the_log_is_told_and_the_rest_delivered(
     assert stats(worker)["gaps"] == 1
     [record] = [record for record in caplog.records if record.getMessage() == "broker_gap"]
     assert (record.reason, record.channels) == ("trimmed", [NEWS])
+
+
+def test_a_gap_that_cannot_be_handed_on_ends_nothing(
+    redis_server: RedisServer, worker: Worker, deaf: Deaf, outsider: RedisBroker
+):
+    def fail(channels: object, reason: Gap) -> None:
+        raise RuntimeError("gap bug")
+
+    worker.got.on_gap = fail
+    with deaf(worker):
+        redis_server.client().flushall()
+        outsider.publish(event("found"))
+    worker.heard("found")
+    assert worker.broker.stats()["failures"] == 1
 
 
 def test_emptied_meanwhile_is_told_and_the_new_epoch_delivered(
