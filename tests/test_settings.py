@@ -2,6 +2,7 @@
 
 import pytest
 
+from mechamap.domain.history import Bounds
 from mechamap.domain.roles import Level
 from mechamap.settings import DEV_SECRETS_FILE, PLAN_ORIGINS, AppEnv, SettingsError, load
 
@@ -58,6 +59,22 @@ def test_secrets_do_not_show_in_a_printed_settings(env):
         ("REDIS_URL", "http://localhost"),
         ("REDIS_URL", "localhost:6379"),
         ("LARAVEL_REDIS_URL", "localhost:6379"),
+        ("REDIS_URL", "redis+sentinel://localhost:26379"),
+        ("REDIS_URL", "redis+sentinel:///mymaster"),
+        ("REDIS_URL", "redis+sentinel://a:26379,/mymaster"),
+        ("REDIS_URL", "redis+sentinel://a:port/mymaster"),
+        ("REDIS_URL", "redis+sentinel://a:0/mymaster"),
+        ("REDIS_URL", "redis+sentinel://a/mymaster/first"),
+        ("REDIS_URL", "redis+sentinel://a/mymaster/0/1"),
+        ("REDIS_URL", "redis+sentinel://a/mymaster?sentinel=x"),
+        ("REDIS_URL", "redis+cluster://"),
+        ("REDIS_URL", "redis+cluster://a:99999"),
+        ("REDIS_URL", "redis+cluster://a:6379/1"),
+        ("REDIS_URL", "redis+cluster://a?sentinel_password=x"),
+        ("REDIS_URL", "redis+proxy://a"),
+        ("HISTORY_SECONDS", "0"),
+        ("HISTORY_USER_SECONDS", "long"),
+        ("HISTORY_EVENTS", "0"),
         ("DATABASE_URL", "localhost"),
         ("ALLOWED_ORIGINS", "*"),
         ("ALLOWED_ORIGINS", "https://a.example/path"),
@@ -84,9 +101,18 @@ def test_a_wrong_value_stops_the_start_with_a_sentence_that_names_the_variable(e
     assert str(refusal.value).endswith(".")
 
 
-def test_a_url_with_a_password_is_not_repeated(env):
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://:hunter2@localhost",
+        "redis+sentinel://:hunter2@localhost",
+        "redis+cluster://:hunter2@localhost/7",
+        "redis+sentinel://a/mymaster?sentinel_password=hunter2&more=hunter2",
+    ],
+)
+def test_a_url_with_a_password_is_not_repeated(env, url):
     with pytest.raises(SettingsError) as refusal:
-        load({**env, "REDIS_URL": "http://:hunter2@localhost"})
+        load({**env, "REDIS_URL": url})
     assert "hunter2" not in str(refusal.value)
 
 
@@ -112,6 +138,12 @@ def test_a_prefix_that_laravel_cannot_have_is_refused(env, prefix):
 def test_a_prefix_without_a_redis_to_hear_is_a_contradiction(env):
     with pytest.raises(SettingsError, match="^LARAVEL_REDIS_PREFIX: does nothing without LARAVEL_REDIS_URL"):
         load({**env, "LARAVEL_REDIS_PREFIX": "laravel_database_"})
+
+
+def test_what_is_kept_of_channels_can_be_set(env):
+    assert load(env).history == Bounds(120.0, 600.0, 500)
+    set_otherwise = {"HISTORY_SECONDS": "30", "HISTORY_USER_SECONDS": "60.5", "HISTORY_EVENTS": "50"}
+    assert load({**env, **set_otherwise}).history == Bounds(30.0, 60.5, 50)
 
 
 def test_more_workers_need_redis(env):

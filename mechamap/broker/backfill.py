@@ -19,9 +19,9 @@ from .sequence import Logs, Synced
 
 log = logging.getLogger(__name__)
 
-READ = 50
-"""Logs per round trip."""
-MOST_ENTRIES = 10_000
+READ = 25
+"""Logs per round trip: 25 MB, should all of them be as full as they may."""
+MOST_ENTRIES = 20_000
 """Entries taken of one log: more than any keeps."""
 MOST_BYTES = 33_554_432
 """Bytes of missed messages taken into memory; what is beyond is reported as a gap."""

@@ -15,6 +15,7 @@ from redis.exceptions import MovedError, NoScriptError, ReadOnlyError
 
 from ..domain.errors import BrokerUnavailable
 from ..domain.redis_url import Topology, parse_redis_url
+from .packing import Packer
 from .topology import Primary, common, following
 
 CONNECT_TIMEOUT = 0.5
@@ -44,6 +45,7 @@ def command_pool(
         "timeout": CONNECT_TIMEOUT,
         "socket_connect_timeout": min(CONNECT_TIMEOUT, timeout),
         "socket_timeout": timeout,
+        "command_packer": Packer(),
         **common(),
     }
     primary = primary or primary_of(url)
@@ -65,6 +67,7 @@ def listening_connection(url: str, *, timeout: float, primary: Primary | None = 
         "socket_connect_timeout": CONNECT_TIMEOUT,
         "socket_timeout": timeout,
         "parser_class": _ListeningParser,
+        "command_packer": Packer(),
         **common(),
     }
     primary = primary or primary_of(url)

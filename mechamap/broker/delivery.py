@@ -2,8 +2,10 @@
 
 import logging
 from collections import OrderedDict
+from collections.abc import Collection
 
 from ..domain.commands import Command
+from ..domain.history import Gap
 from ..domain.publication import Publication
 from .protocol import BrokerEvents
 
@@ -38,6 +40,14 @@ class Delivery:
         except Exception:
             self.failures += 1
             log.exception("delivery_failed", extra={"publication": publication.id})
+
+    def gap(self, channels: Collection[str], reason: Gap) -> None:
+        """Tell that events of these channels may be missing."""
+        try:
+            self._events.on_gap(channels, reason)
+        except Exception:
+            self.failures += 1
+            log.exception("gap_not_told", extra={"reason": reason.value})
 
     def command(self, command: Command) -> None:
         """Deliver; commands have no copies."""

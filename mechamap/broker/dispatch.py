@@ -15,7 +15,8 @@ import redis
 from ..domain.errors import BrokerUnavailable
 from ..domain.history import Bounds, Position
 from .connection import COMMAND_TIMEOUT, Script
-from .sequence import BEGIN, Keys
+from .lua import BEGIN, FIND
+from .sequence import Keys
 from .stamp import new_epoch
 
 # KEYS: head, last, marks, leases. ARGV: deadline in ms, beginnings of the names of count tables, logs and
@@ -23,15 +24,15 @@ from .stamp import new_epoch
 # of an entry and of one for a user, then the names of the logs. Answers the time in ms, 1 if accepted, epoch,
 # number, then the subscribers of each channel.
 #
-# Entries go by number on every append (MAXLEN) and, on one append in eight, by age (MINID) instead: both
-# "about", which costs nothing until a whole node of the stream can go. The milliseconds choose the append,
-# because numbers of one channel may all be even.
+# A log that grew too long is cut at once; old entries go on one append in eight, for finding them takes up to
+# ten steps. The milliseconds choose the append, because numbers of one channel may all be even.
 #
 # ``tend`` runs at most once a second: it notes the number reached, finds those reached before the two ages,
 # takes channels quiet for longer than both out of ``last``, and looks at the memory of Redis. Above three
 # quarters of maxmemory only numbers go into the logs: history must not be what fills Redis.
 _PUBLISH = Script(
     BEGIN
+    + FIND
     + """
 local function tend(now, seq)
   local moment = string.format('%.0f', now)
@@ -83,10 +84,9 @@ local epoch, floor, due, short, long, full = head[1], head[3], tonumber(head[4])
 local seq = redis.call('HINCRBY', KEYS[1], 'seq', 1)
 if now >= due or due - now > 1000 then floor, short, long, full = tend(now, seq) end
 local number = string.format('%.0f', seq)
-local id = number .. '-0'
 local message = epoch .. ':' .. number .. ':' .. ARGV[8]
 local body = full == '1' and '' or ARGV[8]
-local by_age = now % 8 == 0
+local by_age, most = now % 8 == 0, tonumber(ARGV[9])
 answer[3], answer[4] = epoch, seq
 for i = 12, #ARGV do
   local name = ARGV[i]
@@ -94,10 +94,13 @@ for i = 12, #ARGV do
   local log = ARGV[3] .. epoch .. ':' .. name
   local before = redis.call('ZSCORE', KEYS[2], name) or floor
   redis.call('ZADD', KEYS[2], number, name)
-  if by_age then
-    redis.pcall('XADD', log, 'MINID', '~', user and long or short, id, 'p', before, 'b', body)
-  else
-    redis.pcall('XADD', log, 'MAXLEN', '~', ARGV[9], id, 'p', before, 'b', body)
+  local size = redis.pcall('RPUSH', log, number .. ':' .. before .. ':' .. body)
+  if type(size) == 'number' then
+    if size > most then redis.call('LTRIM', log, -most, -1) end
+    if by_age then
+      local young = index_after(log, math.min(size, most), tonumber(user and long or short))
+      if young > 0 then redis.call('LTRIM', log, young, -1) end
+    end
   end
   redis.call('PEXPIRE', log, user and ARGV[11] or ARGV[10])
   redis.call('PUBLISH', ARGV[4] .. name, message)

@@ -65,7 +65,7 @@ class RedisBroker:
         self._prefix = prefix
         self._channels = f"{prefix}:channel:".encode()
         self._on_lost = on_lost
-        primary = primary_of(url)
+        self._primary = primary = primary_of(url)
         self._client = command_client(url, primary=primary)
         self._probe = command_client(url, timeout=PROBE_TIMEOUT, primary=primary)
         self._tables = LeasedTables(self._client, prefix, worker_id, {TABLE: Kind.HASH}, lease)
@@ -149,15 +149,19 @@ class RedisBroker:
             raise RuntimeError("the broker was started before")
         self._delivery = Delivery(events)
         self._receiver = Receiver(self._delivery, self._progress, self._prefix)
-        self._backfill = Backfill(self._logs, self._progress, self._receiver.take, events.on_gap)
+        self._backfill = Backfill(self._logs, self._progress, self._receiver.take, self._delivery.gap)
         # Commands are followed from the beginning: the first place this worker knows is theirs.
         self._progress.place((COMMANDS,), Position("", 0))
         self._threads = [
             supervised("broker-listener", self._listener.run, self._on_lost),
             supervised("broker-subscriptions", self._subscriptions.run, self._on_lost),
         ]
+        if self._primary is not None:
+            self._threads.append(supervised("broker-primary", self._primary.watch, self._on_lost))
 
     def stop(self) -> None:
+        if self._primary is not None:
+            self._primary.stop()
         self._subscriptions.stop()
         self._listener.stop()
         for thread in self._threads:

@@ -11,7 +11,7 @@ def replay(logs: Logs, channel: str, since: Position | None, limit: int) -> Hist
     limit = max(1, limit)
     if since is None:
         epoch = logs.head().position.epoch
-        head, reading = logs.newest(epoch, channel, limit)
+        head, [reading] = logs.read(epoch, [(channel, None)], limit)
         if head.position.epoch != epoch:  # it began anew between the two questions
             return History((), head.position, Gap.EPOCH)
     else:

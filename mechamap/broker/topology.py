@@ -24,6 +24,9 @@ SLOT = key_slot(PREFIX.encode())
 ASK_TIMEOUT = 0.3
 """Seconds for a Sentinel or a node to say where the primary is; the next one is asked after that."""
 
+WATCH = 1.0
+"""Seconds between two questions of a worker where the primary is."""
+
 Address = tuple[str, int]
 
 
@@ -35,6 +38,7 @@ class Primary:
         self._ask = list(url.nodes)
         self._address: Address | None = None
         self._lock = threading.Lock()
+        self._stopping = threading.Event()
         self.generation = 0
         self.on_move: Callable[[], None] = lambda: None
 
@@ -60,6 +64,21 @@ class Primary:
                 self.on_move()
             return address
         raise redis.ConnectionError("nobody says where the primary is")
+
+    def watch(self) -> None:
+        """Ask once a second until ``stop``: an old primary that is still up is told last that it is replaced.
+
+        Sentinels of Redis 7 leave it eight seconds, in which it takes events that are lost when it gives way.
+        """
+        while not self._stopping.wait(WATCH):
+            try:
+                self.locate()
+            except redis.RedisError:
+                continue  # the connections in use tell for themselves whether they work
+
+    def stop(self) -> None:
+        """End ``watch`` soon."""
+        self._stopping.set()
 
     def doubt(self) -> None:
         """It is not where it was said to be: connections look again, and somebody else is asked first."""

@@ -217,8 +217,16 @@ def test_a_redis_that_refuses_to_be_examined_is_no_failure(settings: Settings, r
     assert found.status is Status.WARN and "cannot be examined" in found.said
 
 
-def test_a_redis_that_is_away_fails_in_a_sentence_without_its_password(settings: Settings):
-    findings = list(redis.examine(replace(settings, redis_url="redis://:hush@127.0.0.1:9/0")))
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://:hush@127.0.0.1:9/0",
+        "redis+sentinel://:hush@127.0.0.1:9/primary?sentinel_password=hush",
+        "rediss+cluster://:hush@127.0.0.1:9",
+    ],
+)
+def test_a_redis_that_is_away_fails_in_a_sentence_without_its_password(settings: Settings, url: str):
+    findings = list(redis.examine(replace(settings, redis_url=url)))
     assert [finding.status for finding in findings] == [Status.FAIL]
     assert "hush" not in str(findings)
 

@@ -59,6 +59,11 @@ def test_only_what_was_added_to_the_ladder_is_shown(settings: Settings):
     ("url", "shown"),
     [
         ("redis://cache:6379/0", "redis://cache:6379/0"),
+        ("redis+sentinel://:hush@a:1,b:2/primary/0", "redis+sentinel://:***@a:1,b:2/primary/0"),
+        (
+            "redis+sentinel://a/primary?sentinel_password=hush",
+            "redis+sentinel://a/primary?sentinel_password=***",
+        ),
         ("redis://:hush@cache:6379/0", "redis://:***@cache:6379/0"),
         ("redis://cache/0?password=hush&db=1", "redis://cache/0?password=***&db=1"),
         ("mysql://app:hush@db/site?charset=utf8mb4", "mysql://app:***@db/site?charset=utf8mb4"),

@@ -151,7 +151,7 @@ def test_an_event_for_a_user_and_the_public_goes_from_each_in_its_time(bounded: 
 
 
 def test_a_channel_quiet_for_long_is_forgotten_and_only_old_positions_suffer(bounded: Hire):
-    worker = bounded(bounds=Bounds(seconds=0.2, user_seconds=0.2))
+    worker = bounded(bounds=Bounds(seconds=0.5, user_seconds=0.5))
     first = place(worker, "first", "forum.3")
     last = place(worker, "last", "forum.3")
     for _ in range(3):  # Redis looks once a second

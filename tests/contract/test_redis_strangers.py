@@ -40,6 +40,11 @@ def command(**changes: Any) -> bytes:
     return json.dumps(fields).encode()
 
 
+def stamped(text: bytes) -> bytes:
+    """As Redis would send it on, from an epoch of the stranger's own."""
+    return b"stranger:7:" + text
+
+
 def deep(levels: int) -> bytes:
     return publication(data=0).replace(b'"data": 0', b'"data": ' + b"[" * levels + b"]" * levels)
 
@@ -77,6 +82,17 @@ BAD_PUBLICATIONS = {
     "a time of another type": publication(at="now"),
     "invalid UTF-8": publication(data="?").replace(b'"?"', b'"\xff"'),
 }  # fmt: skip
+
+BAD_STAMPS = {
+    "none": publication(),
+    "no number": b"stranger::" + publication(),
+    "a negative number": b"stranger:-7:" + publication(),
+    "a number too long": b"stranger:1234567890123456:" + publication(),
+    "a number of another script": "stranger:٧:".encode() + publication(),
+    "an epoch too short": b"strange:7:" + publication(),
+    "an epoch too long": b"strangers:7:" + publication(),
+    "only a stamp": b"stranger:7:",
+}
 
 BAD_COMMANDS = {
     "no JSON": b"kick",
@@ -142,13 +158,16 @@ def test_malformed_messages_are_dropped_and_counted_and_the_next_event_arrives(
     subscribed: Worker, stranger: Callable[[str, bytes], None]
 ):
     for message in BAD_PUBLICATIONS.values():
-        stranger(NEWS, message)
+        stranger(NEWS, stamped(message))
     for message in BAD_COMMANDS.values():
-        stranger(COMMANDS, message)
+        stranger(COMMANDS, stamped(message))
+    for message in BAD_STAMPS.values():
+        stranger(NEWS, message)
     subscribed.broker.publish(event("good"))
     subscribed.heard("good")
     assert subscribed.got.commands == []
-    assert subscribed.broker.stats()["malformed"] == len(BAD_PUBLICATIONS) + len(BAD_COMMANDS)
+    sent = len(BAD_PUBLICATIONS) + len(BAD_COMMANDS) + len(BAD_STAMPS)
+    assert subscribed.broker.stats()["malformed"] == sent
     assert subscribed.broker.stats()["reconnects"] == 0
     assert subscribed.broker.state().ok
 
@@ -156,8 +175,8 @@ def test_malformed_messages_are_dropped_and_counted_and_the_next_event_arrives(
 def test_a_publication_on_a_channel_it_does_not_name_is_dropped(
     subscribed: Worker, stranger: Callable[[str, bytes], None]
 ):
-    stranger(NEWS, publication(channels=["admin.alerts"]))
-    stranger(COMMANDS, publication())
+    stranger(NEWS, stamped(publication(channels=["admin.alerts"])))
+    stranger(COMMANDS, stamped(publication()))
     subscribed.broker.publish(event("good"))
     subscribed.heard("good")
     assert subscribed.broker.stats()["malformed"] == 2

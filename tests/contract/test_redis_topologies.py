@@ -65,8 +65,8 @@ def hired() -> Iterator[Callable[[str], Worker]]:
 class Publishing:
     """Publishes to the news until it is told to stop; keeps the receipts of what was accepted."""
 
-    def __init__(self, url: str) -> None:
-        self._broker = RedisBroker(url, "cli")
+    def __init__(self, worker: Worker) -> None:
+        self._broker = worker.broker
         self._on = True
         self.accepted: list[tuple[str, Receipt]] = []
         self.refused = 0
@@ -81,7 +81,6 @@ class Publishing:
             except BrokerUnavailable:
                 self.refused += 1
             gevent.sleep(0.005)
-        self._broker.stop()
 
     def stop(self) -> None:
         self._on = False
@@ -97,10 +96,8 @@ def works_everywhere(url: str) -> None:
     finally:
         roster.stop()
     failures = []
-    one, two = (
-        RateLimits(on=True, redis=command_pool(url), seen_failure=lambda: failures.append(1))
-        for _ in range(2)
-    )
+    pools = [command_pool(url) for _ in range(2)]
+    one, two = (RateLimits(on=True, redis=pool, seen_failure=lambda: failures.append(1)) for pool in pools)
     address = str(time.monotonic())
     with pytest.raises(RateLimited):
         for _ in range(FAILED_KEYS.amount):
@@ -144,11 +141,12 @@ def test_no_sentinel_that_knows_is_an_outage_not_a_crash(replicated: Replicated)
 
 def test_a_failover_by_sentinel_is_followed_and_said(replicated: Replicated, hired):
     workers = [hired(replicated.url) for _ in range(2)]
-    publishing = Publishing(replicated.url)
+    publishing = Publishing(workers[0])
     gevent.sleep(0.3)
     before = publishing.accepted[-1][1]
     replicated.fail_over()
     for worker in workers:
+        wait_until(lambda worker=worker: worker.broker.stats()["reconnects"] >= 1, "the listener to move", 10)
         wait_until(lambda worker=worker: worker.broker.state().ok, "the broker to be well again", 10)
     resumed = len(publishing.accepted)
     wait_until(lambda: len(publishing.accepted) > resumed + 20, "publishing to go on", 10)
@@ -176,7 +174,7 @@ def test_a_cluster_serves_although_only_other_nodes_are_named(cluster: RedisClus
 
 def test_the_slots_owner_may_restart_with_its_data(cluster: RedisCluster, hired):
     worker = hired(cluster.url)
-    publishing = Publishing(cluster.url)
+    publishing = Publishing(worker)
     gevent.sleep(0.2)
     owner = cluster.owner
     owner.stop()
@@ -192,7 +190,7 @@ def test_the_slots_owner_may_restart_with_its_data(cluster: RedisCluster, hired)
 
 def test_a_failover_in_a_cluster_is_followed(cluster: RedisCluster, hired):
     worker = hired(cluster.url)
-    publishing = Publishing(cluster.url)
+    publishing = Publishing(worker)
     gevent.sleep(0.2)
     old = cluster.owner
     cluster.fail_over()

@@ -13,6 +13,7 @@ from mechamap.domain.errors import (
     NotFound,
     Unavailable,
 )
+from mechamap.domain.history import Gap
 from mechamap.domain.payloads import payload_of
 from mechamap.domain.publication import Publication
 
@@ -256,3 +257,8 @@ def test_the_books_follow_any_sequence_of_comings_and_goings(world):
     assert connections.subscriptions == 0
     assert connections.of_user(7) == connections.of_channel("public:news") == []
     assert len(connections) == 0
+
+
+def test_a_gap_is_counted_by_its_reason(world):
+    world.hub.on_gap(["public:news", "thread:7"], Gap.TRIMMED)
+    assert ("gap", "trimmed", 2) in world.meter.counts

@@ -42,7 +42,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
             AREA,
             "answer",
             "Redis refuses the password or asks for one.",
-            "Put it into REDIS_URL: redis://:password@host",
+            "Put it into REDIS_URL, between :// and @: redis://:password@host",
         )
         return
     except redis.ResponseError as err:
