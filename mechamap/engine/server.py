@@ -189,6 +189,8 @@ class Server(socketio.Server):
         member = self.manager.member(sid, namespace)
         member.session = self.eio.sockets.get(eio_sid)
         refusal = self._judge(eio_sid, namespace, member, data)
+        if refusal is None and member.session is not None:
+            member.session.accepted()
         if refusal is not None:
             self.manager.disconnect(sid, namespace)
             if member.gone is None:
@@ -197,10 +199,8 @@ class Server(socketio.Server):
                 self._forget(eio_sid)
             return
         if member.gone is None:
-            self._accept(eio_sid, namespace, member)
+            self._answer(eio_sid, namespace, sio.CONNECT, {"sid": sid})
         self.manager.connect(sid, namespace)
-        if member.session is not None:
-            member.session.accepted()
         if member.gone is not None:  # it left while its handler ran; the application has to hear of that too
             self._handle_disconnect(eio_sid, namespace, member.gone)
             self._forget(eio_sid)
@@ -226,13 +226,6 @@ class Server(socketio.Server):
         except (TypeError, ValueError):  # the application's data has no JSON; the client is owed an answer
             LOG.exception("connect_error_unsendable")
             self._answer(eio_sid, namespace, sio.CONNECT_ERROR, INTERNAL_ERROR)
-
-    def _accept(self, eio_sid: str, namespace: str, member: Member) -> None:
-        if member.session is None:
-            self._answer(eio_sid, namespace, sio.CONNECT, {"sid": member.sid})
-        else:  # in one write with what the connect handler emitted
-            packet = self.packet_class(sio.CONNECT, data={"sid": member.sid}, namespace=namespace)
-            member.session.send(bundle(packet), now=False)
 
     def _answer(self, eio_sid: str, namespace: str, kind: int, data: dict) -> None:
         self._send_packet(eio_sid, self.packet_class(kind, data=data, namespace=namespace))
