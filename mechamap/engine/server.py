@@ -192,6 +192,8 @@ class Server(socketio.Server):
         member = self.manager.member(sid, namespace)
         member.session = self.eio.sockets.get(eio_sid)
         refusal = self._judge(eio_sid, namespace, member, data)
+        if refusal is None and member.session is not None:
+            member.session.accepted()
         if refusal is not None:
             self.manager.disconnect(sid, namespace, ignore_queue=True)
             if member.gone is None:
@@ -201,8 +203,6 @@ class Server(socketio.Server):
             return
         answer = bundle(self.packet_class(sio.CONNECT, data={"sid": sid}, namespace=namespace))
         self.manager.connect(sid, namespace, answer if member.gone is None else None)
-        if member.session is not None:
-            member.session.accepted()
         if member.gone is not None:  # it left while its handler ran; the application has to hear of that too
             self._handle_disconnect(eio_sid, namespace, member.gone)
             self._forget(eio_sid)

@@ -1,12 +1,13 @@
 """JWTs that were revoked before their time, in our own database.
 
-While they are few, as in every healthy site, all of them are kept in memory and read anew twice a second
-while people sign in: a thousand sign-ins at once cost one query. When they are many, each sign-in's own are
-looked up.
+While they are few, as in every healthy site, all of them are kept in memory. Whoever signs in asks for the
+newest row only, together with everybody who does so at the moment, and all are read again when it is another
+one: a revocation acts at once everywhere. When they are many, each sign-in's own are looked up.
 """
 
 import hashlib
-from collections.abc import Collection
+import time
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -22,9 +23,8 @@ _LAST_SECOND = 253402300799
 """The end of the year 9999, the last that a DATETIME holds."""
 FEW = 2_000
 """Revoked tokens that are kept in memory all together: 0.3 MB, and 4 ms to read them."""
-AGE = 0.5
-"""Seconds they are kept so, at most: a token that was revoked elsewhere is refused almost at once."""
 _EVERY = "every"
+_NEWEST = select(_TABLE.c.id, _TABLE.c.digest).order_by(_TABLE.c.id.desc()).limit(1)
 _GRACE = timedelta(minutes=5)
 """Rows outlive their token by more than any leeway between clocks."""
 
@@ -41,23 +41,36 @@ def digest_of_jti(jti: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Every:
-    """All digests that are revoked; None when there are too many to keep."""
+    """All that are revoked, as they were read.
 
+    Attributes:
+        newest: the last row's id and digest (SQLite gives the id of a deleted last row again); None: no row.
+        digests: None when there are too many to keep.
+        until: by the clock, when they are read again anyway: MySQL may commit a row behind a newer one.
+        settled: whether nobody need ask for the newest row until then: there are too many, or no table yet.
+    """
+
+    newest: tuple[int, str] | None
     digests: frozenset[str] | None
+    until: float
+    settled: bool
 
 
 class Revocations:
-    """Which digests are revoked, remembered for ``seconds``: a revocation acts on new connections within that
-    time, and at once where it was made.
+    """Which digests are revoked. A revocation acts on new connections at once; it may take ``seconds`` when
+    thousands are revoked, or when the database kept it back.
     """
 
-    def __init__(self, source: Source, seconds: float, few: int = FEW) -> None:
+    def __init__(
+        self, source: Source, seconds: float, few: int = FEW, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._source = source
+        self._seconds = seconds
         self._few = few
-        self._remembers = seconds > 0
-        self._every: FactCache[str, _Every] = FactCache(
-            lambda _: {_EVERY: self._read_every()}, min(seconds, AGE)
-        )
+        self._clock = clock
+        self._read: _Every | None = None
+        # keeps nothing: it joins who asks at the same time
+        self._asked: FactCache[str, _Every] = FactCache(lambda _: {_EVERY: self._every()}, 0.0)
         # by all the names of one token together, so that a sign-in asks once
         self._known: FactCache[frozenset[str], bool] = FactCache(self._load, seconds)
 
@@ -77,7 +90,8 @@ class Revocations:
                 )
             except IntegrityError:
                 pass  # revoked already
-        self._every.clear()
+        self._read = None
+        self._asked.clear()
         self._known.clear()
 
     def any_revoked(self, digests: Collection[str]) -> bool:
@@ -86,21 +100,34 @@ class Revocations:
         Raises:
             Unavailable: it cannot be told now.
         """
-        if self._remembers:
-            every = self._every.get(_EVERY)
-            if every is not None and every.digests is not None:
-                return not every.digests.isdisjoint(digests)
+        every = self._read
+        if every is None or not every.settled or self._clock() >= every.until:
+            every = self._asked.get(_EVERY)
+        if every is not None and every.digests is not None:
+            return not every.digests.isdisjoint(digests)
         return bool(self._known.get(frozenset(digests)))
 
-    def _read_every(self) -> _Every:
-        # of a token that ended long ago the row may be gone at any time: see ``revoke``
-        live = select(_TABLE.c.digest).where(_TABLE.c.expires_at >= datetime.now(UTC) - _GRACE)
+    def _every(self) -> _Every:
+        """What was read before, if it is still all there is."""
+        read, now = self._read, self._clock()
         try:
             with self._source.read() as connection:
+                row = connection.execute(_NEWEST).first()
+                newest = (row[0], row[1]) if row is not None else None
+                if read is not None and read.newest == newest and now < read.until:
+                    return read
+                # of a token that ended long ago the row may be gone at any time: see ``revoke``
+                live = select(_TABLE.c.digest).where(_TABLE.c.expires_at >= datetime.now(UTC) - _GRACE)
                 found = connection.execute(live.limit(self._few + 1)).scalars().all()
         except SchemaMismatch:
-            return _Every(frozenset())  # before the migrations ran nothing can have been revoked
-        return _Every(frozenset(found) if len(found) <= self._few else None)
+            # before the migrations ran nothing can have been revoked
+            every = _Every(None, frozenset(), now + self._seconds, settled=True)
+        else:
+            few = len(found) <= self._few
+            digests = frozenset(found) if few else None
+            every = _Every(newest, digests, now + self._seconds, settled=not few)
+        self._read = every
+        return every
 
     def _load(self, tokens: Collection[frozenset[str]]) -> dict[frozenset[str], bool]:
         digests = frozenset().union(*tokens)
