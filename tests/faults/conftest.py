@@ -13,6 +13,7 @@ import pytest
 from tests.engine.conftest import Engine, start
 from tests.services.processes import wait_until
 
+HERE = Path(__file__).parent
 QUICK = {"ping_interval": 0.3, "ping_timeout": 0.5, "connect_timeout": 0.6, "close_timeout": 0.3}
 IMPATIENT = {"WORKER": "tests.engine.impatient.ImpatientWorker"}
 
