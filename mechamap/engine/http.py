@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import errno
 import logging
 import socket
 import ssl
@@ -29,7 +30,6 @@ from gunicorn.workers.ggevent import PyWSGIHandler, PyWSGIServer
 
 from .body import Body, linger
 from .connections import Connections
-from .descriptors import SEND_BUFFER
 from .incoming import Incoming, incoming
 from .request_head import HeadError, RequestHead, end_of_head, parse_head
 from .response import ResponseHead
@@ -62,13 +62,13 @@ class Listener(PyWSGIServer):
     """One listening socket of a worker."""
 
     tls_timeout = 10.0  # seconds for a TLS handshake
+    max_accept = 16  # in one turn of the loop; stock 100 handshakes would keep all others waiting for 20 ms
     connections: Connections
     affinity: Affinity | None = None
 
     def init_socket(self) -> None:
-        """Set once, on the listener, what Linux gives every connection that it accepts."""
         super().init_socket()
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+        # Linux gives it to every connection; without, a second piece of an answer waits 40 ms for Nagle
         if self.socket.family != socket.AF_UNIX:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # asking the listener for these would make an enumeration of each, for every connection
@@ -166,7 +166,7 @@ class Handler(WebSocketHandler, PyWSGIHandler):
         self.handle_one_response()
         self._forget()
         self.served = True
-        if self.close_connection or self.rfile is None or self.rfile.closed:
+        if self.close_connection or self.rfile.closed:
             return None
         return None if self.server.connections.draining else True
 
@@ -264,6 +264,8 @@ class Handler(WebSocketHandler, PyWSGIHandler):
             environ["REQUEST_METHOD"] != "GET"
             or "upgrade" not in connection
             or self.request_version != "HTTP/1.1"
+            or self.head.length  # its body would be taken for frames
+            or self.head.chunked
         ):
             return "400 Bad Request"
         if environ.get("HTTP_SEC_WEBSOCKET_VERSION", "") != "13":
@@ -288,12 +290,7 @@ class Handler(WebSocketHandler, PyWSGIHandler):
         if self.server.connections.draining or "HTTP_UPGRADE" in self.environ:
             # after a refused upgrade the client may go on in frames; nothing of it must be read as a request
             headers = [*headers, ("Connection", "close")]
-        response = ResponseHead(status, headers)
-        if response.closes:
-            self.close_connection = True
-        elif self.request_version == "HTTP/1.0" and not response.tells_connection:
-            response.add("Connection", "close" if self.close_connection else "keep-alive")
-        self.response = response
+        self.response = response = ResponseHead(status, headers)
         # for the base class and gunicorn's access log
         self.status, self._orig_status, self.code = status.encode("latin-1"), status, response.code
         self.response_headers = list(headers)
@@ -315,6 +312,10 @@ class Handler(WebSocketHandler, PyWSGIHandler):
         self.headers_sent = True
         length = sum(map(len, self.result)) if hasattr(self.result, "__len__") else None
         self.response_use_chunked = response.frame(length, self.request_version)
+        if response.closes:
+            self.close_connection = True
+        if self.request_version == "HTTP/1.0" and not response.tells_connection:
+            response.add("Connection", "close" if self.close_connection else "keep-alive")
         self._sendall(response.encode() + (self._framed(data) if data else b""))
 
     def _write(self, data: bytes) -> None:
@@ -340,7 +341,8 @@ class Handler(WebSocketHandler, PyWSGIHandler):
 
     def _sendall(self, data: bytes) -> None:
         """As the base class, without the three system calls and two clocks of gevent's `sendall` where the
-        kernel takes everything at once, as it nearly always does.
+        kernel takes everything at once, as it nearly always does. Whatever goes wrong is the client's going:
+        pywsgi logs a traceback for a TLS client that vanishes, or one that reads too slowly.
         """
         sent = 0
         try:
@@ -353,7 +355,7 @@ class Handler(WebSocketHandler, PyWSGIHandler):
                 self.socket.sendall(memoryview(data)[sent:])
         except OSError as err:
             self.status, self.code = f"socket error: {err}", -abs(self.code or 0)
-            raise
+            raise ConnectionResetError(errno.ECONNRESET, "the client has gone") from err
         self.response_length += len(data)
 
     def switch_protocols(self, headers: list[tuple[str, str]], first: bytes) -> None:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import socket
 import ssl
 from typing import TYPE_CHECKING
 
 from .connection import Connection
+from .descriptors import SEND_BUFFER
 from .secure import SecureConnection
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ class Offer:
         handler = self._handler
         handler.switch_protocols(headers, first)
         sock, connections = handler.socket, handler.server.connections
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         early = handler.rfile.ahead()
         handler.socket = None  # it ends its loop, and closes nothing
         self._handler = None  # the application may keep the offer; handler and buffers end with the request
