@@ -149,6 +149,19 @@ def test_an_application_that_fails_is_answered_500_and_one_that_fails_late_is_cu
     assert "a bug" in capsys.readouterr().err
 
 
+def test_a_client_that_does_not_read_its_answer_is_given_up_without_a_traceback(capsys):
+    def large(environ, start_response):
+        start_response("200 OK", [])
+        return [b"x" * 20_000_000]
+
+    with serving(large) as listener, connect(listener) as sock:
+        listener.handler_class.write_timeout = 0.2
+        sock.sendall(GET)
+        gevent.sleep(0.6)
+        assert len(listener.connections) == 0
+    assert "Traceback" not in capsys.readouterr().err
+
+
 def test_an_error_answer_may_take_the_place_of_what_was_not_sent_yet():
     def changes_its_mind(environ, start_response):
         start_response("200 OK", [("Content-Length", "5")])
