@@ -21,7 +21,8 @@ from socketio import packet as sio
 from socketio.exceptions import ConnectionRefusedError as Refusal
 
 from .connections import Connections, descriptors_for
-from .http import Handler, Listener
+from .http import Handler
+from .listener import Listener
 from .options import check_names, logger_of, refuse, take_limits
 from .packets import Bundle, EnginePacket, Packet
 from .reasons import Reason

@@ -10,7 +10,8 @@ from gevent import socket
 
 from mechamap.engine import Server
 from mechamap.engine.connections import Connections
-from mechamap.engine.http import Handler, Listener
+from mechamap.engine.http import Handler
+from mechamap.engine.listener import Listener
 
 from .wire import frame, handshake
 
