@@ -96,7 +96,7 @@ class AnsweringHandler(WebSocketHandler, PyWSGIHandler):
             self._sendall(b"0\r\n\r\n")
 
     def _sendall(self, data: bytes) -> None:
-        """As the base class, without gevent's `sendall` where the kernel takes everything at once, as it nearly
+        """As the base class, without gevent's `sendall` where the kernel takes all at once, as it nearly
         always does. Whatever goes wrong is the client's going: pywsgi logs a traceback for a TLS client that
         vanishes, or one that reads too slowly.
         """
