@@ -31,7 +31,8 @@ from .incoming import incoming
 from .relay import relay
 
 if TYPE_CHECKING:
-    from .http import Handler, Listener
+    from .http import Handler
+    from .listener import Listener
 
 LOG = logging.getLogger(__name__)
 

@@ -9,7 +9,8 @@ from werkzeug._reloader import run_with_reloader
 from werkzeug.debug import DebuggedApplication
 
 from .connections import Connections, descriptors_for
-from .http import Handler, Listener
+from .http import Handler
+from .listener import Listener
 
 if TYPE_CHECKING:
     from flask import Flask

@@ -2,41 +2,28 @@
 
 pywsgi under gunicorn 27.0.1 ignores gunicorn's parser limits. Added here: deadlines for a request head and
 for idle connections, refusal of ambiguous message framing (request smuggling), a connection limit that
-answers 503 instead of hanging, an access log without query strings, TLS handshakes that may fail quietly, and
-WebSocket upgrades that gevent-websocket 0.10.1 would answer with 101 before the application had been asked,
-or with 500 when malformed.
+answers 503 instead of hanging, and WebSocket upgrades that gevent-websocket 0.10.1 would answer with 101
+before the application had been asked, or with 500 when malformed.
 
 Of pywsgi (gevent 26.9.0) there remain the frame of a connection (`WSGIHandler.handle`), the guard around
 the application (`handle_one_response`), and what is public: `start_response`, `write`, `environ`. A request
-is read by `request_head`, `incoming` and `body`; an answer is made by `response`.
+is read by `request_head`, `incoming` and `body`; `answering` writes.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import logging
 import socket
 import ssl
-from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-import gevent
 from gevent.pywsgi import WSGIHandler
-from gevent.socket import socket as Socket
-from geventwebsocket.handler import WebSocketHandler
-from gunicorn.workers.ggevent import PyWSGIHandler, PyWSGIServer
 
+from .answering import AnsweringHandler
 from .body import Body, linger
-from .connections import Connections
-from .descriptors import SEND_BUFFER
 from .incoming import Incoming, incoming
 from .request_head import HeadError, RequestHead, end_of_head, parse_head
-from .response import ResponseHead
-from .upgrade import Offer
-
-if TYPE_CHECKING:
-    from .affinity import Affinity
+from .upgrade import offer
 
 LOG = logging.getLogger(__name__)
 
@@ -46,55 +33,7 @@ def _plain(status: str, text: str) -> bytes:
     return f"HTTP/1.1 {status}\r\n{fields}\r\n\r\n{text}".encode()
 
 
-def _logs_access(log) -> bool:
-    """Whether a line would be written.
-
-    gunicorn 27.0.1 takes any logging configuration for a wish to have an access log, and makes all the fields
-    of a line that its logger then drops (60 us).
-    """
-    logger = getattr(log, "access_log", None)
-    return (
-        logger is not None and getattr(log, "access_log_enabled", True) and logger.isEnabledFor(logging.INFO)
-    )
-
-
-class Listener(PyWSGIServer):
-    """One listening socket of a worker."""
-
-    tls_timeout = 10.0  # seconds for a TLS handshake
-    connections: Connections
-    affinity: Affinity | None = None
-
-    def init_socket(self) -> None:
-        """Set once, on the listener, what Linux gives every connection that it accepts."""
-        super().init_socket()
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
-        if self.socket.family != socket.AF_UNIX:
-            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        # asking the listener for these would make an enumeration of each, for every connection
-        self._kind = (int(self.socket.family), int(self.socket.type), self.socket.proto)
-
-    def do_read(self) -> tuple[Socket, object] | None:
-        try:
-            fd, address = self.socket._accept()
-        except BlockingIOError:
-            return None
-        return Socket(*self._kind, fileno=fd), address
-
-    def wrap_socket_and_handle(self, client_socket, address):
-        try:
-            with gevent.Timeout(self.tls_timeout, TimeoutError("TLS handshake")):
-                wrapped = self.wrap_socket(client_socket, **self.ssl_args)
-        except (OSError, ssl.SSLError):  # a port scan is no event worth a traceback
-            client_socket.close()
-            return None
-        try:
-            return self.handle(wrapped, address)
-        finally:
-            wrapped.close()
-
-
-class Handler(WebSocketHandler, PyWSGIHandler):
+class Handler(AnsweringHandler):
     """One HTTP connection, until it closes or becomes a WebSocket."""
 
     head_timeout = 10.0  # seconds for the first request to begin, and for each head, however it drips
@@ -107,12 +46,10 @@ class Handler(WebSocketHandler, PyWSGIHandler):
     idle = False
     served = False
     handed = False  # the next request came with the connection from another worker
-    head: RequestHead | None = None
-    response: ResponseHead | None = None
 
     def __init__(self, sock, address, server, rfile: Incoming | None = None) -> None:
         super().__init__(sock, address, server, rfile or incoming(sock))
-        self._secure = isinstance(sock, ssl.SSLSocket)
+        self.secure = isinstance(sock, ssl.SSLSocket)
 
     def handle(self) -> None:
         connections = self.server.connections
@@ -166,7 +103,7 @@ class Handler(WebSocketHandler, PyWSGIHandler):
         self.handle_one_response()
         self._forget()
         self.served = True
-        if self.close_connection or self.rfile is None or self.rfile.closed:
+        if self.close_connection or self.rfile.closed:
             return None
         return None if self.server.connections.draining else True
 
@@ -230,7 +167,7 @@ class Handler(WebSocketHandler, PyWSGIHandler):
         """
         self.environ = self.head = self.wsgi_input = self.response = self.application = None
 
-    # --- answering ---
+    # --- serving it ---
 
     def handle_one_response(self) -> None:
         handed, self.handed = self.handed, False
@@ -244,143 +181,10 @@ class Handler(WebSocketHandler, PyWSGIHandler):
                 linger(self.rfile, self.socket)
 
     def run_application(self) -> None:
-        refusal = self._offer_websocket() if "HTTP_UPGRADE" in self.environ else None
+        refusal = offer(self) if "HTTP_UPGRADE" in self.environ else None
         if refusal:
             self.start_response(refusal, [("Content-Type", "text/plain"), ("Sec-WebSocket-Version", "13")])
             self.result = [refusal.encode()]
             self.process_result()
             return
         WSGIHandler.run_application(self)
-
-    def _offer_websocket(self) -> str | None:
-        """Put `wsgi.websocket` into the environ of a valid upgrade request; the status line of an invalid
-        one.
-        """
-        environ = self.environ
-        if environ["HTTP_UPGRADE"].lower() != "websocket":
-            return None
-        connection = [token.strip() for token in environ.get("HTTP_CONNECTION", "").lower().split(",")]
-        if (
-            environ["REQUEST_METHOD"] != "GET"
-            or "upgrade" not in connection
-            or self.request_version != "HTTP/1.1"
-        ):
-            return "400 Bad Request"
-        if environ.get("HTTP_SEC_WEBSOCKET_VERSION", "") != "13":
-            return "426 Upgrade Required"
-        key = environ.get("HTTP_SEC_WEBSOCKET_KEY", "")
-        try:
-            length = len(base64.b64decode(key, validate=True))
-        except (binascii.Error, ValueError):
-            return "400 Bad Request"
-        if length != 16:
-            return "400 Bad Request"
-        environ["wsgi.websocket"] = Offer(key, self)
-        return None
-
-    def start_response(self, status, headers, exc_info=None):
-        if exc_info:
-            try:
-                if self.headers_sent:
-                    raise exc_info[1].with_traceback(exc_info[2])
-            finally:
-                exc_info = None
-        if self.server.connections.draining or "HTTP_UPGRADE" in self.environ:
-            # after a refused upgrade the client may go on in frames; nothing of it must be read as a request
-            headers = [*headers, ("Connection", "close")]
-        response = ResponseHead(status, headers)
-        if response.closes:
-            self.close_connection = True
-        elif self.request_version == "HTTP/1.0" and not response.tells_connection:
-            response.add("Connection", "close" if self.close_connection else "keep-alive")
-        self.response = response
-        # for the base class and gunicorn's access log
-        self.status, self._orig_status, self.code = status.encode("latin-1"), status, response.code
-        self.response_headers = list(headers)
-        return self.write
-
-    def write(self, data: bytes) -> None:
-        """As documented; the first piece leaves together with the head, in one system call."""
-        if data and self.response is not None and not self.response.may_have_body:
-            raise self.ApplicationError(f"A {self.code} response must have no body")
-        if self.headers_sent:
-            self._write(data)
-        else:
-            self._write_with_headers(data)
-
-    def _write_with_headers(self, data: bytes) -> None:
-        response = self.response
-        if response is None:
-            raise self.ApplicationError("The application did not call start_response()")
-        self.headers_sent = True
-        length = sum(map(len, self.result)) if hasattr(self.result, "__len__") else None
-        self.response_use_chunked = response.frame(length, self.request_version)
-        self._sendall(response.encode() + (self._framed(data) if data else b""))
-
-    def _write(self, data: bytes) -> None:
-        if data and self.command != "HEAD":
-            self._sendall(self._framed(data))
-
-    def _framed(self, data: bytes) -> bytes:
-        if self.command == "HEAD":
-            return b""
-        return b"%x\r\n%b\r\n" % (len(data), data) if self.response_use_chunked else data
-
-    def process_result(self) -> None:
-        """As documented; a result that is there as a whole is one piece."""
-        if type(self.result) is list and len(self.result) > 1:
-            self.result = [b"".join(self.result)]
-        for data in self.result:
-            if data:
-                self.write(data)
-        if self.status and not self.headers_sent:
-            self.write(b"")
-        if self.response_use_chunked and self.command != "HEAD":
-            self._sendall(b"0\r\n\r\n")
-
-    def _sendall(self, data: bytes) -> None:
-        """As the base class, without the three system calls and two clocks of gevent's `sendall` where the
-        kernel takes everything at once, as it nearly always does.
-        """
-        sent = 0
-        try:
-            if not self._secure:
-                try:
-                    sent = self.socket._sock.send(data)
-                except BlockingIOError:
-                    pass
-            if sent < len(data):
-                self.socket.sendall(memoryview(data)[sent:])
-        except OSError as err:
-            self.status, self.code = f"socket error: {err}", -abs(self.code or 0)
-            raise
-        self.response_length += len(data)
-
-    def switch_protocols(self, headers: list[tuple[str, str]], first: bytes) -> None:
-        """Write the 101 and what follows it; whatever the application returns afterwards is not written any
-        more.
-        """
-        lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
-        self._orig_status = "101 Switching Protocols"
-        self.status, self.code, self.response_headers = b"101 Switching Protocols", 101, []
-        self.headers_sent = self.connection_upgraded = self.close_connection = True
-        self._sendall(f"HTTP/1.1 101 Switching Protocols\r\n{lines}\r\n".encode("latin-1") + first)
-
-    # --- the access log ---
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """The request's, for gunicorn's access log."""
-        return dict(self.head.fields()) if self.head is not None else {}
-
-    def log_request(self) -> None:
-        """gunicorn's access log, if the operator asked for one, never with the query string."""
-        if self.environ is None or not _logs_access(self.server.log):
-            return
-        full = self.environ
-        try:
-            path = full.get("RAW_URI", "").split("?", 1)[0]
-            self.environ = {**full, "QUERY_STRING": "", "RAW_URI": path}
-            PyWSGIHandler.log_request(self)
-        finally:
-            self.environ = full

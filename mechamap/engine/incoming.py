@@ -174,6 +174,8 @@ class SecureIncoming(Incoming):
                 self._wait(self._sock._write_event)
             except _ENDS:
                 return b""
+            except ssl.SSLError as err:
+                raise ConnectionResetError(errno.ECONNRESET, "TLS is broken") from err
 
 
 def incoming(sock: Socket, data: bytes = b"") -> Incoming:

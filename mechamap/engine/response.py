@@ -62,13 +62,15 @@ class ResponseHead:
     def frame(self, length: int | None, version: str) -> bool:
         """Say how the body ends where the application did not: `length` bytes, or unknown.
 
-        Gives whether it has to be sent in chunks.
+        Gives whether it has to be sent in chunks; HTTP/1.0 has none, there it ends with the connection.
         """
         if not self.may_have_body or self._length is not None or self.code == 101:
             return False
         if length is not None:
             self.add("Content-Length", str(length))
-        elif version != "HTTP/1.0":
+        elif version == "HTTP/1.0":
+            self.closes = True
+        else:
             self.add("Transfer-Encoding", "chunked")
             return True
         return False

@@ -8,6 +8,7 @@ bearer secrets. Errors carry the `{"code", "message"}` body of the Node server.
 
 import logging
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from urllib.parse import parse_qs
 
 import engineio
@@ -36,6 +37,14 @@ _ERRORS = {
     4: ("403 Forbidden", "Forbidden"),
     5: ("400 Bad Request", "Unsupported protocol version"),
 }
+
+
+def _parsed(query: str) -> dict[str, list[str]]:
+    # thousands of browsers open with the same few; what is long or names a session is of one browser
+    return parse_qs(query) if len(query) > 60 or "sid=" in query else _parsed_once(query)
+
+
+_parsed_once = lru_cache(maxsize=128)(parse_qs)
 
 
 class Refused(Exception):
@@ -139,7 +148,7 @@ class TransportServer(engineio.Server):
 
     def _dispatch(self, environ: dict, start_response: Callable) -> Iterable[bytes]:
         method = environ["REQUEST_METHOD"]
-        query = parse_qs(environ.get("QUERY_STRING", ""))
+        query = _parsed(environ.get("QUERY_STRING", ""))
         transport, sid = query.get("transport", [""])[0], query.get("sid", [None])[0]
         if transport not in self.transports:
             raise Refused(0)

@@ -8,15 +8,19 @@ handler. Handler, greenlet, environ and read buffer end with the request.
 from __future__ import annotations
 
 import base64
+import binascii
 import hashlib
+import socket
 import ssl
 from typing import TYPE_CHECKING
 
 from .connection import Connection
+from .descriptors import SEND_BUFFER
 from .secure import SecureConnection
 
 if TYPE_CHECKING:
     from .flusher import Flusher
+    from .http import Handler
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
@@ -26,7 +30,7 @@ class Offer:
 
     __slots__ = ("_handler", "_key")
 
-    def __init__(self, key: str, handler) -> None:
+    def __init__(self, key: str, handler: Handler) -> None:
         self._key = key.encode("latin-1")
         self._handler = handler
 
@@ -39,6 +43,7 @@ class Offer:
         handler = self._handler
         handler.switch_protocols(headers, first)
         sock, connections = handler.socket, handler.server.connections
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         early = handler.rfile.ahead()
         handler.socket = None  # it ends its loop, and closes nothing
         self._handler = None  # the application may keep the offer; handler and buffers end with the request
@@ -48,3 +53,26 @@ class Offer:
             sock._detach_socket("detached")  # frees the watchers and leaves the descriptor open
             return SecureConnection(raw, tls, flusher, connections, max_message), early
         return Connection(sock.detach(), flusher, connections, max_message), early
+
+
+def offer(handler: Handler) -> str | None:
+    """Put `wsgi.websocket` into the environ of a valid upgrade request; the status line of an invalid one."""
+    environ, head = handler.environ, handler.head
+    if environ["HTTP_UPGRADE"].lower() != "websocket":
+        return None
+    connection = [token.strip() for token in environ.get("HTTP_CONNECTION", "").lower().split(",")]
+    if head.method != "GET" or head.version != "HTTP/1.1" or "upgrade" not in connection:
+        return "400 Bad Request"
+    if head.length or head.chunked:  # the body would be taken for frames
+        return "400 Bad Request"
+    if environ.get("HTTP_SEC_WEBSOCKET_VERSION") != "13":
+        return "426 Upgrade Required"
+    key = environ.get("HTTP_SEC_WEBSOCKET_KEY", "")
+    try:
+        length = len(base64.b64decode(key, validate=True))
+    except (binascii.Error, ValueError):
+        return "400 Bad Request"
+    if length != 16:
+        return "400 Bad Request"
+    environ["wsgi.websocket"] = Offer(key, handler)
+    return None

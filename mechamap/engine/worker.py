@@ -26,7 +26,8 @@ from gunicorn.workers.ggevent import VERSION
 from .affinity import Affinity, Door
 from .collector import Collector
 from .connections import Connections, descriptors_for
-from .http import Handler, Listener
+from .http import Handler
+from .listener import Listener
 from .slots import current_slot, on_orphaned
 
 _TICK = 0.1  # seconds between looks at the signal flag

@@ -10,7 +10,8 @@ from gevent import socket
 
 from mechamap.engine import Server
 from mechamap.engine.connections import Connections
-from mechamap.engine.http import Handler, Listener
+from mechamap.engine.http import Handler
+from mechamap.engine.listener import Listener
 
 from .wire import frame, handshake
 
@@ -108,6 +109,17 @@ def test_http_1_0_gets_neither_chunks_nor_another_request():
     assert answer.endswith(b"\r\n\r\nonetwo")
 
 
+def test_an_answer_of_unknown_length_ends_with_the_connection_in_http_1_0():
+    request = b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
+    with serving(parts) as listener:
+        answer = answers(listener, request + request)
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert b"\r\nConnection: close\r\n" in answer
+    with serving(hello) as listener:
+        answer = answers(listener, request + request + BYE)
+    assert answer.count(b"\r\nConnection: keep-alive\r\n") == 2
+
+
 @pytest.mark.parametrize("app", [hello, parts])
 def test_an_answer_to_head_has_no_body_whatever_the_application_gives(app):
     with serving(app) as listener:
@@ -136,6 +148,19 @@ def test_an_application_that_fails_is_answered_500_and_one_that_fails_late_is_cu
         assert answers(listener, GET).startswith(b"HTTP/1.1 500 ")
         assert answers(listener, BYE + GET).endswith(b"half ")
     assert "a bug" in capsys.readouterr().err
+
+
+def test_a_client_that_does_not_read_its_answer_is_given_up_without_a_traceback(capsys):
+    def large(environ, start_response):
+        start_response("200 OK", [])
+        return [b"x" * 20_000_000]
+
+    with serving(large) as listener, connect(listener) as sock:
+        listener.handler_class.write_timeout = 0.2
+        sock.sendall(GET)
+        gevent.sleep(0.6)
+        assert len(listener.connections) == 0
+    assert "Traceback" not in capsys.readouterr().err
 
 
 def test_an_error_answer_may_take_the_place_of_what_was_not_sent_yet():
@@ -212,6 +237,15 @@ def test_the_query_of_a_refused_request_is_not_logged(caplog):
         answers(listener, b"GET /?token=confidential HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n")
     assert "confidential" not in caplog.text
     assert "bad_request" in caplog.text
+
+
+@pytest.mark.parametrize("field", [{"Content-Length": "7"}, {"Transfer-Encoding": "chunked"}])
+def test_an_upgrade_has_no_body(field):
+    app = Server(cors_allowed_origins=[])
+    request = handshake("/engine.io/?EIO=4&transport=websocket", field)
+    with serving(lambda e, s: app.handle_request(e, s)) as listener:
+        assert answers(listener, request + frame(1, b"4hi")).startswith(b"HTTP/1.1 400 ")
+    app.shutdown()
 
 
 # --- bodies nobody reads ---

@@ -47,7 +47,7 @@ def test_only_native_strings_are_headers(name, value):
 def test_an_answer_says_how_its_body_ends():
     known, unknown, old = (ResponseHead("200 OK", []) for _ in range(3))
     assert (known.frame(2, "HTTP/1.1"), unknown.frame(None, "HTTP/1.1")) == (False, True)
-    assert old.frame(None, "HTTP/1.0") is False
+    assert (old.frame(None, "HTTP/1.0"), old.closes) == (False, True)
     assert b"Content-Length: 2" in sent(known)
     assert b"Transfer-Encoding: chunked" in sent(unknown)
     assert len(sent(old)) == 2

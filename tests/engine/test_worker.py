@@ -327,6 +327,17 @@ def test_a_silent_tls_client_is_gone_at_its_ping_timeout(secure):
     client.sock.close()
 
 
+def test_a_tls_client_that_vanishes_during_an_answer_is_no_event(secure):
+    sock = anyone().wrap_socket(connect(secure))
+    sock.sendall(b"GET /late-health HTTP/1.1\r\nHost: x\r\n\r\n" * 3)
+    time.sleep(0.1)
+    sock.shutdown(socket.SHUT_RDWR)
+    sock.close()
+    time.sleep(1.0)
+    assert secure.application.get("/health").status == 200
+    assert "Traceback" not in secure.application.log()
+
+
 def test_plain_http_on_a_tls_port_is_no_event(secure):
     with connect(secure) as sock:
         sock.sendall(b"GET / HTTP/1.1\r\n\r\n")
