@@ -33,8 +33,7 @@ class Timed:
         self.due: float | None = None  # None: nothing is set
 
     def fire(self) -> None:
-        """The time has come."""
-        raise NotImplementedError
+        """The time has come. For subclasses."""
 
     def wait_in(self, bucket: "set[Timed]") -> None:
         bucket.add(self)

@@ -94,7 +94,7 @@ def poll(session: Session, sock: socket.socket | None) -> list[EnginePacket]:
         raise PollError("two polls at once")
     session.polling, outbox = True, session.outbox
     try:
-        if session.upgrading:
+        if session.upgrading and not session.closing:
             gevent.sleep(_UPGRADE_PAUSE)
             return [NOOP]
         with Hangup(sock, session) as hangup:
@@ -102,7 +102,9 @@ def poll(session: Session, sock: socket.socket | None) -> list[EnginePacket]:
         if hangup.gone:
             session.close(Reason.TRANSPORT_ERROR)
             raise PollError("the client has gone")
-        if session.upgrading or session.upgraded:  # what is queued goes over the WebSocket
+        if session.upgraded or (
+            session.upgrading and not session.closing
+        ):  # the WebSocket gets what is queued
             return [NOOP]
         bundles = outbox.take()
         outbox.sent(bundles)

@@ -2,9 +2,8 @@
 
 Replaces python-engineio 4.15.1's Socket, whose queue is unbounded, whose `close` blocks on a slow client, and
 which forgets a peer at ping timeout while its descriptor, greenlets and queue live on. A session here begins
-with an outbox, which polls empty; a WebSocket takes over what is in it and the outbox goes. It ends once: its
-application handlers run in a greenlet of their own, and the connection is cut when the farewell takes too
-long.
+with an outbox, which polls empty; a WebSocket takes over what is in it and the outbox goes. It ends once:
+its application handlers are told aside, and the connection is cut when the farewell takes too long.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING
 from engineio import packet as eio
 from gevent.event import Event
 
-from .clock import Timed
+from .heartbeat import Heartbeat
 from .ids import new_id
 from .lane import Lane
 from .outbox import Outbox
@@ -27,30 +26,22 @@ from .slots import current_slot
 
 if TYPE_CHECKING:
     from .candidate import Candidate
-    from .clock import Deadline
     from .connection import Connection
     from .transport import TransportServer
 
-PING = EnginePacket(eio.PING)
 CLOSE = EnginePacket(eio.CLOSE)
 
 
-class Session(Timed):
-    """One Engine.IO connection. `send`, `close` and `drop` never block and never run application code.
-
-    It is its own deadline on the clock: the next ping, or the end of waiting for its answer.
-    """
+class Session(Heartbeat):
+    """One Engine.IO connection. `send`, `close` and `drop` never block and never run application code."""
 
     __slots__ = (
-        "_expected", "_lane", "_parted", "_ping_sent", "candidate", "close_code", "close_reason", "closed",
-        "closing", "connected", "connection", "limits", "outbox", "polling", "posting", "server", "session",
-        "sid", "upgrading",
+        "_lane", "_parted", "candidate", "close_code", "close_reason", "closed", "closing", "connected",
+        "connection", "outbox", "polling", "posting", "session", "sid", "upgrading",
     )  # fmt: skip
 
     def __init__(self, server: TransportServer, limits: Limits) -> None:
-        super().__init__()
-        self.server = server
-        self.limits = limits
+        super().__init__(server, limits)
         self.sid = new_id(current_slot())
         self.session: dict | None = None  # python-socketio keeps user sessions here
         self.outbox: Outbox | None = Outbox(limits.max_queue_packets, limits.max_queue_bytes)
@@ -66,8 +57,6 @@ class Session(Timed):
         self.close_code = 1000
         self._lane: Lane | None = None
         self._parted: Event | None = None
-        self._expected: Deadline | None = None  # until when it has to be accepted into a namespace
-        self._ping_sent = False
 
     @property
     def upgraded(self) -> bool:
@@ -98,10 +87,13 @@ class Session(Timed):
             "maxPayload": max_payload,
         }
         self.send(EnginePacket(eio.OPEN, handshake))
-        self.server.clock.set(self, self.limits.ping_interval)
+        self.beat()
 
     def carry(self, connection: Connection) -> None:
         """From here on the WebSocket carries the session; what waits for a poll goes first."""
+        if self.closing:
+            self._part_on(connection)
+            return
         waiting, self.outbox = self.outbox, None
         connection.hand_over(self)
         self.connection, self.connected, self.candidate, self.upgrading = connection, True, None, False
@@ -133,7 +125,7 @@ class Session(Timed):
         if packet.packet_type == eio.MESSAGE:
             self.server.message(self, packet.data)
         elif packet.packet_type == eio.PONG:
-            self._pong()
+            self.pong()
         elif packet.packet_type == eio.CLOSE:
             self.close(Reason.CLIENT_DISCONNECT)
         else:
@@ -186,14 +178,24 @@ class Session(Timed):
         if self.connection is not None:
             self.connection.finish(code, discard=reason in UNREACHABLE)
         else:
-            if reason in UNREACHABLE:
+            if reason in UNREACHABLE or reason == Reason.PING_TIMEOUT:
                 self.outbox.discard()
             else:
                 self._parted = Event()
             self.outbox.close()
-        if self.candidate is not None:
+        # a client in the middle of its upgrade may come for the farewell either way
+        if self.candidate is not None and not (self.upgrading and self._parted is not None):
             self.candidate.abandon()
         self.server.farewells.add(self)
+
+    def _part_on(self, connection: Connection) -> None:
+        """The client moved to its WebSocket while the session was ending: the farewell goes there."""
+        self.candidate, self.upgrading = None, False
+        connection.hand_over(self)
+        for bundle in self.outbox.take():
+            connection.put(bundle.frame)
+        connection.finish(self.close_code, discard=False)
+        self._parted.set()
 
     @property
     def over(self) -> bool:
@@ -225,22 +227,6 @@ class Session(Timed):
         self._cancel_deadlines()
         self.server.sockets.pop(self.sid, None)
 
-    def expect_namespace(self) -> None:
-        """Give the client `connect_timeout` to be accepted into a namespace."""
-        if self._expected is None:
-            self._expected = self.server.clock.after(self.limits.connect_timeout, self._check_namespace)
-
-    def accepted(self) -> None:
-        """It is in a namespace."""
-        if self._expected is not None:
-            self._expected.cancel()
-            self._expected = None
-
-    def _check_namespace(self) -> None:
-        self._expected = None
-        if not self.closing and not self.server.joined(self.sid):
-            self.close(Reason.CONNECT_TIMEOUT, 1008)
-
     @property
     def lingers(self) -> bool:
         """Whether its farewell has to wait: for an event's handler, or for a polling client to come once
@@ -257,28 +243,9 @@ class Session(Timed):
             if self._parted is not None:  # a polling client comes for its last packets
                 self._parted.wait(self.limits.close_timeout)
             self.outbox.discard()
+        if self.candidate is not None:
+            self.candidate.abandon()
         self.closed = True
         self.server.sockets.pop(self.sid, None)
         # both refer to the session: as a cycle they would stay until the collector thaws what it froze
         self.connection = self._lane = None
-
-    # --- heartbeat ---
-
-    def fire(self) -> None:
-        """A ping is due, or its answer did not come."""
-        if self._ping_sent:
-            self.close(Reason.PING_TIMEOUT)
-            return
-        # the deadline first: sending may find the queue full and end the session
-        self.server.clock.set(self, self.limits.ping_timeout)
-        self._ping_sent = True
-        self.send(PING, now=False)  # many may be due together
-
-    def _pong(self) -> None:
-        if self._ping_sent:  # else nobody asked: one deadline per ping sent, whatever the client does
-            self._ping_sent = False
-            self.server.clock.set(self, self.limits.ping_interval)
-
-    def _cancel_deadlines(self) -> None:
-        self.cancel()
-        self.accepted()

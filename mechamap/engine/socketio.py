@@ -9,7 +9,7 @@ import inspect
 import logging
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, wraps
 
 import engineio
 import flask
@@ -181,7 +181,7 @@ class SocketIO(flask_socketio.SocketIO):
         well.
         """
         if message not in ("connect", "disconnect"):
-            return super()._handle_event(handler, message, namespace, sid, *args)
+            return super()._handle_event(_without_traceback(handler), message, namespace, sid, *args)
         offered = args[1:2] if message == "connect" else args[:1]
         accepted = offered if _takes_argument(handler) else ()
         failure: list[Exception] = []
@@ -193,7 +193,7 @@ class SocketIO(flask_socketio.SocketIO):
                 failure.append(err)
                 return False
 
-        answer = super()._handle_event(once, message, namespace, sid, *args)
+        answer = super()._handle_event(_without_traceback(once), message, namespace, sid, *args)
         if failure:
             self._report(failure[0], message, namespace, sid)
         return answer
@@ -229,3 +229,18 @@ def _serializer(serializer: object, json: object, app) -> type[Packet]:
         json = app.json  # the provider itself: the module would need an application context for every packet
     # a subclass, not an assignment: stock changes the class for every server and client of the process
     return type("Packet", (chosen,), {"json": json})
+
+
+def _without_traceback(handler: Callable) -> Callable:
+    """Flask 3.1 keeps the NotFound of matching `/socket.io/` in the request, and its traceback holds the
+    frames of all callers: 60 objects and the session in a cycle per event, for the garbage collector alone.
+    """
+
+    @wraps(handler)
+    def run(*args: object) -> object:
+        error = flask.request.routing_exception
+        if error is not None:
+            error.__traceback__ = error.__context__ = error.__cause__ = None
+        return handler(*args)
+
+    return run

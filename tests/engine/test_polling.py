@@ -389,3 +389,34 @@ def test_a_probe_that_dies_half_way_leaves_the_session_on_polling(engine):
 def test_a_session_id_is_not_the_public_socket_id(engine):
     with Client(engine.port) as client:
         assert client.join() != client.opening["sid"]
+
+
+# --- sent away in the middle of an upgrade ---
+
+
+def test_a_client_that_is_sent_away_while_it_upgrades_hears_it_on_the_websocket(engine):
+    poller = Poller(engine)
+    sid = poller.join()
+    with WebSocket(engine.port, f"/socket.io/?EIO=4&transport=websocket&sid={poller.sid}") as ws:
+        ws.send("2probe")
+        assert ws.text() == "3probe"
+        engine.post(f"/close/{sid}")
+        ws.send("5")
+        packets = list(ws.messages())
+    assert packets[-1:] == ["41"]
+    assert engine.happened("disconnect", sid) == ["kicked"]
+
+
+def test_a_client_that_is_sent_away_while_it_upgrades_hears_it_in_its_last_poll(engine):
+    poller = Poller(engine)
+    sid = poller.join()
+    poller.pending = []
+    with WebSocket(engine.port, f"/socket.io/?EIO=4&transport=websocket&sid={poller.sid}") as ws:
+        ws.send("2probe")
+        assert ws.text() == "3probe"
+        engine.post(f"/close/{sid}")
+        status, body = poller.get()
+        assert (status, body.split(SEPARATOR)[-1]) == (200, "41")
+        ws.send("5")
+        assert list(ws.messages()) == []
+    engine.until(lambda s: poller.sid not in s["eio_sids"], "the session to be gone")

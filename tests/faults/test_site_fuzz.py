@@ -30,7 +30,7 @@ BODIES = [
     {"channels": ["public.fuzz", "public.other"], "event": "news", "data": "x", "socket_id": "1.2"},
     {"broadcasts": [{"channel": "public.fuzz", "event": "news", "data": 1}] * 3},
 ]
-EVENTS = ["subscribe", "unsubscribe", "notification_read", "ping", "unknown", "client-typing", "message"]
+EVENTS = ["subscribe", "unsubscribe", "notification_read", "ping", "unknown", "client-typing", "message", "*"]
 
 
 @pytest.fixture(scope="module")
