@@ -31,12 +31,15 @@ from mechamap.hub.hub import Hub
 from mechamap.hub.operations import ClusterOperations
 from mechamap.hub.publishing import Publisher
 from mechamap.hub.rechecks import Rechecks
+from mechamap.hub.recovery import Recovery
 from mechamap.ingest.ingester import Ingester, Source
 from mechamap.ingest.laravel_redis import ORIGIN
 from mechamap.ingest.leadership import Alone, Leadership, LeasedLeadership
 from mechamap.metrics import Metrics
 from mechamap.presence.memory import MemoryRoster
 from mechamap.presence.redis import RedisRoster
+from mechamap.recovery.memory import MemorySessions
+from mechamap.recovery.redis import RedisSessions
 from mechamap.runtime import Runtime, new_worker_id
 from mechamap.services import Services
 from mechamap.settings import ROOT, Settings
@@ -92,9 +95,11 @@ def compose(settings: Settings) -> Flask:
     worker_id = new_worker_id()
     if settings.redis_url is None:
         broker, roster = MemoryBroker(settings.history), MemoryRoster(worker_id)
+        sessions = MemorySessions(settings.recovery_seconds)
     else:
         broker = RedisBroker(settings.redis_url, worker_id, bounds=settings.history, on_lost=_leave)
         roster = RedisRoster(settings.redis_url, worker_id, on_lost=_leave)
+        sessions = RedisSessions(settings.redis_url, settings.recovery_seconds, prefix=PREFIX)
 
     # the use cases on the transport
     socketio = _socketio(app, settings)
@@ -108,6 +113,7 @@ def compose(settings: Settings) -> Flask:
         judge=judge,
         notifications=notifications,
         meter=metrics,
+        recovery=Recovery(sessions, broker, judge),
         max_connections=-(-settings.max_connections // settings.workers),
         max_subscriptions=settings.max_subscriptions,
     )
@@ -117,6 +123,7 @@ def compose(settings: Settings) -> Flask:
     runtime = Runtime(
         worker_id=worker_id,
         hub=hub,
+        sessions=sessions,
         rechecks=Rechecks(hub, judge, directory, transport),
         broker=broker,
         roster=roster,

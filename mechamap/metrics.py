@@ -77,6 +77,12 @@ class Metrics:
             registry=registry,
             buckets=BUCKETS,
         )
+        self._recovery = Counter(
+            "realtime_recoveries",
+            "Clients that returned to their session, by outcome.",
+            ["outcome"],
+            registry=registry,
+        )
         self._gap = Counter(
             "realtime_channel_gaps",
             "Channels of which a worker may have missed events while its broker link was down.",
@@ -139,6 +145,9 @@ class Metrics:
             self._delivered += connections
             self._lags[bisect_left(BUCKETS, seconds)] += 1
             self._lag_sum += seconds
+
+    def recovery(self, outcome: str) -> None:
+        self._recovery.labels(outcome).inc()
 
     def gap(self, reason: str, channels: int) -> None:
         self._gap.labels(reason).inc(channels)

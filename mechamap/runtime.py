@@ -18,6 +18,7 @@ from .hub.rechecks import Rechecks
 from .ingest.ingester import Ingester
 from .metrics import Metrics
 from .presence.protocol import RosterLink, WorkerRecord
+from .recovery.protocol import SessionsLink
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ class Runtime:
     worker_id: str
     hub: Hub
     rechecks: Rechecks
+    sessions: SessionsLink
     broker: BrokerLink
     roster: RosterLink
     metrics: Metrics
@@ -63,6 +65,7 @@ class Runtime:
         self.hub.recheck = lambda user_id: gevent.spawn(self.rechecks.user, user_id)
         self.broker.start(self.hub)
         self.roster.start(self.describe)
+        self.sessions.start()
         self._greenlets = tuple(
             gevent.spawn(self._every, seconds, work)
             for seconds, work in (
@@ -80,6 +83,7 @@ class Runtime:
         if self.ingester is not None:
             self.ingester.stop()
         gevent.killall(self._greenlets)
+        self.sessions.stop()
         self.roster.stop()
         self.broker.stop()
         self.metrics.flush()

@@ -56,6 +56,7 @@ class Settings:
     history_seconds: float
     history_user_seconds: float
     history_events: int
+    recovery_seconds: float
     database_url: str = field(repr=False)
     laravel_database_url: str = field(repr=False)
     allowed_origins: tuple[str, ...]
@@ -149,6 +150,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         history_seconds=env.number("HISTORY_SECONDS", 120.0, 1.0, 86_400.0),
         history_user_seconds=env.number("HISTORY_USER_SECONDS", 600.0, 1.0, 86_400.0),
         history_events=env.integer("HISTORY_EVENTS", 500, 1, 10_000),
+        recovery_seconds=env.number("RECOVERY_SECONDS", 120.0, 1.0, 86_400.0),
         database_url=database_url,
         laravel_database_url=env.url("LARAVEL_DATABASE_URL") or database_url,
         allowed_origins=env.origins("ALLOWED_ORIGINS") or PLAN_ORIGINS,

@@ -14,6 +14,7 @@ MAY_IMPORT = {
     "engine": set(),
     "broker": {"domain"},
     "presence": {"domain", "broker"},
+    "recovery": {"domain", "broker"},
     "store": {"domain", "settings"},
     "auth": {"domain", "store", "settings"},
     "hub": {"domain"},
@@ -30,7 +31,7 @@ MAY_IMPORT = {
 """Place → places it may import besides itself and any ``protocol`` module."""
 
 PURE = {"domain"}
-NO_FRAMEWORK = {"domain", "hub", "broker", "ingest", "presence"}
+NO_FRAMEWORK = {"domain", "hub", "broker", "ingest", "presence", "recovery"}
 FRAMEWORKS = {"flask", "flask_socketio", "socketio", "engineio", "sqlalchemy", "flask_sqlalchemy"}
 
 

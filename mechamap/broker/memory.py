@@ -6,7 +6,7 @@ More workers, more machines, or a command line that publishes need the one in ``
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..domain.commands import Command
 from ..domain.errors import BrokerUnavailable, RealtimeError
@@ -16,6 +16,7 @@ from .delivery import Delivery
 from .envelope import check_publication, encode_command
 from .protocol import BrokerEvents, BrokerState, Published
 from .recent import MOST_BYTES, RecentEvents
+from .replay import merged
 
 _ENVELOPE = 200
 """Bytes of an envelope beside its payload, about: the logs are bounded alike in both brokers."""
@@ -79,6 +80,17 @@ class MemoryBroker:
         self._started()
         with self._lock:
             return self._recent.read(channel, since, limit)
+
+    def replay(self, channels: Mapping[str, int], epoch: str, limit: int) -> History:
+        self._started()
+        with self._lock:
+            return merged(
+                [self._recent.read(name, Position(epoch, since), limit) for name, since in channels.items()],
+                self._recent.position,
+            )
+
+    def position(self, channel: str) -> Position:
+        return self._recent.position
 
     def subscribe(self, channel: str) -> None:
         self._started()

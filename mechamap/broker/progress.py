@@ -64,6 +64,10 @@ class Progress:
         """Every channel with the number after which this worker wants its messages and has not heard them."""
         return {name: max(place, self._offset) for name, place in list(self._places.items())}
 
+    def position_of(self, name: str) -> Position:
+        """Up to where this worker has, or will never have, the messages of a followed channel."""
+        return Position(self._epoch, max(self._places.get(name, 0), self._offset))
+
     def _begin(self, epoch: str) -> None:
         self._epoch = epoch
         self._witness = (0, "", "")

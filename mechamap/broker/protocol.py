@@ -1,6 +1,6 @@
 """What the rest of the product may ask of a broker, with the guarantees every implementation keeps."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -112,6 +112,21 @@ class Broker(Protocol):
         Raises:
             BrokerUnavailable
         """
+
+    def replay(self, channels: Mapping[str, int], epoch: str, limit: int) -> History:
+        """What was published to several canonical channels, to each after its offset in ``epoch``: merged in
+        the order of the sequence, each publication once, of each channel the first ``limit`` at most.
+
+        The position is one up to which nothing is left out; what came later may be in it or not. Without
+        events where the epoch is another one now, and with a gap where one of the channels has one.
+
+        Raises:
+            BrokerUnavailable
+        """
+
+    def position(self, channel: str) -> Position:
+        """Where the sequence is, as far as this worker knows: of the followed canonical ``channel``, it has
+        delivered everything up to there that it ever will. Does not wait."""
 
 
 class BrokerLink(Protocol):

@@ -75,6 +75,11 @@ class RecentEvents:
         self._expire(now)
         return placed
 
+    @property
+    def position(self) -> Position:
+        """The end of the sequence."""
+        return Position(self._epoch, self._offset)
+
     def read(self, channel: str, since: Position | None, limit: int) -> History:
         """What ``Broker.history`` promises."""
         now, limit = self._clock(), max(1, limit)

@@ -10,7 +10,7 @@ other. Commands take the same way, in a log of their own.
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import redis
 
@@ -29,7 +29,7 @@ from .listener import QUIET, Listener
 from .progress import Progress
 from .protocol import BrokerEvents, BrokerState, Published
 from .receiver import COMMANDS, Receiver
-from .replay import replay
+from .replay import replay, replay_many
 from .sequence import Logs
 from .subscriptions import TABLE, Subscriptions
 from .supervision import join, log_lost, supervised
@@ -124,6 +124,13 @@ class RedisBroker:
     def history(self, channel: str, since: Position | None, limit: int) -> History:
         with translated("the history cannot be read"):
             return replay(self._logs, channel, since, limit)
+
+    def replay(self, channels: Mapping[str, int], epoch: str, limit: int) -> History:
+        with translated("the history cannot be read"):
+            return replay_many(self._logs, channels, epoch, limit)
+
+    def position(self, channel: str) -> Position:
+        return self._progress.position_of(channel)
 
     def subscribe(self, channel: str) -> None:
         if self._delivery is None:

@@ -32,6 +32,7 @@ RESERVED_EVENTS = frozenset(
         "subscription_error",
         "notification_read",
         "force_disconnect",
+        "recovery",
         "ping",
         "pong",
         "error",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .ids import new_id, slot_of
     from .raw import Server
+    from .reasons import Postponed
     from .rooms import RoomManager
     from .slots import current_slot
     from .socketio import ConnectionInfo, SocketIO
@@ -20,12 +21,22 @@ _HOMES = {
     "SocketIO": ".socketio",
     "ConnectionInfo": ".socketio",
     "RoomManager": ".rooms",
+    "Postponed": ".reasons",
     "Server": ".raw",
     "current_slot": ".slots",
     "new_id": ".ids",
     "slot_of": ".ids",
 }
-__all__ = ["ConnectionInfo", "RoomManager", "Server", "SocketIO", "current_slot", "new_id", "slot_of"]
+__all__ = [
+    "ConnectionInfo",
+    "Postponed",
+    "RoomManager",
+    "Server",
+    "SocketIO",
+    "current_slot",
+    "new_id",
+    "slot_of",
+]
 
 
 def __getattr__(name: str) -> object:

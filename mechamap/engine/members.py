@@ -19,8 +19,8 @@ class Member:
     """One client in one namespace; it knows its rooms, so leaving costs those and no others."""
 
     __slots__ = (
-        "acknowledgements", "connection", "eio_sid", "gone", "held", "refusal", "rooms", "session", "sid",
-        "since", "state",
+        "acknowledgements", "answer", "connection", "eio_sid", "gone", "held", "refusal", "rooms", "session",
+        "sid", "since", "state",
     )  # fmt: skip
 
     def __init__(self, sid: str, eio_sid: str) -> None:
@@ -28,12 +28,11 @@ class Member:
         self.eio_sid = eio_sid
         self.state = State.CONNECTING
         self.since = 0.0  # unix time of acceptance
-        self.rooms: (
-            tuple[object, ...] | set[object]
-        ) = ()  # a few names in a tuple: a set is four times as large
+        self.rooms: tuple[object, ...] | set[object] = ()  # a set of one is four times as large
         self.session: Session | None = None  # None with Flask-SocketIO's test client
         self.connection: Connection | None = None  # where events go: accepted, on a WebSocket, not leaving
         self.held: list[EnginePacket | Bundle] | None = []  # waits for acceptance; None over its limit
+        self.answer: dict | None = None  # what is added to the CONNECT answer
         self.refusal: dict | None = None  # what the client is told when its connect handler said no
         self.gone: str | None = None  # why the transport ended while the connect handler was running
         self.acknowledgements: Acknowledgements | None = None

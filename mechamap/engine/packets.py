@@ -206,11 +206,13 @@ def bundle(packet: sio.Packet) -> EnginePacket | Bundle:
     return packets[0] if len(packets) == 1 else Bundle(packets)
 
 
-def event_packet(event: str, payload: bytes, namespace: str = "/") -> EnginePacket:
-    """An event whose one argument is JSON text already; the caller vouches for `payload`."""
+def event_packet(event: str, payload: bytes, *, offset: str | None = None) -> EnginePacket:
+    """An event of the default namespace whose one argument is JSON text already; the caller vouches for
+    `payload`. `offset`, which needs no escaping either, becomes a last argument.
+    """
     name = StrictJSON.dumps(event)
-    prefix = "2" if namespace == "/" else f"2{namespace},"
-    return EnginePacket(eio.MESSAGE, f"{prefix}[{name},{payload.decode()}]")
+    last = "" if offset is None else f',"{offset}"'
+    return EnginePacket(eio.MESSAGE, f"2[{name},{payload.decode()}{last}]")
 
 
 def depth(data: object) -> int:

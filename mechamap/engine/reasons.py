@@ -16,6 +16,7 @@ class Reason(StrEnum):
     SLOW_CONSUMER = "slow_consumer"
     CONNECT_TIMEOUT = "connect_timeout"
     DRAIN = "drain"
+    TRY_LATER = "try_later"
 
 
 # The client is gone or cannot be talked to: what is queued for it is worthless.
@@ -24,6 +25,12 @@ UNREACHABLE = frozenset(
 )
 # The client ended the session itself: what it sent before is still handled.
 ITS_OWN_WISH = frozenset((Reason.CLIENT_DISCONNECT, Reason.TRANSPORT_CLOSE))
+
+
+class Postponed(Exception):
+    """Raised by a connect handler that cannot decide now: the transport ends without a refusal, and the stock
+    client tries again by itself, which it never does after a CONNECT_ERROR.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,7 +129,11 @@ class RoomManager(Registry):
 
     def send_to(self, sid: str, event: str, args: tuple, namespace: str = "/") -> bool:
         """Send one event to one accepted member; False when there is none of that id here."""
-        encoded = self._encode(event, list(args), namespace)
+        return self.send_encoded_to(sid, self._encode(event, list(args), namespace), namespace)
+
+    def send_encoded_to(self, sid: str, encoded: EnginePacket | Bundle, namespace: str = "/") -> bool:
+        """The same with an event that is encoded already, for exactly this namespace."""
+        self._check_size(encoded)
         member = self.member(sid, namespace)
         return member is not None and self._send_all([member], encoded) == 1
 

@@ -23,7 +23,7 @@ from socketio.exceptions import ConnectionRefusedError as Refusal
 from .environ import Environ, Keeper, KeptEnviron
 from .members import Member
 from .packets import bundle
-from .reasons import Limits, Reason
+from .reasons import Limits, Postponed, Reason
 from .receiver import PacketError
 from .rooms import RoomManager
 from .session import Session
@@ -92,11 +92,11 @@ class Server(socketio.Server):
         if not self.manager.of_transport(eio_sid):
             self.end(eio_sid, Reason.SERVER_DISCONNECT)
 
-    def end(self, eio_sid: str, reason: str) -> None:
-        """End a transport and all its namespaces; returns at once."""
+    def end(self, eio_sid: str, reason: str, code: int = 1000) -> None:
+        """End a transport and all its namespaces; returns at once. `code` is for a WebSocket."""
         session = self.eio.sockets.get(eio_sid)
         if session is not None:
-            session.close(reason)
+            session.close(reason, code)
         else:  # Flask-SocketIO's test client has no transport
             self._handle_eio_disconnect(eio_sid, reason)
 
@@ -191,7 +191,13 @@ class Server(socketio.Server):
             return
         member = self.manager.member(sid, namespace)
         member.session = self.eio.sockets.get(eio_sid)
-        refusal = self._judge(eio_sid, namespace, member, data)
+        try:
+            refusal = self._judge(eio_sid, namespace, member, data)
+        except Postponed:
+            self.manager.disconnect(sid, namespace, ignore_queue=True)
+            self.end(eio_sid, Reason.TRY_LATER, 1013)
+            self._forget(eio_sid)
+            return
         if refusal is None and member.session is not None:
             member.session.accepted()
         if refusal is not None:
@@ -201,7 +207,8 @@ class Server(socketio.Server):
             else:
                 self._forget(eio_sid)
             return
-        answer = bundle(self.packet_class(sio.CONNECT, data={"sid": sid}, namespace=namespace))
+        fields, member.answer = {"sid": sid, **(member.answer or {})}, None
+        answer = bundle(self.packet_class(sio.CONNECT, data=fields, namespace=namespace))
         self.manager.connect(sid, namespace, answer if member.gone is None else None)
         if member.gone is not None:  # it left while its handler ran; the application has to hear of that too
             self._handle_disconnect(eio_sid, namespace, member.gone)
@@ -213,6 +220,8 @@ class Server(socketio.Server):
             answer = self._trigger_event(
                 "connect", namespace, member.sid, self.get_environ(member.sid, namespace), data
             )
+        except Postponed:
+            raise
         except Refusal as err:
             return member.refusal or err.error_args
         except Exception:

@@ -128,6 +128,16 @@ class SocketIO(flask_socketio.SocketIO):
         """Send one event to exactly one local socket; False when it is not here."""
         return self.server.manager.send_to(sid, event, args, namespace)
 
+    def send_encoded_to(self, sid: str, encoded: EnginePacket | Bundle, *, namespace: str = "/") -> bool:
+        """`send_to` for an event that is encoded already."""
+        return self.server.manager.send_encoded_to(sid, encoded, namespace)
+
+    def answer_with(self, sid: str, fields: dict[str, object], *, namespace: str = "/") -> None:
+        """For a connect handler: more fields of the CONNECT answer, beside `sid`."""
+        member = self.server.manager.member(sid, namespace)
+        if member is not None:
+            member.answer = fields
+
     # --- connections ---
 
     def close(self, sid: str, reason: str = Reason.SERVER_DISCONNECT) -> bool:

@@ -4,7 +4,9 @@ import math
 from collections.abc import Iterator
 
 from mechamap.domain.channels import Channel, known_channel, spell
+from mechamap.domain.history import Position
 from mechamap.domain.identity import Identity, UserFacts
+from mechamap.domain.recovery import Kept
 from mechamap.presence.protocol import ConnectionRecord
 
 
@@ -14,11 +16,12 @@ class Connection:
 
     Attributes:
         facts: what the directory last said of the user; None where it has no table of users.
+        pid: names its session to its own client; None before it has one.
     """
 
     __slots__ = (
-        "_channels", "_claims", "address", "connected_at", "expires_at", "facts", "kind", "sid", "transport",
-        "user_agent", "user_id", "worker",
+        "_begin", "_channels", "_claims", "_epoch", "_since", "address", "connected_at", "expires_at",
+        "facts", "kind", "pid", "sid", "transport", "user_agent", "user_id", "worker",
     )  # fmt: skip
 
     def __init__(
@@ -27,6 +30,7 @@ class Connection:
         identity: Identity,
         facts: UserFacts | None,
         worker: str,
+        position: Position,
         *,
         transport: str,
         address: str | None,
@@ -47,6 +51,10 @@ class Connection:
         self.connected_at = connected_at
         # a canonical name alone where the client spells the channel as the plan does
         self._channels: tuple[str | Channel, ...] = ()
+        # where the sequence was when it began, and when it joined each channel
+        self._epoch, self._begin = position.epoch, position.offset
+        self._since: tuple[int, ...] = ()
+        self.pid: str | None = None
 
     @property
     def role(self) -> str | None:
@@ -94,16 +102,29 @@ class Connection:
             channels=self.spellings,
         )
 
-    def join(self, channel: Channel) -> None:
-        """Add a channel; the caller knows that it is not there yet."""
+    def kept(self) -> Kept:
+        """How it is kept for its client's return."""
+        since = dict(zip(self.spellings, self._since, strict=True))
+        return Kept(self.user_id, self.sid, Position(self._epoch, self._begin), since)
+
+    def join(self, channel: Channel, position: Position) -> None:
+        """Add a channel whose events it is owed from ``position`` on; the caller knows that it is not there
+        yet."""
+        if position.epoch != self._epoch:  # offsets of different epochs cannot be compared
+            self._epoch, self._begin, self._since = position.epoch, 0, (0,) * len(self._since)
         plain = channel.name == spell(channel.canonical)
         self._channels = (*self._channels, channel.canonical if plain else channel)
+        self._since = (*self._since, position.offset)
 
     def leave(self, canonical: str) -> bool:
         """Whether it had the channel."""
-        left = tuple(c for c in self._channels if canonical != (c if isinstance(c, str) else c.canonical))
-        had, self._channels = len(left) < len(self._channels), left
-        return had
+        try:
+            index = self.canonicals.index(canonical)
+        except ValueError:
+            return False
+        self._channels = self._channels[:index] + self._channels[index + 1 :]
+        self._since = self._since[:index] + self._since[index + 1 :]
+        return True
 
 
 class SidIndex:
@@ -161,6 +182,7 @@ class Connections:
     def add(self, connection: Connection) -> None:
         self._by_sid[connection.sid] = connection
         self._by_user.add(connection.user_id, connection.sid)
+        self._subscriptions += len(connection.canonicals)
         if connection.expires_at is not None and connection.expires_at < self._earliest:
             self._earliest = connection.expires_at
 
@@ -171,9 +193,9 @@ class Connections:
             self._subscriptions -= len(connection.canonicals)
         return connection
 
-    def subscribe(self, connection: Connection, channel: Channel) -> None:
+    def subscribe(self, connection: Connection, channel: Channel, position: Position) -> None:
         """The caller knows that it is not subscribed."""
-        connection.join(channel)
+        connection.join(channel, position)
         self._subscriptions += 1
 
     def unsubscribe(self, connection: Connection, canonical: str) -> bool:

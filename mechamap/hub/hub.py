@@ -4,6 +4,7 @@ them."""
 import logging
 import time
 from collections.abc import Callable, Collection
+from typing import Any
 
 from mechamap.broker.protocol import Broker
 from mechamap.domain.access import Decision
@@ -12,14 +13,18 @@ from mechamap.domain.commands import Action, Command
 from mechamap.domain.errors import Forbidden, InvalidField, NotFound, Unavailable
 from mechamap.domain.history import Gap
 from mechamap.domain.identity import Identity, UserFacts
+from mechamap.domain.moments import now_iso
 from mechamap.domain.payloads import payload_of
 from mechamap.domain.publication import Publication
+from mechamap.domain.recovery import Returning
 from mechamap.presence.protocol import Roster
 from mechamap.store.protocol import MarkedRead, Notifications
 
 from .access import Judge
+from .arrivals import Admission, Arrivals
 from .connections import Connection, Connections
 from .protocol import Meter, Transport
+from .recovery import Recovery
 
 log = logging.getLogger(__name__)
 
@@ -37,12 +42,12 @@ class Hub:
         judge: Judge,
         notifications: Notifications,
         meter: Meter,
+        recovery: Recovery,
         max_connections: int,
         max_subscriptions: int,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.connections = Connections()
-        self.worker_id = worker_id
         self.recheck: Callable[[int], None] = lambda user_id: None
         self._transport = transport
         self._broker = broker
@@ -50,7 +55,18 @@ class Hub:
         self._judge = judge
         self._notifications = notifications
         self._meter = meter
-        self._max_connections = max_connections
+        self._recovery = recovery
+        self._arrivals = Arrivals(
+            worker_id=worker_id,
+            connections=self.connections,
+            transport=transport,
+            broker=broker,
+            roster=roster,
+            recovery=recovery,
+            meter=meter,
+            most=max_connections,
+            clock=clock,
+        )
         self._max_subscriptions = max_subscriptions
         self._clock = clock
 
@@ -59,46 +75,25 @@ class Hub:
         sid: str,
         identity: Identity,
         facts: UserFacts | None,
-        *,
-        transport: str,
-        address: str | None,
-        user_agent: str | None,
-    ) -> Connection:
-        """Admit a verified person's connection and join it to the person's own channel.
+        returning: Returning | None = None,
+        **about: Any,
+    ) -> Admission:
+        """Admit a verified person's connection; ``join`` lets it into its channels. See ``Arrivals``."""
+        return self._arrivals.admit(sid, identity, facts, returning, **about)
 
-        Raises:
-            Unavailable: this worker is full, or the broker cannot promise delivery.
-        """
-        if len(self.connections) >= self._max_connections:
-            raise Unavailable("The server is full; try again shortly.", code="server_full", retry_after=5)
-        connection = Connection(
-            sid,
-            identity,
-            facts,
-            self.worker_id,
-            transport=transport,
-            address=address,
-            user_agent=user_agent,
-            connected_at=self._clock(),
-        )
-        own = user_channel(identity.user_id)
-        self._broker.subscribe(own.canonical)
-        self.connections.add(connection)
-        self.connections.subscribe(connection, own)
-        self._transport.join(sid, own.canonical)
-        self._roster.record(connection)
-        self._meter.connection("accepted")
-        log.info(
-            "connected",
-            extra={"user": identity.user_id, "sid": sid, "kind": identity.kind.value, "transport": transport},
-        )
-        return connection
+    def join(self, admission: Admission) -> int:
+        """Let an admitted connection into its channels, behind what it missed. See ``Arrivals``."""
+        return self._arrivals.join(admission)
 
     def disconnect(self, sid: str, reason: str) -> None:
         """Forget a connection that ended; unknown ids (refused ones) are ignored."""
+        self._forget(sid, reason, sent_away=False)
+
+    def _forget(self, sid: str, reason: str, *, sent_away: bool) -> None:
         connection = self.connections.remove(sid)
         if connection is None:
             return
+        self._recovery.ended(connection, reason, sent_away=sent_away)
         for canonical in connection.canonicals:
             self._broker.unsubscribe(canonical)
         self._roster.forget(sid)
@@ -136,8 +131,13 @@ class Hub:
             self._broker.unsubscribe(channel.canonical)
             self._connection(sid)
             return channel
-        self.connections.subscribe(connection, channel)
+        self.connections.subscribe(connection, channel, self._broker.position(channel.canonical))
         self._transport.join(sid, channel.canonical)
+        try:
+            self._recovery.keep(connection)
+        except Unavailable:
+            self._leave(connection, channel.canonical)
+            raise
         self._roster.record(connection)
         self._meter.subscription(channel.kind.value, "allowed")
         return channel
@@ -148,10 +148,12 @@ class Hub:
         Raises:
             InvalidField: the name.
             NotFound: the connection is gone.
+            BrokerUnavailable: it left, but would be brought back by a recovery.
         """
         connection = self._connection(sid)
         channel = parse_channel(name)
-        self._leave(connection, channel.canonical)
+        if self._leave(connection, channel.canonical):
+            self._recovery.keep(connection)
         return channel
 
     def mark_read(self, sid: str, ids: Collection[int | str]) -> tuple[MarkedRead, bool]:
@@ -188,15 +190,23 @@ class Hub:
         """Take a channel from a live connection whose rule no longer holds, and tell it why."""
         self._refused(connection, channel, decision)
         if self._leave(connection, channel.canonical):
-            told = {"channel": channel.name, "code": decision.code, "message": decision.reason}
-            self._transport.send(connection.sid, "subscription_error", {**told, "error": "Unauthorized"})
-            self._transport.send(connection.sid, "unsubscribed", {**told, "reason": "revoked"})
+            self.tell_revoked(connection.sid, channel, decision)
+            try:
+                self._recovery.keep(connection)
+            except Unavailable as err:  # a return would judge it again
+                log.info("session_not_kept", extra={"sid": connection.sid, "code": err.code})
+
+    def tell_revoked(self, sid: str, channel: Channel, decision: Decision) -> None:
+        """Tell a connection why it has a channel no more."""
+        told = {"channel": channel.name, "code": decision.code, "message": decision.reason}
+        self._transport.send(sid, "subscription_error", {**told, "error": "Unauthorized"})
+        self._transport.send(sid, "unsubscribed", {**told, "reason": "revoked"})
 
     def close(self, connection: Connection, code: str, reason: str) -> None:
         """End a connection and tell it why. It leaves the books now, not when the transport notices."""
         self._transport.send(connection.sid, "force_disconnect", {"reason": reason, "code": code})
         self._transport.close(connection.sid, code)
-        self.disconnect(connection.sid, code)
+        self._forget(connection.sid, code, sent_away=True)
 
     def note_transport(self, connection: Connection, transport: str) -> None:
         """A connection was found on this transport: polling connections upgrade some time after they were
@@ -207,13 +217,20 @@ class Hub:
 
     def on_publication(self, publication: Publication) -> None:
         """Deliver to this worker's subscribers. Called in the channel's order; must not yield."""
-        skip = (publication.except_id,) if publication.except_id else ()
-        count = self._transport.deliver(publication.rooms, publication.event, publication.payload, skip)
+        self._recovery.on_publication(publication)
+        count = self._transport.deliver(publication)
         self._meter.delivery(count, max(0.0, self._clock() - publication.accepted_at))
 
     def on_gap(self, channels: Collection[str], reason: Gap) -> None:
-        """Events of channels with subscribers here may be missing; the broker has logged which."""
+        """Events of channels with subscribers here may be missing; the broker has logged which. Their
+        subscribers are told, because their own position will soon be past the gap."""
         self._meter.gap(reason.value, len(channels))
+        missing = set(channels)
+        for connection in self.connections:
+            names = [c.name for canonical, c in connection.channels.items() if canonical in missing]
+            if names:
+                told = {"recovered": False, "reason": reason.value, "channels": names, "timestamp": now_iso()}
+                self._transport.send(connection.sid, "recovery", told)
 
     def on_command(self, command: Command) -> None:
         """Carry out an operator's command on this worker's connections."""

@@ -1,8 +1,9 @@
 """What the use cases need from the transport and the meters."""
 
-from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Protocol
+
+from mechamap.domain.publication import Publication
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,9 +17,12 @@ class Link:
 class Transport(Protocol):
     """The browsers connected to this worker. No method waits for a browser."""
 
-    def deliver(self, rooms: Iterable[str], event: str, payload: bytes, skip: Collection[str]) -> int:
-        """Send one event, whose one argument is JSON text already, to the union of the rooms' local members,
-        each once; how many it was queued for. Does not yield."""
+    def deliver(self, publication: Publication) -> int:
+        """Send the event to the union of its rooms' local members, each once, but its sender; how many it was
+        queued for. Does not yield."""
+
+    def replay(self, sid: str, publication: Publication) -> None:
+        """Send the event to one local connection, just as ``deliver`` would have. Does not yield."""
 
     def join(self, sid: str, room: str) -> None: ...
 
@@ -42,6 +46,9 @@ class Meter(Protocol):
 
     def connection(self, code: str) -> None:
         """A connection attempt ended: ``accepted`` or the code of its refusal."""
+
+    def recovery(self, outcome: str) -> None:
+        """A client returned to its session: ``recovered``, or why it was not."""
 
     def disconnection(self, code: str) -> None: ...
 

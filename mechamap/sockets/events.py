@@ -15,15 +15,18 @@ from typing import TYPE_CHECKING, Any
 from socketio.exceptions import ConnectionRefusedError as Refusal
 
 from mechamap.auth.protocol import Authenticator
-from mechamap.domain.errors import AuthenticationFailed, RateLimited, RealtimeError
+from mechamap.domain.errors import AuthenticationFailed, RateLimited, RealtimeError, Unavailable
 from mechamap.domain.moments import now_iso
+from mechamap.domain.recovery import Returning
 from mechamap.edge.limits import RateLimits
+from mechamap.engine import Postponed
+from mechamap.hub.arrivals import Admission
 from mechamap.hub.hub import Hub
 from mechamap.hub.protocol import Meter
 from mechamap.store.protocol import Directory
 
 from .answers import Answer, failure, internal_error
-from .handshake import Visitor, token_of, visitor_of
+from .handshake import Visitor, returning_of, token_of, visitor_of
 from .payloads import channel_of, notification_ids, shown
 
 if TYPE_CHECKING:
@@ -71,41 +74,57 @@ class Events:
 
     def on_connect(self, sid: str, environ: Mapping[str, Any], auth: object) -> None:
         """Verify, admit, and greet."""
-        visitor = visitor_of(environ)
+        visitor, returning = visitor_of(environ), returning_of(auth)
         try:
-            self._admit(sid, visitor, token_of(auth, environ))
+            self._admit(sid, visitor, token_of(auth, environ), returning)
         except RealtimeError as err:
             self._meter.connection(err.code)
             log.info("connection_refused", extra={"code": err.code, "address": visitor.address})
+            if returning is not None and isinstance(err, Unavailable):
+                raise Postponed from err  # it was in before, and is not to give up for an outage
             raise Refusal(err.message, {"code": err.code, **err.details()}) from err
         except Exception as err:
             self._meter.connection("internal_error")
             answer = internal_error("connect")
             raise Refusal("Internal error", {k: answer[k] for k in ("code", "incident")}) from err
 
-    def _admit(self, sid: str, visitor: Visitor, token: object) -> None:
+    def _admit(self, sid: str, visitor: Visitor, token: object, returning: Returning | None) -> None:
         self._limits.check_signins(visitor.address)
         try:
             identity = self._authenticator.authenticate(token)
         except AuthenticationFailed:
             self._limits.note_failed_signin(visitor.address)
             raise
-        connection = self._hub.connect(
+        admission = self._hub.connect(
             sid,
             identity,
             self._directory.user(identity.user_id),
+            returning,
             transport=visitor.transport,
             address=visitor.address,
             user_agent=visitor.user_agent,
         )
-        (own,) = connection.spellings
-        now, send = now_iso(), self._socketio.send_to
-        send(sid, "subscribed", {"channel": own, "status": "auto", "timestamp": now})
-        send(
-            sid,
-            "connected",
-            {"socketId": sid, "userId": identity.user_id, "timestamp": now, "channels": [own]},
-        )
+        self._greet(sid, admission)
+
+    def _greet(self, sid: str, admission: Admission) -> None:
+        """The CONNECT answer's pid, the plan's two events, what became of a return, and what was missed."""
+        connection, send, now = admission.connection, self._socketio.send_to, now_iso()
+        self._socketio.answer_with(sid, {"pid": connection.pid})
+        channels = list(connection.spellings)
+        greeting = {"socketId": sid, "userId": connection.user_id, "timestamp": now, "channels": channels}
+        if admission.recovered:
+            greeting["recovered"] = True
+        else:
+            send(sid, "subscribed", {"channel": channels[0], "status": "auto", "timestamp": now})
+        send(sid, "connected", greeting)
+        if admission.lost is not None:
+            send(sid, "recovery", {"recovered": False, "reason": admission.lost.value, "timestamp": now})
+        elif admission.claim is not None:
+            for channel, decision in admission.claim.refused:
+                self._hub.tell_revoked(sid, channel, decision)
+        given = self._hub.join(admission)
+        if admission.recovered:
+            log.info("recovered", extra={"user": connection.user_id, "sid": sid, "replayed": given})
 
     def on_disconnect(self, sid: str, reason: str) -> None:
         self._refusals.pop(sid, None)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_plus
 
+from mechamap.domain.recovery import MAX_PID_LENGTH, Returning, parse_offset
+
 Environ = Mapping[str, Any]
 """The WSGI environ of the handshake, after ``TrustedProxies``."""
 
@@ -31,6 +33,14 @@ def token_of(auth: object, environ: Environ) -> object:
     if scheme.lower() == "bearer" and value.strip():
         return value.strip()
     return _asked(environ, "token", None)
+
+
+def returning_of(auth: object) -> Returning | None:
+    """The session that a returning client asks for; the stock client adds both fields to ``auth``."""
+    pid = auth.get("pid") if isinstance(auth, Mapping) else None
+    if not isinstance(pid, str) or not 0 < len(pid) <= MAX_PID_LENGTH:
+        return None
+    return Returning(pid, parse_offset(auth.get("offset")))
 
 
 def visitor_of(environ: Environ) -> Visitor:

@@ -1,9 +1,10 @@
 """The hub's view of the engine: the transport protocol over the Socket.IO server."""
 
-from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
-from mechamap.engine.packets import event_packet
+from mechamap.domain.publication import Publication
+from mechamap.domain.recovery import offset_text
+from mechamap.engine.packets import EnginePacket, event_packet
 from mechamap.hub.protocol import Link
 
 if TYPE_CHECKING:
@@ -16,8 +17,12 @@ class EngineTransport:
     def __init__(self, socketio: "SocketIO") -> None:
         self._socketio = socketio
 
-    def deliver(self, rooms: Iterable[str], event: str, payload: bytes, skip: Collection[str]) -> int:
-        return self._socketio.deliver_encoded(rooms, event_packet(event, payload), skip=skip)
+    def deliver(self, publication: Publication) -> int:
+        skip = (publication.except_id,) if publication.except_id else ()
+        return self._socketio.deliver_encoded(publication.rooms, _packet(publication), skip=skip)
+
+    def replay(self, sid: str, publication: Publication) -> None:
+        self._socketio.send_encoded_to(sid, _packet(publication))
 
     def join(self, sid: str, room: str) -> None:
         self._socketio.server.enter_room(sid, room, namespace="/")
@@ -33,3 +38,9 @@ class EngineTransport:
 
     def links(self) -> list[Link]:
         return [Link(info.sid, info.transport) for info in self._socketio.connections()]
+
+
+def _packet(publication: Publication) -> EnginePacket:
+    """The event with its position behind it: what a returning client will ask from."""
+    offset = offset_text(publication.epoch, publication.offset) if publication.epoch else None
+    return event_packet(publication.event, publication.payload, offset=offset)

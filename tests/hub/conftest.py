@@ -8,11 +8,15 @@ import pytest
 from mechamap.broker.memory import MemoryBroker
 from mechamap.domain.access import ForumFacts, Policy, ThreadFacts
 from mechamap.domain.identity import UserFacts
+from mechamap.domain.recovery import Returning
 from mechamap.hub.access import Judge
+from mechamap.hub.arrivals import Admission
 from mechamap.hub.connections import Connection
 from mechamap.hub.hub import Hub
 from mechamap.hub.rechecks import Rechecks
+from mechamap.hub.recovery import Recovery
 from mechamap.presence.memory import MemoryRoster
+from mechamap.recovery.memory import MemorySessions
 
 from .fakes import CountingMeter, FactsByHand, RecordingTransport, UnreadByHand, identity
 
@@ -28,9 +32,11 @@ class World:
     broker: MemoryBroker = field(default_factory=MemoryBroker)
     roster: MemoryRoster = field(default_factory=lambda: MemoryRoster("w1"))
     now: float = 1_000_000.0
+    sessions: MemorySessions = field(init=False)
 
     def __post_init__(self) -> None:
         judge = Judge(self.facts, Policy())
+        self.sessions = MemorySessions(120.0, clock=lambda: self.now)
         self.hub = Hub(
             worker_id="w1",
             transport=self.transport,
@@ -39,6 +45,7 @@ class World:
             judge=judge,
             notifications=self.unread,
             meter=self.meter,
+            recovery=Recovery(self.sessions, self.broker, judge),
             max_connections=20,
             max_subscriptions=4,
             clock=lambda: self.now,
@@ -56,15 +63,21 @@ class World:
         }
 
     def connect(self, sid: str, user_id: int = 7, **token) -> Connection:
+        return self.arrive(sid, user_id, **token).connection
+
+    def arrive(self, sid: str, user_id: int = 7, returning: Returning | None = None, **token) -> Admission:
         self.transport.alive[sid] = "websocket"
-        return self.hub.connect(
+        admission = self.hub.connect(
             sid,
             identity(user_id, **token),
             self.facts.people.get(user_id),
+            returning,
             transport="websocket",
             address="203.0.113.9",
             user_agent="test",
         )
+        self.hub.join(admission)
+        return admission
 
 
 @pytest.fixture

@@ -17,12 +17,18 @@ class RecordingTransport:
         self.sent: dict[str, list[tuple[str, tuple]]] = {}
         self.closed: dict[str, str] = {}
         self.alive: dict[str, str] = {}
+        self.offsets: dict[str, list[int]] = {}
 
-    def deliver(self, rooms, event, payload, skip):
-        members = set().union(*(self.rooms.get(room, set()) for room in rooms)) - set(skip)
+    def deliver(self, publication):
+        rooms = (self.rooms.get(room, set()) for room in publication.rooms)
+        members = set().union(*rooms) - {publication.except_id}
         for sid in members:
-            self.send(sid, event, json.loads(payload))
+            self.replay(sid, publication)
         return len(members)
+
+    def replay(self, sid, publication):
+        self.send(sid, publication.event, json.loads(publication.payload))
+        self.offsets.setdefault(sid, []).append(publication.offset)
 
     def join(self, sid, room):
         self.rooms.setdefault(room, set()).add(sid)
@@ -109,6 +115,9 @@ class CountingMeter:
 
     def publication(self, code, count=1):
         self.counts.extend([("publication", code)] * count)
+
+    def recovery(self, outcome):
+        self.counts.append(("recovery", outcome))
 
     def gap(self, reason, channels):
         self.counts.append(("gap", reason, channels))

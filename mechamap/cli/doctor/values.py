@@ -27,6 +27,7 @@ VARIABLES: Mapping[str, str] = {
     "history_seconds": "HISTORY_SECONDS",
     "history_user_seconds": "HISTORY_USER_SECONDS",
     "history_events": "HISTORY_EVENTS",
+    "recovery_seconds": "RECOVERY_SECONDS",
     "database_url": "DATABASE_URL",
     "laravel_database_url": "LARAVEL_DATABASE_URL",
     "allowed_origins": "ALLOWED_ORIGINS",

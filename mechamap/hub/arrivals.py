@@ -1,0 +1,172 @@
+"""Arrivals: a verified person's connection is admitted, as a new one or as one that returns."""
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from mechamap.broker.protocol import Broker
+from mechamap.domain.channels import Channel, user_channel
+from mechamap.domain.errors import Unavailable
+from mechamap.domain.history import History, Position
+from mechamap.domain.identity import Identity, UserFacts
+from mechamap.domain.recovery import Reason, Returning
+from mechamap.presence.protocol import Roster
+
+from .connections import Connection, Connections
+from .protocol import Meter, Transport
+from .recovery import Claim, Recovery
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """An admitted connection, which has not joined its channels yet: see ``Arrivals.join``.
+
+    Attributes:
+        claim, missed: what a recovered session is owed; None for a new session.
+        lost: why a session that was asked for could not be recovered.
+    """
+
+    connection: Connection
+    claim: Claim | None = None
+    missed: History | None = None
+    lost: Reason | None = None
+
+    @property
+    def recovered(self) -> bool:
+        return self.missed is not None
+
+
+class Arrivals:
+    """One worker's door."""
+
+    def __init__(
+        self,
+        *,
+        worker_id: str,
+        connections: Connections,
+        transport: Transport,
+        broker: Broker,
+        roster: Roster,
+        recovery: Recovery,
+        meter: Meter,
+        most: int,
+        clock: Callable[[], float],
+    ) -> None:
+        self._worker_id = worker_id
+        self._connections = connections
+        self._transport = transport
+        self._broker = broker
+        self._roster = roster
+        self._recovery = recovery
+        self._meter = meter
+        self._most = most
+        self._clock = clock
+
+    def admit(
+        self,
+        sid: str,
+        identity: Identity,
+        facts: UserFacts | None,
+        returning: Returning | None,
+        *,
+        transport: str,
+        address: str | None,
+        user_agent: str | None,
+    ) -> Admission:
+        """Put the connection into the books and follow its channels: the person's own, or those of the
+        session it returns to.
+
+        Raises:
+            Unavailable: this worker is full, or the broker cannot promise delivery.
+        """
+        if len(self._connections) >= self._most:
+            raise Unavailable("The server is full; try again shortly.", code="server_full", retry_after=5)
+        claim = self._recovery.claim(returning, identity, facts) if returning is not None else None
+        own = user_channel(identity.user_id)
+        kept = claim.kept if isinstance(claim, Claim) else None
+        connection = Connection(
+            sid,
+            identity,
+            facts,
+            self._worker_id,
+            kept.position if kept is not None else self._broker.position(own.canonical),
+            transport=transport,
+            address=address,
+            user_agent=user_agent,
+            connected_at=self._clock(),
+        )
+        followed: list[str] = []
+        try:
+            admission = self._follow(connection, own, claim, followed)
+            self._enter(admission, own, returning)
+        except BaseException:
+            self._recovery.drop(sid)
+            self._leave(followed)
+            raise
+        return admission
+
+    def _follow(
+        self, connection: Connection, own: Channel, claim: Claim | Reason | None, followed: list[str]
+    ) -> Admission:
+        """Follow the channels; ``followed`` tells which, whatever happens."""
+        self._subscribe(own.canonical, followed)
+        if not isinstance(claim, Claim):
+            return Admission(connection, lost=claim)
+        for canonical in claim.rooms - {own.canonical}:
+            self._subscribe(canonical, followed)
+        self._recovery.collect(connection.sid, frozenset(followed))
+        missed = self._recovery.missed(claim)
+        if isinstance(missed, History):
+            return Admission(connection, claim, missed)
+        self._recovery.drop(connection.sid)
+        self._leave(followed[1:])
+        del followed[1:]
+        return Admission(connection, lost=missed)
+
+    def _enter(self, admission: Admission, own: Channel, returning: Returning | None) -> None:
+        connection, claim = admission.connection, admission.claim
+        if claim is not None:
+            for channel, since in claim.owed.items():
+                connection.join(channel, Position(claim.epoch, since))
+        if own.canonical not in connection.canonicals:
+            connection.join(own, self._broker.position(own.canonical))
+        self._recovery.keep(connection, returning.pid if admission.recovered else None)
+        if admission.recovered:
+            self._recovery.check_collected(connection.sid)
+        self._connections.add(connection)
+        self._roster.record(connection)
+        self._meter.connection("accepted")
+        if returning is not None:
+            self._meter.recovery("recovered" if admission.recovered else admission.lost.value)
+        log.info(
+            "connected",
+            extra={
+                "user": connection.user_id,
+                "sid": connection.sid,
+                "kind": connection.kind.value,
+                "transport": connection.transport,
+                "recovery": admission.lost.value if admission.lost else admission.recovered or None,
+            },
+        )
+
+    def join(self, admission: Admission) -> int:
+        """Give a returning client what it missed and let the connection join its rooms, without yielding; how
+        many events it was given."""
+        connection, given = admission.connection, 0
+        if admission.recovered:
+            for publication in self._recovery.owed(connection.sid, admission.claim, admission.missed):
+                self._transport.replay(connection.sid, publication)
+                given += 1
+        for canonical in connection.canonicals:
+            self._transport.join(connection.sid, canonical)
+        return given
+
+    def _subscribe(self, canonical: str, followed: list[str]) -> None:
+        self._broker.subscribe(canonical)
+        followed.append(canonical)
+
+    def _leave(self, canonicals: Iterable[str]) -> None:
+        for canonical in canonicals:
+            self._broker.unsubscribe(canonical)
