@@ -38,7 +38,9 @@ def framed(monkeypatch) -> list[bytes]:
     found = []
     packet = transport.event_packet
     monkeypatch.setattr(
-        transport, "event_packet", lambda event, data: found.append(data) or packet(event, data)
+        transport,
+        "event_packet",
+        lambda event, data, **place: found.append(data) or packet(event, data, **place),
     )
     return found
 

@@ -3,10 +3,13 @@
 import pytest
 
 from mechamap.domain.channels import Channel, ChannelKind, parse_channel
+from mechamap.domain.history import Position
 from mechamap.domain.identity import Identity, TokenKind, UserFacts
 from mechamap.hub.connections import Connection, Connections
 
 from .fakes import identity
+
+BEGINNING = Position("epoch-01", 40)
 
 
 def connection(sid: str = "a", **changes) -> Connection:
@@ -16,6 +19,7 @@ def connection(sid: str = "a", **changes) -> Connection:
         values["identity"],
         values["facts"],
         "w1",
+        BEGINNING,
         transport="websocket",
         address="203.0.113.9",
         user_agent="test",
@@ -42,13 +46,32 @@ def test_channels_are_remembered_in_order_and_in_the_clients_own_spelling():
     own, odd = parse_channel("private-user.7"), Channel("Thread #9", ChannelKind.THREAD, "thread:9", 9)
     held = connection()
     for channel in (own, odd, parse_channel("public.news")):
-        held.join(channel)
+        held.join(channel, Position("epoch-01", 50))
     assert held.canonicals == ("user:7", "thread:9", "public:news")
     assert held.spellings == held.record().channels == ("private-user.7", "Thread #9", "public.news")
     assert held.channels == {"user:7": own, "thread:9": odd, "public:news": parse_channel("public.news")}
     assert held.leave("thread:9")
     assert not held.leave("thread:9")
     assert held.canonicals == ("user:7", "public:news")
+
+
+def test_a_session_is_kept_with_where_it_began_and_joined_each_channel():
+    held = connection()
+    held.join(parse_channel("private-user.7"), BEGINNING)
+    held.join(parse_channel("public.news"), Position("epoch-01", 50))
+    kept = held.kept()
+    assert (kept.user_id, kept.sid, kept.position) == (7, "a", BEGINNING)
+    assert kept.channels == {"private-user.7": 40, "public.news": 50}
+    held.leave("user:7")
+    assert held.kept().channels == {"public.news": 50}
+
+
+def test_offsets_of_an_epoch_that_has_ended_count_for_nothing():
+    held = connection()
+    held.join(parse_channel("private-user.7"), BEGINNING)
+    held.join(parse_channel("public.news"), Position("epoch-02", 3))
+    assert held.kept().position == Position("epoch-02", 0)
+    assert held.kept().channels == {"private-user.7": 0, "public.news": 3}
 
 
 def ended(books: Connections, now: float) -> list[str]:

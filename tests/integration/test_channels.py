@@ -1,5 +1,6 @@
 """Subscribing and leaving, as the plan's pages do it."""
 
+import re
 import time
 
 import pytest
@@ -42,7 +43,9 @@ def test_a_subscription_is_answered_as_event_and_as_acknowledgement(site):
     assert (answer["channel"], answer["status"]) == ("public.news", "success")
     assert answer["timestamp"].endswith("Z")
     assert site.broadcast("public.news", "x", [1, 2]).json()["subscriberCount"] == 1
-    assert browser.wait_for("x") == [[1, 2]]
+    data, position = browser.wait_for("x")
+    assert data == [1, 2]
+    assert re.fullmatch(r"[\w-]{8}\.[0-9]+", position)
 
 
 @pytest.mark.parametrize(
