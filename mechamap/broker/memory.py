@@ -47,11 +47,11 @@ class MemoryBroker:
         delivery = self._started()
         check_publication(publication)  # what Redis would refuse is refused here too
         with self._lock:
-            placed = self._recent.append(publication, len(publication.payload) + _ENVELOPE)
+            self._recent.append(publication, len(publication.payload) + _ENVELOPE)
             subscribers = {room: self._subscribers[room] for room in publication.rooms}
-            receipt = Receipt(publication.id, subscribers, placed.epoch or "", placed.offset)
+            receipt = Receipt(publication.id, subscribers, publication.epoch or "", publication.offset)
             if receipt.total:
-                self._waiting.append(placed)
+                self._waiting.append(publication)
         self._drain(delivery)
         return receipt
 

@@ -4,7 +4,7 @@ by bytes."""
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 
 from ..domain.history import Bounds, Gap, History, Position
@@ -13,6 +13,8 @@ from .stamp import new_epoch
 
 MOST_BYTES = 67_108_864
 """Bytes of envelopes kept for all channels together: the oldest go first."""
+_PACE = 0.1
+"""Seconds between looks for what is too old, while events come; whoever reads looks first."""
 
 
 @dataclass(slots=True, eq=False)
@@ -43,6 +45,7 @@ class RecentEvents:
         self._epoch = new_epoch()
         self._offset = 0
         self._bytes = 0
+        self._due = 0.0  # when what is too old has to be looked for again
         self._logs: dict[str, _Log] = {}
         # Channels in the order of their last event, with its number and time: as in Redis, those quiet for
         # longer than any log lives are forgotten, and ``floor`` is the highest number that went this way.
@@ -52,14 +55,15 @@ class RecentEvents:
         self._short: OrderedDict[int, _Kept] = OrderedDict()
         self._long: OrderedDict[int, _Kept] = OrderedDict()
 
-    def append(self, publication: Publication, size: int) -> Publication:
-        """Number the event, of ``size`` bytes, and keep it; the event with its place."""
+    def append(self, publication: Publication, size: int) -> None:
+        """Number the event, of ``size`` bytes, and keep it."""
         now = self._clock()
         self._offset += 1
-        placed = replace(publication, epoch=self._epoch, offset=self._offset)
-        rooms = tuple(dict.fromkeys(placed.rooms))
-        kept = _Kept(placed, size, now, len(rooms))
-        lasting = any(self._bounds.age(room) == self._bounds.longest for room in rooms)
+        publication.place(self._epoch, self._offset)
+        rooms = publication.rooms if len(publication.rooms) == 1 else tuple(dict.fromkeys(publication.rooms))
+        kept = _Kept(publication, size, now, len(rooms))
+        longest = self._bounds.longest
+        lasting = any(self._bounds.age(room) == longest for room in rooms)
         (self._long if lasting else self._short)[self._offset] = kept
         self._bytes += size
         for room in rooms:
@@ -72,8 +76,9 @@ class RecentEvents:
             self._last.move_to_end(room)
             while len(log.kept) > self._bounds.count(size):
                 self._drop_first(room, log)
-        self._expire(now)
-        return placed
+        if now >= self._due or self._bytes > self._most_bytes:
+            self._expire(now)
+            self._due = now + _PACE
 
     @property
     def position(self) -> Position:

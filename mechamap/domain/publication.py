@@ -26,6 +26,7 @@ class Publication:
         accepted_at: Unix seconds; the latency of delivery is measured against it.
         epoch, offset: its place in the broker's sequence, set by the broker that delivers it; None and 0
             until then. They do not count when publications are compared.
+        rooms: the canonical names of its channels.
     """
 
     channels: tuple[Channel, ...]
@@ -37,10 +38,16 @@ class Publication:
     accepted_at: float = field(default_factory=time.time)
     epoch: str | None = field(default=None, compare=False)
     offset: int = field(default=0, compare=False)
+    rooms: tuple[str, ...] = field(init=False, compare=False, repr=False)
 
-    @property
-    def rooms(self) -> tuple[str, ...]:
-        return tuple(channel.canonical for channel in self.channels)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rooms", tuple([channel.canonical for channel in self.channels]))
+
+    def place(self, epoch: str, offset: int) -> None:
+        """For the broker that accepts it, once: where it stands. A copy would cost more than all the rest of
+        accepting does."""
+        object.__setattr__(self, "epoch", epoch)
+        object.__setattr__(self, "offset", offset)
 
 
 @dataclass(frozen=True, slots=True)

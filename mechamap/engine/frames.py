@@ -52,6 +52,12 @@ def encode(opcode: Opcode, payload: bytes) -> bytes:
     return head + payload
 
 
+def payload_of(frame: bytes) -> bytes:
+    """What is in a frame that `encode` made."""
+    length = frame[1]
+    return frame[2 if length < 126 else 4 if length == 126 else 10 :]
+
+
 def encode_close(code: int, reason: str = "") -> bytes:
     """A close frame whose reason is cut to fit, between characters."""
     text = reason.encode()[:REASON_LIMIT].decode(errors="ignore").encode()

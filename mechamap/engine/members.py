@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from .acknowledgements import Acknowledgements
 from .connection import Connection
-from .packets import Bundle, EnginePacket
+from .packets import Sendable
 from .session import Session
 
 
@@ -31,7 +31,7 @@ class Member:
         self.rooms: tuple[object, ...] | set[object] = ()  # a set of one is four times as large
         self.session: Session | None = None  # None with Flask-SocketIO's test client
         self.connection: Connection | None = None  # where events go: accepted, on a WebSocket, not leaving
-        self.held: list[EnginePacket | Bundle] | None = []  # waits for acceptance; None over its limit
+        self.held: list[Sendable] | None = []  # waits for acceptance; None over its limit
         self.answer: dict | None = None  # what is added to the CONNECT answer
         self.refusal: dict | None = None  # what the client is told when its connect handler said no
         self.gone: str | None = None  # why the transport ended while the connect handler was running

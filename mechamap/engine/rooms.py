@@ -15,7 +15,7 @@ from socketio import packet as sio
 
 from .acknowledgements import Acknowledgements
 from .members import Member, State
-from .packets import Bundle, EnginePacket, bundle
+from .packets import EnginePacket, Sendable, bundle
 from .registry import Registry
 
 MAX_HELD = 1_000  # events that wait for one connect handler
@@ -52,7 +52,7 @@ class RoomManager(Registry):
             self.server.end(member.eio_sid, "slow_consumer")
         return sid
 
-    def _greet(self, member: Member, events: list[EnginePacket | Bundle]) -> None:
+    def _greet(self, member: Member, events: list[Sendable]) -> None:
         greeting = b"".join([event.frame for event in events]) if member.connection is not None else b""
         if 0 < len(greeting) <= MAX_GREETING:
             if not member.connection.send(greeting):  # one system call: a storm of connects has thousands
@@ -109,7 +109,7 @@ class RoomManager(Registry):
     def deliver_encoded(
         self,
         rooms: Iterable[object],
-        encoded: EnginePacket | Bundle,
+        encoded: Sendable,
         *,
         skip: Collection[str] = (),
         namespace: str = "/",
@@ -119,7 +119,7 @@ class RoomManager(Registry):
         space = self._namespaces.get(namespace)
         if space is None:
             return 0
-        names = list(rooms)
+        names = rooms if type(rooms) is tuple else list(rooms)
         if len(names) == 1 and not skip:
             return self._send_all(space.room(names[0]), encoded)
         recipients = {member.sid: member for name in names for member in space.room(name)}
@@ -131,7 +131,7 @@ class RoomManager(Registry):
         """Send one event to one accepted member; False when there is none of that id here."""
         return self.send_encoded_to(sid, self._encode(event, list(args), namespace), namespace)
 
-    def send_encoded_to(self, sid: str, encoded: EnginePacket | Bundle, namespace: str = "/") -> bool:
+    def send_encoded_to(self, sid: str, encoded: Sendable, namespace: str = "/") -> bool:
         """The same with an event that is encoded already, for exactly this namespace."""
         self._check_size(encoded)
         member = self.member(sid, namespace)
@@ -153,25 +153,30 @@ class RoomManager(Registry):
             union.update((member.sid, member) for member in self._addressed(namespace, name or ()))
         return list(union.values())
 
-    def _encode(
-        self, event: str, arguments: list, namespace: str, id: int | None = None
-    ) -> EnginePacket | Bundle:
+    def _encode(self, event: str, arguments: list, namespace: str, id: int | None = None) -> Sendable:
         packet = self.server.packet_class(sio.EVENT, namespace=namespace, data=[event, *arguments], id=id)
         encoded = bundle(packet)
         self._check_size(encoded)
         return encoded
 
-    def _check_size(self, encoded: EnginePacket | Bundle) -> None:
+    def _check_size(self, encoded: Sendable) -> None:
         if self.max_event_bytes is not None and encoded.size > self.max_event_bytes:
             raise ValueError(f"an event is limited to {self.max_event_bytes} bytes")
 
-    def _send_all(self, members: Collection[Member], event: EnginePacket | Bundle) -> int:
-        if len(members) <= SMALL:
-            return sum([self._send_one(member, event, now=True) for member in members])
-        queued, others = self.server.eio.flusher.spread(members, event.frame)
-        return queued + sum([self._send_one(member, event, now=False) for member in others])
+    def _send_all(self, members: Collection[Member], event: Sendable) -> int:
+        if len(members) > SMALL:
+            queued, others = self.server.eio.flusher.spread(members, event.frame)
+            return queued + sum([self._send_one(member, event, now=False) for member in others])
+        queued, frame = 0, event.frame
+        for member in members:
+            connection = member.connection
+            if connection is not None and connection.send(frame):
+                queued += 1
+            else:
+                queued += self._send_one(member, event, now=True)
+        return queued
 
-    def _send_one(self, member: Member, event: EnginePacket | Bundle, *, now: bool) -> bool:
+    def _send_one(self, member: Member, event: Sendable, *, now: bool) -> bool:
         if member.state is _CONNECTED:
             return self._send(member, event, now=now)
         if member.state is State.CONNECTING and member.held is not None:
@@ -180,7 +185,7 @@ class RoomManager(Registry):
                 member.held = None
         return False
 
-    def _send(self, member: Member, event: EnginePacket | Bundle, *, now: bool = True) -> bool:
+    def _send(self, member: Member, event: Sendable, *, now: bool = True) -> bool:
         if member.session is not None:
             return member.session.send(event, now=now)
         results = [self.server._send_eio_packet(member.eio_sid, packet) for packet in event.packets]

@@ -18,7 +18,7 @@ from .heartbeat import Heartbeat
 from .ids import new_id
 from .lane import Lane
 from .outbox import Outbox
-from .packets import Bundle, EnginePacket
+from .packets import EnginePacket, Sendable
 from .polling import NOOP
 from .reasons import ITS_OWN_WISH, UNREACHABLE, Limits, Reason
 from .receiver import PacketError
@@ -103,7 +103,7 @@ class Session(Heartbeat):
         waiting.wake()  # a poll that still waits is answered with NOOP
         self.server.carried(self)
 
-    def send(self, bundle: EnginePacket | Bundle, *, now: bool = True) -> bool:
+    def send(self, bundle: Sendable, *, now: bool = True) -> bool:
         """Queue packets; False when the session is ending. One that cannot keep up is dropped.
 
         `now` offers them to the kernel at once; without, the flusher does, which costs a large room less

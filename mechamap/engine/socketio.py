@@ -22,7 +22,7 @@ from socketio.exceptions import ConnectionRefusedError as Refusal
 from .development import serve
 from .msgpack import MsgPackPacket
 from .options import check_names, logger_of, refuse, take_limits
-from .packets import Bundle, EnginePacket, Packet
+from .packets import Packet, Sendable
 from .queued import client_manager
 from .reasons import Reason
 from .server import INTERNAL_ERROR, Server
@@ -116,7 +116,7 @@ class SocketIO(flask_socketio.SocketIO):
     def deliver_encoded(
         self,
         rooms: Iterable[str],
-        encoded: EnginePacket | Bundle,
+        encoded: Sendable,
         *,
         skip: Collection[str] = (),
         namespace: str = "/",
@@ -128,7 +128,7 @@ class SocketIO(flask_socketio.SocketIO):
         """Send one event to exactly one local socket; False when it is not here."""
         return self.server.manager.send_to(sid, event, args, namespace)
 
-    def send_encoded_to(self, sid: str, encoded: EnginePacket | Bundle, *, namespace: str = "/") -> bool:
+    def send_encoded_to(self, sid: str, encoded: Sendable, *, namespace: str = "/") -> bool:
         """`send_to` for an event that is encoded already."""
         return self.server.manager.send_encoded_to(sid, encoded, namespace)
 

@@ -18,7 +18,7 @@ from .clock import Clock
 from .farewells import Farewells
 from .flusher import Flusher
 from .ids import new_id
-from .packets import Bundle, EnginePacket
+from .packets import EnginePacket, Sendable
 from .polling import SEPARATOR, Delivery, PollError, poll, post
 from .reasons import Limits, Reason
 from .receiver import PacketError
@@ -78,7 +78,7 @@ class TransportServer(engineio.Server):
     def send(self, sid: str, data: str | bytes) -> bool:
         return self.send_packet(sid, EnginePacket(4, data))
 
-    def send_packet(self, sid: str, pkt: EnginePacket | Bundle) -> bool:
+    def send_packet(self, sid: str, pkt: Sendable) -> bool:
         session = self.sockets.get(sid)
         return session is not None and session.send(pkt)
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from mechamap.domain.publication import Publication
 from mechamap.domain.recovery import offset_text
-from mechamap.engine.packets import EnginePacket, event_packet
+from mechamap.engine.packets import TextEvent, event_packet
 from mechamap.hub.protocol import Link
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class EngineTransport:
         return [Link(info.sid, info.transport) for info in self._socketio.connections()]
 
 
-def _packet(publication: Publication) -> EnginePacket:
+def _packet(publication: Publication) -> TextEvent:
     """The event with its position behind it: what a returning client will ask from."""
     offset = offset_text(publication.epoch, publication.offset) if publication.epoch else None
     return event_packet(publication.event, publication.payload, offset=offset)

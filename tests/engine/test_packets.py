@@ -6,7 +6,16 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from socketio import packet as sio
 
-from mechamap.engine.packets import MAX_ATTACHMENTS, MAX_DEPTH, EnginePacket, Packet, PacketError, wire
+from mechamap.engine.packets import (
+    MAX_ATTACHMENTS,
+    MAX_DEPTH,
+    EnginePacket,
+    Packet,
+    PacketError,
+    event_packet,
+    wire,
+)
+from mechamap.engine.strict_json import StrictJSON
 
 scalars = (
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=10) | st.binary(max_size=5)
@@ -175,3 +184,18 @@ def test_no_number_is_more_than_a_packet_error(number):
         Packet(encoded_packet=f'2["e",{number}]')
     except PacketError:
         pass
+
+
+@pytest.mark.parametrize("size", [0, 100, 125, 126, 65_535, 65_536])
+@pytest.mark.parametrize("offset", [None, "k3Fz0aQx.1042"])
+def test_an_event_that_is_json_already_is_what_the_packet_would_be(size, offset):
+    value = {"é": "x" * size}
+    payload = StrictJSON.dumps(value).encode()
+    arguments = [value] if offset is None else [value, offset]
+    event, packet = (
+        event_packet('a "name"', payload, offset=offset),
+        wire(Packet(sio.EVENT, data=['a "name"', *arguments]))[0],
+    )
+    assert event.frame == packet.frame
+    assert event.size == packet.size
+    assert [one.encode(b64=True) for one in event.packets] == [packet.encode(b64=True)]
