@@ -41,6 +41,7 @@ class RecentEvents:
     def __init__(self, bounds: Bounds, most_bytes: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._bounds = bounds
         self._most_bytes = most_bytes
+        self._users_last = bounds.user_seconds >= bounds.seconds  # whose events are kept longer
         self._clock = clock
         self._epoch = new_epoch()
         self._offset = 0
@@ -62,8 +63,7 @@ class RecentEvents:
         publication.place(self._epoch, self._offset)
         rooms = publication.rooms if len(publication.rooms) == 1 else tuple(dict.fromkeys(publication.rooms))
         kept = _Kept(publication, size, now, len(rooms))
-        longest = self._bounds.longest
-        lasting = any(self._bounds.age(room) == longest for room in rooms)
+        lasting = any(room.startswith("user:") is self._users_last for room in rooms)
         (self._long if lasting else self._short)[self._offset] = kept
         self._bytes += size
         for room in rooms:

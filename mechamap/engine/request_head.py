@@ -15,6 +15,7 @@ from typing import NamedTuple
 MAX_LINE = 8_190  # bytes of the request line
 MAX_FIELDS = 100
 MAX_HEAD = 65_536  # bytes of all of it
+_SHORT = 1_024  # bytes of a head that is remembered
 
 _END = b"\r\n\r\n"
 _CONTROLS = bytes({*range(0x20), 0x7F} - {0x09})
@@ -85,7 +86,16 @@ def end_of_head(data: bytes, searched: int = 0) -> int:
 
 
 def parse_head(raw: bytes) -> RequestHead:
-    """What a whole head says, from its first byte to its blank line; HeadError when it is not well formed."""
+    """What a whole head says, from its first byte to its blank line; HeadError when it is not well formed.
+
+    A publisher writes the same head again and again, so those of POST are remembered.
+    """
+    if raw.startswith(b"POST ") and len(raw) <= _SHORT:
+        return _parsed_before(raw)
+    return _parse(raw)
+
+
+def _parse(raw: bytes) -> RequestHead:
     lines = raw[: -len(_END)].decode("latin-1").split("\r\n")
     if len(raw) - len(raw.translate(None, _CONTROLS)) != 2 * (len(lines) + 1):  # two to a CRLF
         raise HeadError("a control character")
@@ -103,6 +113,11 @@ def parse_head(raw: bytes) -> RequestHead:
             variables[key] = value if key not in variables else _joined(key, variables[key], value)
     length, chunked = _framing(method, version, variables)
     return RequestHead(method, target, version, variables, length, chunked, raw)
+
+
+@lru_cache(maxsize=512)  # at most 512 KB, and what is made of them
+def _parsed_before(raw: bytes) -> RequestHead:
+    return _parse(raw)
 
 
 def _request_line(line: str) -> list[str]:
