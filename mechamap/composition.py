@@ -10,7 +10,7 @@ from flask import Flask
 from mechamap import admin, cli, demo, health, logs
 from mechamap.api import broadcast, operator
 from mechamap.api.broadcasting import Broadcasts
-from mechamap.api.lane import BroadcastLane
+from mechamap.api.lane import BroadcastLane, ExpressLane
 from mechamap.auth import jwt
 from mechamap.auth.authenticator import TokenAuthenticator
 from mechamap.auth.keyring import BroadcastKeyRing
@@ -167,10 +167,9 @@ def compose(settings: Settings) -> Flask:
     admin.init_app(app, services)
     cli.register(app, services)
     app.extensions["mechamap"] = services
-    app.wsgi_app = BroadcastLane(
-        app.wsgi_app, broadcasts, max_body=MAX_BODY, tls=settings.tls, seen=metrics.request
-    )
-    app.wsgi_app = TrustedProxies(app.wsgi_app, settings.trusted_proxies)
+    lane = BroadcastLane(app.wsgi_app, broadcasts, max_body=MAX_BODY, tls=settings.tls, seen=metrics.request)
+    app.wsgi_app = proxies = TrustedProxies(lane, settings.trusted_proxies)
+    app.extensions["express"] = ExpressLane(lane, proxies.resolve)
     return app
 
 

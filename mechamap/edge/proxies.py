@@ -47,6 +47,11 @@ class TrustedProxies:
         self._remembered = lru_cache(maxsize=_REMEMBERED)(self._judge)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        self.resolve(environ)
+        return self._app(environ, start_response)
+
+    def resolve(self, environ: dict[str, Any]) -> None:
+        """Put the client's own address and scheme into the environ."""
         peer = environ.get("REMOTE_ADDR")
         if self._networks and peer and self._hop(peer) is Hop.PROXY:
             environ["REMOTE_ADDR"] = self._client(environ.get("HTTP_X_FORWARDED_FOR", ""), peer)
@@ -56,7 +61,6 @@ class TrustedProxies:
         else:
             for header in FORWARDED:
                 environ.pop(header, None)
-        return self._app(environ, start_response)
 
     def _client(self, forwarded: str, peer: str) -> str:
         address = peer

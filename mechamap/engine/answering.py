@@ -17,7 +17,7 @@ from .request_head import RequestHead
 from .response import ResponseHead
 
 
-def _logs_access(log) -> bool:
+def logs_access(log) -> bool:
     """Whether a line would be written.
 
     gunicorn 27.0.1 takes any logging configuration for a wish to have an access log, and makes all the fields
@@ -131,7 +131,7 @@ class AnsweringHandler(WebSocketHandler, PyWSGIHandler):
 
     def log_request(self) -> None:
         """gunicorn's access log, if the operator asked for one, never with the query string."""
-        if self.environ is None or not _logs_access(self.server.log):
+        if self.environ is None or not logs_access(self.server.log):
             return
         full = self.environ
         try:

@@ -21,6 +21,7 @@ from gevent.pywsgi import WSGIHandler
 
 from .answering import AnsweringHandler
 from .body import Body, linger
+from .express import expressed
 from .incoming import Incoming, incoming
 from .request_head import HeadError, RequestHead, end_of_head, parse_head
 from .upgrade import offer
@@ -97,6 +98,8 @@ class Handler(AnsweringHandler):
             return None
         if self.head is None:
             return None
+        if self.server.express is not None and not draining and self._express():
+            return True
         self.environ = self.get_environ()
         self.application = self.server.application
         self.close_connection = not self.head.keeps_alive
@@ -106,6 +109,19 @@ class Handler(AnsweringHandler):
         if self.close_connection or self.rfile.closed:
             return None
         return None if self.server.connections.draining else True
+
+    def _express(self) -> bool:
+        """Answer without WSGI, if the application takes the request so."""
+        address = self.client_address
+        if type(address) is not tuple:
+            return False
+        scheme = "https" if self.secure else "http"
+        answer = expressed(self.server.express, self.head, self.rfile, str(address[0]), scheme)
+        if answer is None:
+            return False
+        self._sendall(answer)
+        self.head, self.served = None, True
+        return True
 
     def _read_head(self) -> RequestHead | None:
         """None when the connection ends, in silence, before the next request."""

@@ -13,6 +13,7 @@ from gunicorn.workers.ggevent import PyWSGIServer
 if TYPE_CHECKING:
     from .affinity import Affinity
     from .connections import Connections
+    from .express import Express
 
 
 class Listener(PyWSGIServer):
@@ -22,6 +23,7 @@ class Listener(PyWSGIServer):
     max_accept = 16  # in one turn of the loop; stock 100 handshakes would keep all others waiting for 20 ms
     connections: Connections
     affinity: Affinity | None = None
+    express: Express | None = None
 
     def init_socket(self) -> None:
         super().init_socket()

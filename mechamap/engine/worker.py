@@ -24,6 +24,7 @@ from gunicorn.sock import ssl_context
 from gunicorn.workers.ggevent import VERSION
 
 from .affinity import Affinity, Door
+from .answering import logs_access
 from .collector import Collector
 from .connections import Connections, descriptors_for
 from .http import Handler
@@ -90,6 +91,8 @@ class Worker(GeventWebSocketWorker):
             **tls,
         )
         listener.connections = self.connections
+        if not logs_access(self.log):  # its lines are made from an environ
+            listener.express = getattr(self.wsgi, "extensions", {}).get("express")
         return listener
 
     def _join_the_others(self, listeners: list[Listener]) -> None:
