@@ -121,7 +121,7 @@ def test_any_event_of_a_browser_is_answered_and_costs_nobody_else(server):
             assert server.post("/api/broadcast", event, headers=AUTH).status == 200
         seen = []
         while len(seen) < 20:
-            name, data = witness.event()
+            name, data, _position = witness.event()
             if name == "n":
                 seen.append(data)
         assert seen == list(range(20))
