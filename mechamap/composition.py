@@ -19,6 +19,7 @@ from mechamap.auth.protocol import BroadcastKey
 from mechamap.auth.sanctum import Sanctum
 from mechamap.auth.signin import SignIn
 from mechamap.broker.connection import command_client, command_pool
+from mechamap.broker.leadership import Alone, Leadership, LeasedLeadership
 from mechamap.broker.memory import MemoryBroker
 from mechamap.broker.redis import PREFIX, RedisBroker
 from mechamap.domain.access import Policy
@@ -34,7 +35,6 @@ from mechamap.hub.rechecks import Rechecks
 from mechamap.hub.recovery import Recovery
 from mechamap.ingest.ingester import Ingester, Source
 from mechamap.ingest.laravel_redis import ORIGIN
-from mechamap.ingest.leadership import Alone, Leadership, LeasedLeadership
 from mechamap.metrics import Metrics
 from mechamap.presence.memory import MemoryRoster
 from mechamap.presence.redis import RedisRoster

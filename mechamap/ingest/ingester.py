@@ -15,13 +15,13 @@ from dataclasses import dataclass
 
 import redis
 
+from ..broker.leadership import Leadership
 from ..broker.protocol import Published
 from ..broker.supervision import join, supervised
 from ..domain.errors import PayloadTooLarge, RealtimeError
 from ..domain.publication import Publication
 from .backlog import Backlog
 from .laravel_redis import ENVELOPE, read_messages
-from .leadership import Leadership
 from .protocol import IngestMeter, IngestState
 from .push_reader import Oversized, ProtocolError
 from .refusals import Refusals

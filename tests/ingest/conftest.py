@@ -7,10 +7,10 @@ from itertools import count
 import pytest
 
 from mechamap.broker.connection import command_client
+from mechamap.broker.leadership import Alone, LeasedLeadership
 from mechamap.broker.protocol import Published
 from mechamap.domain.publication import Publication, Receipt
 from mechamap.ingest.ingester import Ingester, Source
-from mechamap.ingest.leadership import Alone, LeasedLeadership
 from tests.services.processes import wait_until
 from tests.services.redis import RedisServer
 

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from mechamap.broker.connection import command_client
-from mechamap.ingest.leadership import Alone, LeasedLeadership
+from mechamap.broker.leadership import Alone, LeasedLeadership
 from tests.services.redis import RedisServer
 
 

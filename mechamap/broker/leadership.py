@@ -1,4 +1,4 @@
-"""Who of the workers ingests: exactly one, by a lease in the Redis that joins them."""
+"""Who of the workers does what only one of them may: by a lease in the Redis that joins them."""
 
 import time
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from typing import Protocol
 
 import redis
 
-from ..broker.connection import Script
+from .connection import Script
 
 LEASE = 6.0
 """Seconds after which a leader that vanished is replaced."""
