@@ -36,6 +36,9 @@ from mechamap.hub.recovery import Recovery
 from mechamap.ingest.ingester import Ingester, Source
 from mechamap.ingest.laravel_redis import ORIGIN
 from mechamap.metrics import Metrics
+from mechamap.outbox.pace import Pace
+from mechamap.outbox.protocol import ORIGIN as OUTBOX
+from mechamap.outbox.relay import Relay
 from mechamap.presence.memory import MemoryRoster
 from mechamap.presence.redis import RedisRoster
 from mechamap.recovery.memory import MemorySessions
@@ -51,6 +54,7 @@ from mechamap.store.keys import ApiKeys
 from mechamap.store.laravel.accounts import Accounts
 from mechamap.store.laravel.directory import LaravelDirectory
 from mechamap.store.laravel.notifications import LaravelNotifications
+from mechamap.store.laravel.outbox import OutboxRows
 from mechamap.store.laravel.tokens import TokenRows
 from mechamap.store.probe import Probe
 from mechamap.store.revocations import Revocations
@@ -80,6 +84,7 @@ def compose(settings: Settings) -> Flask:
     databases = database.configure(app, settings)
     directory = LaravelDirectory(databases.laravel, settings)
     notifications = LaravelNotifications(databases.laravel, settings, directory.schema)
+    outbox_rows = OutboxRows(databases.laravel)
     api_keys = ApiKeys(databases.own)
     audit = AuditTrail(databases.own)
 
@@ -120,6 +125,7 @@ def compose(settings: Settings) -> Flask:
     publisher = Publisher(broker, metrics, settings.max_broadcast_bytes)
     operations = ClusterOperations(broker, roster, publisher)
     ingester = _ingester(settings, worker_id, publisher, metrics)
+    outbox = _outbox(settings, worker_id, publisher, metrics, outbox_rows)
     runtime = Runtime(
         worker_id=worker_id,
         hub=hub,
@@ -136,6 +142,7 @@ def compose(settings: Settings) -> Flask:
             ("laravel_database", directory.available),
         ),
         ingester=ingester,
+        outbox=outbox,
     )
     services = Services(
         settings=settings,
@@ -148,6 +155,7 @@ def compose(settings: Settings) -> Flask:
         jwts=jwts,
         sign_in=sign_in,
         api_keys=api_keys,
+        outbox_rows=outbox_rows,
         audit=audit,
         limits=limits,
         metrics=metrics,
@@ -207,10 +215,6 @@ def _ingester(settings: Settings, worker_id: str, publisher: Publisher, metrics:
     """What listens to Laravel's Redis, where one is configured."""
     if settings.laravel_redis_url is None:
         return None
-    if settings.redis_url is None:
-        leadership: Leadership = Alone()
-    else:
-        leadership = LeasedLeadership(command_client(settings.redis_url), f"{PREFIX}:ingester", worker_id)
     source = Source(
         url=settings.laravel_redis_url,
         prefix=settings.laravel_redis_prefix,
@@ -218,7 +222,33 @@ def _ingester(settings: Settings, worker_id: str, publisher: Publisher, metrics:
         max_bytes=settings.max_broadcast_bytes,
     )
     key = BroadcastKey(ORIGIN)
+    leadership = _leadership(settings, "ingester", worker_id)
     return Ingester(source, leadership, lambda series: publisher.publish_many(key, series), metrics, _leave)
+
+
+def _outbox(
+    settings: Settings, worker_id: str, publisher: Publisher, metrics: Metrics, rows: OutboxRows
+) -> Relay | None:
+    """What publishes the rows of Laravel's outbox, where it is on."""
+    if not settings.outbox:
+        return None
+    key = BroadcastKey(OUTBOX)
+    return Relay(
+        rows,
+        _leadership(settings, "outbox", worker_id),
+        lambda series: publisher.publish_many(key, series),
+        metrics,
+        pace=Pace(settings.outbox_poll_ms / 1000, settings.outbox_idle_poll_ms / 1000),
+        max_bytes=settings.max_broadcast_bytes,
+        on_lost=_leave,
+    )
+
+
+def _leadership(settings: Settings, of: str, worker_id: str) -> Leadership:
+    """Who of the workers does what only one may."""
+    if settings.redis_url is None:
+        return Alone()
+    return LeasedLeadership(command_client(settings.redis_url), f"{PREFIX}:{of}", worker_id)
 
 
 def _leave(why: str) -> None:

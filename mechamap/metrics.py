@@ -24,7 +24,8 @@ BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 
 
 class Metrics:
-    """The instruments of one process; implements the hub's ``Meter`` and the ``IngestMeter``.
+    """The instruments of one process; implements the hub's ``Meter``, the ``IngestMeter`` and the
+    ``OutboxMeter``.
 
     Counts are kept in plain numbers and written down once a second (``sample``), when this process is asked
     (``render``) and at its end: a write to the shared files costs 3 µs, and a broadcast made five.
@@ -121,6 +122,30 @@ class Metrics:
             registry=registry,
             multiprocess_mode="livemax",
         )
+        self._relayed = Counter(
+            "realtime_outbox_rows",
+            "Rows of Laravel's outbox by outcome.",
+            ["code"],
+            registry=registry,
+        )
+        self._outbox_leader = Gauge(
+            "realtime_outbox_leader",
+            "1 in the worker that publishes Laravel's outbox; 1 over all of them when it is well.",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+        self._outbox_lag = Gauge(
+            "realtime_outbox_lag_seconds",
+            "Age of the first row of the outbox that is not published.",
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
+        self._outbox_dead = Gauge(
+            "realtime_outbox_dead",
+            "Dead letters in the outbox.",
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
         self._requests = Counter(
             "realtime_http_requests",
             "HTTP requests by endpoint and status.",
@@ -164,6 +189,9 @@ class Metrics:
     def ingested(self, code: str, count: int = 1) -> None:
         self._pending[self._ingested, code] += count
 
+    def relayed(self, code: str, count: int = 1) -> None:
+        self._pending[self._relayed, code] += count
+
     def flush(self) -> None:
         """Write down what was counted since the last time."""
         pending, self._pending = self._pending, defaultdict(int)
@@ -190,6 +218,12 @@ class Metrics:
         self._ingest_leader.set(1 if leader else 0)
         self._ingest_waiting.set(waiting)
         self._ingest_lag.set(lag)
+
+    def sample_outbox(self, *, leader: bool, lag: float, dead: int) -> None:
+        """Set the gauges of the relay of the outbox."""
+        self._outbox_leader.set(1 if leader else 0)
+        self._outbox_lag.set(lag)
+        self._outbox_dead.set(dead)
 
     def render(self) -> tuple[bytes, str]:
         """(text, content type) for Prometheus."""

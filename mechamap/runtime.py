@@ -17,6 +17,7 @@ from .hub.hub import Hub
 from .hub.rechecks import Rechecks
 from .ingest.ingester import Ingester
 from .metrics import Metrics
+from .outbox.relay import Relay
 from .presence.protocol import RosterLink, WorkerRecord
 from .recovery.protocol import SessionsLink
 
@@ -42,6 +43,7 @@ class Runtime:
         draining: whether the engine is closing its clients.
         databases: (name, probe) pairs; a probe answers (ok, one sentence) within about a second.
         ingester: what listens to Laravel's Redis, if anything does.
+        outbox: what publishes Laravel's outbox, if that is on.
     """
 
     worker_id: str
@@ -56,6 +58,7 @@ class Runtime:
     draining: Callable[[], bool]
     databases: tuple[tuple[str, Callable[[], tuple[bool, str]]], ...]
     ingester: Ingester | None = None
+    outbox: Relay | None = None
     _started_at: float = 0.0
     _greenlets: tuple[gevent.Greenlet, ...] = ()
 
@@ -76,12 +79,16 @@ class Runtime:
         )
         if self.ingester is not None:
             self.ingester.start()
+        if self.outbox is not None:
+            self.outbox.start()
         log.info("worker_ready", extra={"worker": self.worker_id, "slot": self.slot()})
 
     def stop(self) -> None:
         """Give up what the cluster knows of this worker."""
         if self.ingester is not None:
             self.ingester.stop()
+        if self.outbox is not None:
+            self.outbox.stop()
         gevent.killall(self._greenlets)
         self.sessions.stop()
         self.roster.stop()
@@ -110,6 +117,9 @@ class Runtime:
         if self.ingester is not None:
             ingest = self.ingester.state()
             found.append(Check("laravel_redis", ingest.ok, ingest.detail, essential=False))
+        if self.outbox is not None:
+            outbox = self.outbox.state()
+            found.append(Check("outbox", outbox.ok, outbox.detail, essential=False))
         draining = self.draining()
         found.append(
             Check("draining", not draining, "the worker is closing" if draining else "no", essential=True)
@@ -127,6 +137,9 @@ class Runtime:
         if self.ingester is not None:
             ingest = self.ingester.state()
             self.metrics.sample_ingest(leader=ingest.leader, waiting=ingest.waiting, lag=ingest.lag)
+        if self.outbox is not None:
+            outbox = self.outbox.state()
+            self.metrics.sample_outbox(leader=outbox.leader, lag=outbox.lag, dead=outbox.dead)
 
     def _every(self, seconds: float, work: Callable[[], object]) -> None:
         """Do ``work`` again and again; a round that fails is logged and the next one tried, so one bad row

@@ -16,6 +16,7 @@ from mechamap.store.audit import AuditTrail
 from mechamap.store.database import Databases
 from mechamap.store.keys import ApiKeys
 from mechamap.store.laravel.directory import LaravelDirectory
+from mechamap.store.laravel.outbox import OutboxRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Services:
     jwts: Jwts
     sign_in: SignIn
     api_keys: ApiKeys
+    outbox_rows: OutboxRows
     audit: AuditTrail
     limits: RateLimits
     metrics: Metrics

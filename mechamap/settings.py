@@ -57,6 +57,9 @@ class Settings:
     history_user_seconds: float
     history_events: int
     recovery_seconds: float
+    outbox: bool
+    outbox_poll_ms: int
+    outbox_idle_poll_ms: int
     database_url: str = field(repr=False)
     laravel_database_url: str = field(repr=False)
     allowed_origins: tuple[str, ...]
@@ -151,6 +154,9 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         history_user_seconds=env.number("HISTORY_USER_SECONDS", 600.0, 1.0, 86_400.0),
         history_events=env.integer("HISTORY_EVENTS", 500, 1, 10_000),
         recovery_seconds=env.number("RECOVERY_SECONDS", 120.0, 1.0, 86_400.0),
+        outbox=env.switch("OUTBOX", False),
+        outbox_poll_ms=env.integer("OUTBOX_POLL_MS", 50, 10, 10_000),
+        outbox_idle_poll_ms=env.integer("OUTBOX_IDLE_POLL_MS", 500, 10, 60_000),
         database_url=database_url,
         laravel_database_url=env.url("LARAVEL_DATABASE_URL") or database_url,
         allowed_origins=env.origins("ALLOWED_ORIGINS") or PLAN_ORIGINS,
@@ -202,6 +208,10 @@ def _refuse_contradictions(settings: Settings) -> None:
         )
     if (settings.ssl_cert_path is None) != (settings.ssl_key_path is None):
         raise SettingsError("SSL_KEY_PATH", "SSL_CERT_PATH and SSL_KEY_PATH go together")
+    if settings.outbox_idle_poll_ms < settings.outbox_poll_ms:
+        raise SettingsError(
+            "OUTBOX_IDLE_POLL_MS", f"must be at least OUTBOX_POLL_MS, which is {settings.outbox_poll_ms}"
+        )
     if not settings.production:
         return
     if not settings.rate_limits:

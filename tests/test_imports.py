@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "auth": {"domain", "store", "settings"},
     "hub": {"domain"},
     "ingest": {"domain", "broker"},
+    "outbox": {"domain", "broker"},
     "edge": {"domain", "logs"},
     "sockets": {"domain", "hub", "edge", "engine"},
     "api": {"domain", "hub", "edge", "logs"},
@@ -31,7 +32,7 @@ MAY_IMPORT = {
 """Place → places it may import besides itself and any ``protocol`` module."""
 
 PURE = {"domain"}
-NO_FRAMEWORK = {"domain", "hub", "broker", "ingest", "presence", "recovery"}
+NO_FRAMEWORK = {"domain", "hub", "broker", "ingest", "outbox", "presence", "recovery"}
 FRAMEWORKS = {"flask", "flask_socketio", "socketio", "engineio", "sqlalchemy", "flask_sqlalchemy"}
 
 
