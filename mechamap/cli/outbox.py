@@ -50,12 +50,12 @@ def dead(services: "Services", limit: int, as_json: bool) -> None:
         note("There are no dead letters.")
         return
     table(
-        ("ID", "AGE", "CHANNELS", "EVENT", "CODE", "REASON"),
+        ("ID", "AGE", "CHANNELS", "EVENT", "REASON"),
         [
-            (each.id, span(each.age), _short(each.channels), _short(each.event), each.code, each.reason)
+            (each.id, span(each.age), _short(each.channels), _short(each.event), each.reason)
             for each in letters
         ],
-        flexible=5,
+        flexible=4,
         right=(0,),
     )
 
@@ -97,4 +97,4 @@ def _waiting(pending: int, lag: float) -> str:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= 30 else f"{text[:29]}…"
+    return text if len(text) <= 20 else f"{text[:19]}…"

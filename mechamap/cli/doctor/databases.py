@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from flask import Flask
 from sqlalchemy import column, func, select, table, text
 
+from mechamap.cli.printing import counted
 from mechamap.domain.errors import RealtimeError
 from mechamap.domain.roles import Ladder
 
@@ -45,6 +46,8 @@ def examine(app: Flask, services: "Services") -> Iterator[Finding]:
             err.message,
             "Mend the database or its account's rights (SELECT on the tables).",
         )
+    if services.settings.outbox:
+        yield _outbox(services)
 
 
 def _own(app: Flask, services: "Services") -> Iterator[Finding]:
@@ -116,6 +119,27 @@ def _laravel(services: "Services") -> Iterator[Finding]:
         ("forum requires", "forums require"),
         "nobody may enter them",
     )
+
+
+def _outbox(services: "Services") -> Finding:
+    try:
+        services.outbox_rows.check()
+        dead = services.outbox_rows.dead_count()
+    except RealtimeError as err:
+        return fail(
+            LARAVEL,
+            "outbox",
+            err.message,
+            "Run what it prints in Laravel's database, and grant SELECT, UPDATE and DELETE on rt_outbox.",
+        )
+    if dead:
+        return warn(
+            LARAVEL,
+            "outbox",
+            f"{counted(dead, 'row')} of the outbox could not be published.",
+            "`flask outbox dead` says why; `flask outbox retry ID` tries one again.",
+        )
+    return ok(LARAVEL, "outbox", "The outbox is there, and every row could be published.")
 
 
 def _roles(
