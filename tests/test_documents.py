@@ -9,7 +9,9 @@ import pytest
 from mechamap import create_app
 from mechamap.domain import access, errors, payloads, wire
 from mechamap.ingest import ingester, laravel_redis
+from mechamap.outbox import reading
 from mechamap.settings import load
+from mechamap.store.laravel import outbox
 
 ROOT = Path(__file__).resolve().parent.parent
 API = (ROOT / "docs" / "API.md").read_text()
@@ -34,6 +36,7 @@ def codes_in(module) -> set[str]:
 
 def test_the_api_document_names_every_code_of_the_domain():
     found = codes_in(wire) | codes_in(errors) | codes_in(payloads) | codes_in(laravel_redis)
+    found |= codes_in(reading) | codes_in(outbox)
     found |= set(re.findall(r'"(ingest_(?:given|backlog)_[a-z_]+)"', Path(ingester.__file__).read_text()))
     verdicts = set(
         re.findall(r'"((?:thread|forum|role|user|not)_[a-z_]+)"', Path(access.__file__).read_text())
