@@ -13,7 +13,7 @@ import logging
 import random
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 
 from ..broker.leadership import Leadership
@@ -28,7 +28,7 @@ from .reading import read_row
 log = logging.getLogger(__name__)
 
 LOOK = 10_000
-"""Rows of one look, 1 MB here. Of a deeper backlog the rest is found by the next look, by id."""
+"""Rows of one look, 2 MB here. Of a deeper backlog the rest is found by the next look, by id."""
 SERIES = 100
 """Rows per round trip: Redis serves nobody else for about 2 ms."""
 SERIES_BYTES = 1_048_576
@@ -140,7 +140,7 @@ class Relay:
             log.info("outbox_left", extra={"why": self._failure or "the lead was given up"})
 
     def _stand_by(self) -> None:
-        """Another leads, or nobody can tell: then the table goes on to say how much waits."""
+        """Another leads; or nobody can tell who, and the table goes on to say since when rows wait."""
         self._settle_if_possible()
         if self._leadership.known:
             self._failure = self._oldest_at = None
@@ -267,10 +267,13 @@ class Relay:
         self._table.settle(self._published, self._refused)
         if self._published:
             self._meter.relayed("accepted", len(self._published))
-        for row_id, refusal in self._refused.items():
-            self._meter.relayed(refusal.code)
-            log.warning("outbox_refused", extra={"row": row_id, "code": refusal.code, "why": refusal.reason})
-        self._dead += len(self._refused)
+        if self._refused:
+            counts = Counter(refusal.code for refusal in self._refused.values())
+            for code, count in counts.items():
+                self._meter.relayed(code, count)
+            # the reasons are in the rows, and may quote them
+            log.warning("outbox_refused", extra={"first": min(self._refused), "counts": dict(counts)})
+            self._dead += len(self._refused)
         self._published, self._refused = {}, {}
 
     def _settle_if_possible(self) -> None:
