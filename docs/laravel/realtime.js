@@ -21,6 +21,8 @@ export function openRealtime(io, url, fetchToken, { channels = [], onRefused = c
   }
 
   socket.on('connect', () => {
+    // A page that was cut off for a moment has its channels again, and what it missed.
+    if (socket.recovered) return;
     for (const channel of channels) socket.emit('subscribe', { channel });
   });
 

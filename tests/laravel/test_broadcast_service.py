@@ -48,7 +48,7 @@ def test_an_empty_php_array_reaches_the_browser(
 ) -> None:
     browser = browser_of(2)
     assert site.broadcast("private-user.2", "cache.cleared", {}).returned is True
-    [data] = browser.wait_for("cache.cleared")
+    data = browser.wait_for("cache.cleared")[0]
     assert not data
 
 

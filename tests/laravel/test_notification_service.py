@@ -20,7 +20,7 @@ def test_a_notification_reaches_the_user_s_browser(
     browser = browser_of(2)
     outcome = replied(site, ["database"])
     assert outcome.returned is True
-    [shown] = browser.wait_for("notification.sent")
+    shown = browser.wait_for("notification.sent")[0]
     assert shown["id"] == outcome.stored == shown["unread_count"] == 1
     assert (shown["type"], shown["title"], shown["message"]) == ("comment", "New reply", "Anna answered you")
     assert shown["data"] == {"thread_id": 9}
