@@ -13,7 +13,7 @@ const clients = new Map();
 class Client {
   constructor(url, { parser, ...options }) {
     if (parser === "msgpack") options.parser = msgpack;
-    this.received = []; // {event, args, consumed}
+    this.received = []; // {event, args, at, consumed}; `at` in seconds of the machine's monotonic clock
     this.waiters = new Set();
     this.replies = new Map();
     this.socket = io(url, { forceNew: true, ...options });
@@ -34,7 +34,7 @@ class Client {
   }
 
   note(event, args) {
-    this.received.push({ event, args, consumed: false });
+    this.received.push({ event, args, at: Number(process.hrtime.bigint()) / 1e9, consumed: false });
     for (const look of [...this.waiters]) look();
   }
 
@@ -90,7 +90,7 @@ const commands = {
   reply: ({ replies }, { event, args }) => { replies.set(event, args); },
   wait: (client, { events, count, timeout }) => client.wait(events, count, timeout),
   events: ({ received }, { event }) =>
-    received.filter((one) => event === null || one.event === event).map(({ event, args }) => ({ event, args })),
+    received.filter((one) => event === null || one.event === event).map(({ event, args, at }) => ({ event, args, at })),
   forget: (client) => { client.received.length = 0; },
   state: (client) => client.state(),
   auth: ({ socket }, { auth }) => { socket.auth = auth; },

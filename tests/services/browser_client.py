@@ -88,6 +88,10 @@ class BrowserClient:
         """Every event so far as `(name, arguments)`, in order of arrival."""
         return [(one["event"], one["args"]) for one in self._call("events", event=None)]
 
+    def timed_history(self) -> list[tuple[float, str, list[Any]]]:
+        """`history` with the moment of each arrival, by `time.monotonic`."""
+        return [(one["at"], one["event"], one["args"]) for one in self._call("events", event=None)]
+
     def forget(self) -> None:
         """Drop what was received so far."""
         self._call("forget")

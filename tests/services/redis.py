@@ -1,7 +1,7 @@
 """A private Redis that keeps its data across a restart: fixture `redis_server`, empty as each test starts."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -15,11 +15,12 @@ class RedisServer(Daemon):
 
     name = "redis"
 
-    def __init__(self, *options: str) -> None:
-        """``options``: more of them for the command line of redis-server."""
+    def __init__(self, *options: str, environment: Mapping[str, str] | None = None) -> None:
+        """``options`` of the command line and the ``environment``: more of them for redis-server."""
         super().__init__()
         self.port = free_port()
         self.options = options
+        self.environment = clean_environment(**(environment or {}))
         self.socket = self.directory / "redis.sock"
         self._clients: list[redis.Redis] = []
 
@@ -39,7 +40,7 @@ class RedisServer(Daemon):
             *("--save", "", "--appendonly", "yes", "--appendfsync", "always"),
             *self.options,
         ]
-        self.launch(command, clean_environment())
+        self.launch(command, self.environment)
         self.await_ready(self._answers)
 
     def stop(self, sig: int = signal.SIGTERM, timeout: float = 10.0) -> int:

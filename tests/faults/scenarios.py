@@ -1,0 +1,144 @@
+"""What is done to a cluster while publishers and clients are at work."""
+
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import gevent
+
+from .trial import Trial, hang_up
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """``lossless``: no client may be told that something is missing, because nothing is: the logs have it."""
+
+    act: Callable[[Trial], None]
+    lossless: bool = True
+
+    @property
+    def name(self) -> str:
+        return self.act.__name__
+
+    @property
+    def title(self) -> str:
+        return (self.act.__doc__ or "").strip().rstrip(".")
+
+
+def killed_worker(trial: Trial) -> None:
+    """A worker is killed with -9."""
+    trial.go_on(0.5)
+    os.kill(trial.cluster.worker(trial.dice), signal.SIGKILL)
+    trial.go_on(2.5)
+
+
+def stalled_worker(trial: Trial) -> None:
+    """A worker is stopped for longer than the ping timeout, and goes on."""
+    trial.go_on(0.3)
+    worker = trial.cluster.worker(trial.dice)
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        gevent.sleep(3)
+    finally:
+        os.kill(worker, signal.SIGCONT)
+    trial.go_on(1)
+
+
+def rolling_restart(trial: Trial) -> None:
+    """All workers are replaced, as on a release."""
+    trial.go_on(0.3)
+    before = set(trial.cluster.server.workers())
+    hang_up(trial.cluster.server.pid)
+    with gevent.Timeout(40):
+        while before & set(trial.cluster.server.workers()):
+            gevent.sleep(0.1)
+    trial.go_on(0.5)
+
+
+def restarted_redis(trial: Trial) -> None:
+    """Redis is restarted and has its data again."""
+    trial.go_on(0.3)
+    trial.cluster.redis.stop()
+    trial.go_on(0.5)
+    _drop_some(trial)
+    trial.cluster.redis.start()
+    trial.go_on(2)
+
+
+def flushed_redis(trial: Trial) -> None:
+    """Redis loses all its data; some clients are away at that moment."""
+    trial.go_on(0.5)
+    _drop_some(trial)
+    trial.cluster.redis.client().flushall()
+    trial.go_on(0.5)
+    _drop_some(trial)
+    trial.go_on(1.5)
+
+
+def stalled_redis(trial: Trial) -> None:
+    """Redis is stopped for some seconds, and goes on."""
+    trial.go_on(0.3)
+    trial.cluster.redis.pause()
+    try:
+        gevent.sleep(1)
+        _drop_some(trial)
+        gevent.sleep(1.5)
+    finally:
+        trial.cluster.redis.resume()
+    trial.go_on(1.5)
+
+
+def cut_network(trial: Trial) -> None:
+    """The network between workers and Redis is cut, mended, cut for some connections, and stalls."""
+    proxy = trial.cluster.proxy
+    trial.go_on(0.3)
+    proxy.cut()
+    trial.go_on(0.5)
+    _drop_some(trial)
+    proxy.heal()
+    trial.go_on(1)
+    proxy.cut_some(trial.dice)
+    trial.go_on(0.7)
+    proxy.stall()
+    trial.go_on(0.4)
+    proxy.heal()
+    trial.go_on(0.7)
+
+
+def slow_readers(trial: Trial) -> None:
+    """Some clients read nothing for longer than the ping timeout, others for less."""
+    trial.go_on(0.3)
+    for number, client in enumerate(trial.cheap):
+        if number % 3 != 2:
+            client.pause((0.8, 3.5)[number % 3])
+    gevent.sleep(4)
+    trial.go_on(0.5)
+
+
+def reconnect_storm(trial: Trial) -> None:
+    """All clients lose their connection at once, again and again, also while they are coming back."""
+    trial.go_on(0.3)
+    for pause in (1.0, 0.15, 0.1, 0.4, 1.0):
+        for client in (*trial.cheap, *trial.stock):
+            client.drop()
+        trial.go_on(pause)
+
+
+def _drop_some(trial: Trial) -> None:
+    for client in (*trial.cheap, *trial.stock):
+        if trial.dice.random() < 0.5:
+            client.drop()
+
+
+SCENARIOS = [
+    Scenario(killed_worker),
+    Scenario(stalled_worker),
+    Scenario(rolling_restart),
+    Scenario(restarted_redis),
+    Scenario(flushed_redis, lossless=False),
+    Scenario(stalled_redis),
+    Scenario(cut_network),
+    Scenario(slow_readers),
+    Scenario(reconnect_storm),
+]
