@@ -51,15 +51,19 @@ def replay_many(logs: Logs, channels: Mapping[str, int], epoch: str, limit: int)
             if head.position.epoch != epoch or since > head.position.offset:
                 histories.append(History((), head.position, Gap.EPOCH))
             else:
-                histories.append(_history(name, Position(epoch, head.position.offset), reading, head.floor))
+                left_out = len(reading.entries) == limit
+                end = reading.entries[-1].offset if left_out else head.position.offset
+                histories.append(_history(name, Position(epoch, end), reading, head.floor))
     return merged(histories, histories[0].position if histories else logs.head().position)
 
 
 def merged(histories: Sequence[History], position: Position) -> History:
-    """Several channels' histories as one, whose position is ``position``: the end of the one read first."""
+    """Several channels' histories as one, up to where all of them are whole. ``position``: the end of the
+    sequence when the first was read."""
     gap = next((history.gap for history in histories if history.gap is not None), None)
     if gap is Gap.EPOCH:
         return History((), position, gap)
+    position = min((history.position for history in histories), key=lambda end: end.offset, default=position)
     found = {event.offset: event for history in histories for event in history.events}
     events = tuple(found[offset] for offset in sorted(found) if offset <= position.offset)
     return History(events, position, gap)
