@@ -24,7 +24,7 @@ from .msgpack import MsgPackPacket
 from .options import check_names, logger_of, refuse, take_limits
 from .packets import Packet, Sendable
 from .queued import client_manager
-from .reasons import Reason
+from .reasons import Postponed, Reason
 from .server import INTERNAL_ERROR, Server
 
 LOG = logging.getLogger(__name__)
@@ -204,6 +204,8 @@ class SocketIO(flask_socketio.SocketIO):
                 return False
 
         answer = super()._handle_event(_without_traceback(once), message, namespace, sid, *args)
+        if failure and message == "connect" and isinstance(failure[0], Postponed):
+            raise failure[0]
         if failure:
             self._report(failure[0], message, namespace, sid)
         return answer

@@ -10,11 +10,12 @@ from flask import Flask, request
 from flask_socketio import ConnectionRefusedError, close_room, emit, join_room, leave_room, rooms
 from gevent.event import AsyncResult
 
-from mechamap.engine import SocketIO
+from mechamap.engine import Postponed, SocketIO
 
 app = Flask(__name__)
 app.config["SECRET_KEY"] = "only-for-the-tests-of-the-engine"
 happened: list[list[str]] = []
+postponed: set[str] = set()
 options = json.loads(os.environ.get("ENGINE", "{}"))
 socketio = SocketIO(app, on_drop=lambda sid, reason: happened.append(["drop", sid, reason]), **options)
 
@@ -129,7 +130,19 @@ def connect(auth):
         raise OSError(111, "database at 10.0.0.7 refused")
     if wish == "hang":
         gevent.sleep(60)
+    if wish == "postponed" or ((wish or "").startswith("postponed-once") and wish not in postponed):
+        postponed.add(wish)
+        raise Postponed
+    if wish in ("answer", "answer-refusal"):
+        socketio.answer_with(request.sid, {"pid": "mine", "more": [1, {"é": None}]})
+        socketio.answer_with("unknown", {"pid": "nobody's"})
+        return wish == "answer"
     return None
+
+
+@socketio.on("connect", namespace="/admin")
+def connect_admin(auth):
+    socketio.answer_with(request.sid, {"pid": "the administrator's"}, namespace="/admin")
 
 
 @socketio.on("disconnect")

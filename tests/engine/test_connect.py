@@ -204,3 +204,51 @@ def test_a_malformed_packet_closes_its_session_and_no_other(engine, packet):
         broken.send("4not an attachment")
         assert broken.close_code() is not None
         assert neighbour.call("echo", 1) == [1]
+
+
+# --- more in the answer ---
+
+
+def test_a_connect_handler_adds_fields_to_the_answer(engine):
+    with engine.client() as client:
+        client.send('40{"wish":"answer"}')
+        answer = json.loads(client.packet()[2:])
+        assert answer == {"sid": answer["sid"], "pid": "mine", "more": [1, {"é": None}]}
+        assert client.event() == ["hello", "answer"]
+
+
+def test_fields_of_an_answer_are_its_clients_and_namespaces_only(engine):
+    with engine.client() as client, engine.client() as other:
+        client.send('40{"wish":"answer"}')
+        client.packet()
+        other.send("40")
+        assert json.loads(other.packet()[2:]).keys() == {"sid"}
+        client.send("40/admin,")
+        client.event()
+        answer = client.packet()
+        assert answer.startswith("40/admin,")
+        assert json.loads(answer[9:])["pid"] == "the administrator's"
+
+
+def test_a_refused_client_sees_nothing_of_the_answer(engine):
+    with engine.client() as client:
+        assert refusal(client, {"wish": "answer-refusal"}) == {"message": "Connection rejected by server"}
+
+
+# --- not now ---
+
+
+def test_a_postponed_client_is_told_nothing_and_closed_so_that_it_tries_again(engine):
+    before = engine.until(lambda s: s["sessions"] == 0, "an idle server", 10)
+    with engine.client() as client:
+        client.send('40{"wish":"postponed"}')
+        assert client.close_code() == 1013
+    after = engine.until(lambda s: s["sessions"] == s["environs"] == s["members"] == 0, "nothing to be left")
+    assert after["happened"][len(before["happened"]) :] == []  # it was never in
+
+
+def test_what_is_sent_to_everyone_meanwhile_does_not_reach_a_postponed_client(engine):
+    with engine.client() as client:
+        client.send('40{"wish":"postponed"}')
+        messages = [payload for opcode, payload in iter(client.frame, None) if opcode == 1]
+        assert [message for message in messages if message.startswith(b"4")] == []

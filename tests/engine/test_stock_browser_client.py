@@ -60,3 +60,25 @@ def test_a_client_stays_connected_through_many_heartbeats(engine, node_client):
     with pytest.raises(AssertionError):
         client.wait_for("disconnect", timeout=2)
     assert client.emit_ack("echo", 1) == 1
+
+
+@pytest.mark.parametrize("transport", ["websocket", "polling"])
+def test_a_postponed_client_tries_again_by_itself(engine, node_client, transport):
+    client = node_client()
+    options = {"transports": [transport], "reconnection": True, "reconnectionDelay": 50, **ORIGIN}
+    client.open(engine.url, auth={"wish": f"postponed-once-{transport}"}, **options)
+    client.wait_for("connect", timeout=8)
+    assert client.events("connect_error") == []
+    assert client.wait_for("hello") == [f"postponed-once-{transport}"]
+
+
+@pytest.mark.parametrize("transports", [["websocket"], ["polling", "websocket"]])
+def test_a_field_pid_in_the_answer_is_what_the_client_returns_with(engine, node_client, transports):
+    options = {"transports": transports, "reconnection": True, "reconnectionDelay": 50, **ORIGIN}
+    client = node_client().connect(engine.url, auth={"wish": "answer"}, **options)
+    assert client.recovered() is False
+    client.drop()
+    client.wait_for("disconnect")
+    client.forget()
+    client.wait_for("connect", timeout=8)
+    assert client.recovered() is True
