@@ -118,7 +118,7 @@ def compose(settings: Settings) -> Flask:
         judge=judge,
         notifications=notifications,
         meter=metrics,
-        recovery=Recovery(sessions, broker, judge),
+        recovery=Recovery(sessions, broker, judge, answers_within=settings.answers_within),
         max_connections=-(-settings.max_connections // settings.workers),
         max_subscriptions=settings.max_subscriptions,
     )

@@ -128,6 +128,7 @@ class Runtime:
 
     def _second(self) -> None:
         self.rechecks.end_expired()
+        self.hub.confirm_received()
         connections = self.hub.connections
         self.metrics.sample(
             connections=len(connections),

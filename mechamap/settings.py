@@ -91,6 +91,12 @@ class Settings:
         return Bounds(self.history_seconds, self.history_user_seconds, self.history_events)
 
     @property
+    def answers_within(self) -> float:
+        """Seconds after which a client that is still connected has received what it was sent before: its last
+        pong is as old as interval and timeout at most, and answers a ping at most one timeout older."""
+        return (self.ping_interval_ms + 2 * self.ping_timeout_ms) / 1000 + 1
+
+    @property
     def demo(self) -> bool:
         """Whether demo data and the demo page may exist."""
         return not self.production

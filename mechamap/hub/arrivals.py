@@ -102,7 +102,7 @@ class Arrivals:
             admission = self._follow(connection, own, claim, followed)
             self._enter(admission, own, returning)
         except BaseException:
-            self._recovery.drop(sid)
+            self._recovery.give_up(connection, returning)
             self._leave(followed)
             raise
         return admission
@@ -116,9 +116,12 @@ class Arrivals:
             return Admission(connection, lost=claim)
         for canonical in claim.rooms - {own.canonical}:
             self._subscribe(canonical, followed)
-        self._recovery.collect(connection.sid, frozenset(followed))
+        self._recovery.collect(connection.sid, claim.rooms, claim.epoch)
         missed = self._recovery.missed(claim)
         if isinstance(missed, History):
+            if own.canonical not in claim.rooms:  # it had left it
+                followed.remove(own.canonical)
+                self._leave([own.canonical])
             return Admission(connection, claim, missed)
         self._recovery.drop(connection.sid)
         self._leave(followed[1:])
@@ -130,7 +133,7 @@ class Arrivals:
         if claim is not None:
             for channel, since in claim.owed.items():
                 connection.join(channel, Position(claim.epoch, since))
-        if own.canonical not in connection.canonicals:
+        if not admission.recovered:
             connection.join(own, self._broker.position(own.canonical))
         self._recovery.keep(connection, returning.pid if admission.recovered else None)
         if admission.recovered:

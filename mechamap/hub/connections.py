@@ -20,8 +20,8 @@ class Connection:
     """
 
     __slots__ = (
-        "_begin", "_channels", "_claims", "_epoch", "_since", "address", "connected_at", "expires_at",
-        "facts", "kind", "pid", "sid", "transport", "user_agent", "user_id", "worker",
+        "_begin", "_channels", "_claims", "_epoch", "_given", "_since", "address", "connected_at",
+        "expires_at", "facts", "kind", "pid", "sid", "transport", "user_agent", "user_id", "worker",
     )  # fmt: skip
 
     def __init__(
@@ -54,6 +54,7 @@ class Connection:
         # where the sequence was when it began, and when it joined each channel
         self._epoch, self._begin = position.epoch, position.offset
         self._since: tuple[int, ...] = ()
+        self._given: Position | None = None
         self.pid: str | None = None
 
     @property
@@ -115,6 +116,15 @@ class Connection:
         plain = channel.name == spell(channel.canonical)
         self._channels = (*self._channels, channel.canonical if plain else channel)
         self._since = (*self._since, position.offset)
+
+    def confirm(self, given: Position | None) -> None:
+        """It has received what it was given up to the last call's position, and was given all up to this
+        one; None: nothing is known of either."""
+        has = self._given if given is not None else None
+        self._given = given
+        if has is not None and has.epoch == self._epoch:
+            self._begin = max(self._begin, has.offset)
+            self._since = tuple(max(since, has.offset) for since in self._since)
 
     def leave(self, canonical: str) -> bool:
         """Whether it had the channel."""

@@ -215,10 +215,14 @@ class Hub:
             connection.transport = transport
             self._roster.record(connection)
 
+    def confirm_received(self) -> None:
+        """Once a second: note what clients have for certain. See ``Recovery.confirm``."""
+        self._recovery.confirm(self.connections)
+
     def on_publication(self, publication: Publication) -> None:
         """Deliver to this worker's subscribers. Called in the channel's order; must not yield."""
-        self._recovery.on_publication(publication)
-        count = self._transport.deliver(publication)
+        having = self._recovery.on_publication(publication)
+        count = self._transport.deliver(publication, having)
         self._meter.delivery(count, max(0.0, self._clock() - publication.accepted_at))
 
     def on_gap(self, channels: Collection[str], reason: Gap) -> None:
@@ -226,6 +230,7 @@ class Hub:
         subscribers are told, because their own position will soon be past the gap."""
         self._meter.gap(reason.value, len(channels))
         missing = set(channels)
+        self._recovery.on_gap(missing)
         for connection in self.connections:
             names = [c.name for canonical, c in connection.channels.items() if canonical in missing]
             if names:

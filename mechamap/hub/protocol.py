@@ -1,5 +1,6 @@
 """What the use cases need from the transport and the meters."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,9 +18,9 @@ class Link:
 class Transport(Protocol):
     """The browsers connected to this worker. No method waits for a browser."""
 
-    def deliver(self, publication: Publication) -> int:
-        """Send the event to the union of its rooms' local members, each once, but its sender; how many it was
-        queued for. Does not yield."""
+    def deliver(self, publication: Publication, having: Collection[str] = ()) -> int:
+        """Send the event to the union of its rooms' local members, each once, but its sender and those
+        ``having`` it; how many it was queued for. Does not yield."""
 
     def replay(self, sid: str, publication: Publication) -> None:
         """Send the event to one local connection, just as ``deliver`` would have. Does not yield."""

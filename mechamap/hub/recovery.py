@@ -4,16 +4,20 @@ A session is kept with every change of its channels, so nothing depends on how i
 return the person proves who they are as always and every channel is judged again. The worker follows the
 channels and collects what is published from then on; the logs give what came before; and without yielding in
 between the client gets the one and the other, in one order, and joins the rooms.
+
+The logs may be ahead of the worker: what it has read there it may still hear live, above all when it was
+stopped for a while. So the client is passed over until the live events are past what it was given.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 
 from mechamap.broker.protocol import Broker
 from mechamap.domain.access import Decision
 from mechamap.domain.channels import Channel, parse_channel
 from mechamap.domain.errors import InvalidChannel, Unavailable
-from mechamap.domain.history import Gap, History
+from mechamap.domain.history import Gap, History, Position
 from mechamap.domain.identity import Identity, UserFacts
 from mechamap.domain.publication import Publication
 from mechamap.domain.recovery import Kept, Lost, Reason, Returning, new_pid
@@ -28,6 +32,8 @@ MOST_BYTES = 524_288
 """Half of what may wait for one client; more would close it as a slow consumer."""
 MOST_COLLECTED = 2_000
 """Events published to a client's channels during the few milliseconds of its return."""
+STALLED = 5.0
+"""Seconds between two ticks of one: the worker did nothing else either."""
 FINAL = frozenset({"client_disconnect", "server_disconnect", "parse_error"})
 """Ends of a connection that end its session; a client that was cut off may return."""
 
@@ -52,15 +58,45 @@ class Claim:
         return frozenset(channel.canonical for channel in self.owed)
 
 
+@dataclass(slots=True)
+class _Collecting:
+    """What was published to the rooms of a client about to rejoin. ``broken``: something may be missing."""
+
+    rooms: frozenset[str]
+    epoch: str
+    events: list[Publication] = field(default_factory=list)
+    broken: bool = False
+
+    def add(self, publication: Publication) -> None:
+        if publication.epoch != self.epoch or len(self.events) >= MOST_COLLECTED:
+            self.broken = True
+        else:
+            self.events.append(publication)
+
+
 class Recovery:
     """One worker's part in it."""
 
-    def __init__(self, sessions: Sessions, broker: Broker, judge: Judge) -> None:
+    def __init__(
+        self,
+        sessions: Sessions,
+        broker: Broker,
+        judge: Judge,
+        *,
+        answers_within: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``answers_within``: seconds after which a connection that still lives has received what it was
+        given before."""
         self._sessions = sessions
         self._broker = broker
         self._judge = judge
-        # by socket id: the rooms of a client about to rejoin, and what was published there since
-        self._collecting: dict[str, tuple[frozenset[str], list[Publication]]] = {}
+        self._answers_within = answers_within
+        self._clock = clock
+        self._confirmed = self._ticked = clock()
+        # by socket id: clients about to rejoin, and those that were given more than this worker has heard
+        self._collecting: dict[str, _Collecting] = {}
+        self._ahead: dict[str, Position] = {}
 
     def keep(self, connection: Connection, pid: str | None = None) -> None:
         """Keep the connection's session as it is now: a new one, that of ``pid``, or its own.
@@ -76,6 +112,14 @@ class Recovery:
         self.drop(connection.sid)
         if connection.pid is not None:
             self._sessions.ended(connection, final=sent_away or reason in FINAL)
+
+    def give_up(self, connection: Connection, returning: Returning | None) -> None:
+        """The connection was not admitted after all: the session it came for goes on waiting, one that was
+        made for it never was."""
+        self.drop(connection.sid)
+        if connection.pid is not None:
+            came_for = returning.pid if returning is not None else None
+            self._sessions.ended(connection, final=connection.pid != came_for)
 
     def claim(self, returning: Returning, identity: Identity, facts: UserFacts | None) -> Claim | Reason:
         """What a returning client may have back, or why it gets nothing.
@@ -101,22 +145,38 @@ class Recovery:
                 refused.append((channel, decision))
         return Claim(kept, position.epoch, owed, tuple(refused))
 
-    def collect(self, sid: str, rooms: frozenset[str]) -> None:
-        """Collect what is published to the rooms, which the worker follows already, until ``owed`` or
-        ``drop``."""
-        self._collecting[sid] = (rooms, [])
+    def confirm(self, connections: Iterable[Connection]) -> None:
+        """Once a second: move the sessions of live connections on to what their clients have for certain.
+
+        Without it a client that received nothing for as long as quiet channels are remembered could not
+        prove, when it returns, that it missed nothing. A worker that was stopped may hold connections for
+        alive that are not, so it begins to wait anew.
+        """
+        now = self._clock()
+        stalled, self._ticked = now - self._ticked > STALLED, now
+        if stalled or now - self._confirmed >= self._answers_within:
+            self._confirmed = now
+            given = None if stalled else self._broker.position("")
+            for connection in connections:
+                connection.confirm(given)
+
+    def collect(self, sid: str, rooms: frozenset[str], epoch: str) -> None:
+        """Collect what is published to the rooms, which the worker follows already, in this epoch, until
+        ``owed`` or ``drop``."""
+        self._collecting[sid] = _Collecting(rooms, epoch)
 
     def drop(self, sid: str) -> None:
-        """Collect no more."""
+        """Forget about the connection."""
         self._collecting.pop(sid, None)
+        self._ahead.pop(sid, None)
 
     def check_collected(self, sid: str) -> None:
         """Whether nothing was left out.
 
         Raises:
-            Unavailable: too much was published meanwhile.
+            Unavailable: too much was published meanwhile, or the worker may have missed something.
         """
-        if len(self._collecting[sid][1]) > MOST_COLLECTED:
+        if self._collecting[sid].broken:
             raise Unavailable("Too much happened during the return.", code="return_overrun", retry_after=1)
 
     def missed(self, claim: Claim) -> History | Gap:
@@ -137,13 +197,29 @@ class Recovery:
     def owed(self, sid: str, claim: Claim, missed: History) -> list[Publication]:
         """All of it, in order, each once; from now on nothing is collected. The caller must not yield until
         the client has it and has joined the rooms."""
-        _, since = self._collecting.pop(sid, (frozenset(), []))
-        later = (publication for publication in since if publication.offset > missed.position.offset)
+        since = self._collecting.pop(sid).events
+        later = [publication for publication in since if publication.offset > missed.position.offset]
+        self._ahead[sid] = missed.position
         return [p for p in (*missed.events, *later) if p.except_id != claim.kept.sid]
 
-    def on_publication(self, publication: Publication) -> None:
-        """Part of every delivery; must not yield."""
-        if self._collecting:
-            for rooms, since in self._collecting.values():
-                if len(since) <= MOST_COLLECTED and not rooms.isdisjoint(publication.rooms):
-                    since.append(publication)
+    def on_publication(self, publication: Publication) -> Collection[str]:
+        """Part of every delivery; must not yield. Whom to pass over, because they have it already."""
+        for collecting in self._collecting.values():
+            if not collecting.rooms.isdisjoint(publication.rooms):
+                collecting.add(publication)
+        return self._have(publication) if self._ahead else ()
+
+    def on_gap(self, channels: Collection[str]) -> None:
+        """This worker may have missed events of these channels: so may those who are about to rejoin."""
+        for collecting in self._collecting.values():
+            if not collecting.rooms.isdisjoint(channels):
+                collecting.broken = True
+
+    def _have(self, publication: Publication) -> list[str]:
+        having = []
+        for sid, position in list(self._ahead.items()):
+            if publication.epoch == position.epoch and publication.offset <= position.offset:
+                having.append(sid)
+            else:  # live events have an order: none that it has will follow
+                del self._ahead[sid]
+        return having

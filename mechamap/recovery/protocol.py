@@ -20,11 +20,12 @@ class Live(Protocol):
 
 class Sessions(Protocol):
     """Sessions by pid, found from every worker. One whose connection ended without being ended on purpose is
-    kept for the recovery window, also when its worker was killed; see ``Window``."""
+    kept for the recovery window, also when its worker was killed."""
 
     def keep(self, live: Live) -> None:
-        """Keep the session of a live connection, or tell that it changed; the connection owns the session
-        from now on. Returns when every worker would find it so.
+        """Keep the session of a live connection, or tell that its channels changed; the connection owns the
+        session from now on. Whatever else changes is noticed within a quarter of the window. Returns when
+        every worker would find it so.
 
         Raises:
             BrokerUnavailable: that cannot be promised.

@@ -1,5 +1,6 @@
 """The hub's view of the engine: the transport protocol over the Socket.IO server."""
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from mechamap.domain.publication import Publication
@@ -17,8 +18,8 @@ class EngineTransport:
     def __init__(self, socketio: "SocketIO") -> None:
         self._socketio = socketio
 
-    def deliver(self, publication: Publication) -> int:
-        skip = (publication.except_id,) if publication.except_id else ()
+    def deliver(self, publication: Publication, having: Collection[str] = ()) -> int:
+        skip = (publication.except_id, *having) if publication.except_id else having
         return self._socketio.deliver_encoded(publication.rooms, _packet(publication), skip=skip)
 
     def replay(self, sid: str, publication: Publication) -> None:

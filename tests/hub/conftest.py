@@ -45,7 +45,7 @@ class World:
             judge=judge,
             notifications=self.unread,
             meter=self.meter,
-            recovery=Recovery(self.sessions, self.broker, judge),
+            recovery=Recovery(self.sessions, self.broker, judge, answers_within=60.0, clock=lambda: self.now),
             max_connections=20,
             max_subscriptions=4,
             clock=lambda: self.now,

@@ -19,9 +19,9 @@ class RecordingTransport:
         self.alive: dict[str, str] = {}
         self.offsets: dict[str, list[int]] = {}
 
-    def deliver(self, publication):
+    def deliver(self, publication, having=()):
         rooms = (self.rooms.get(room, set()) for room in publication.rooms)
-        members = set().union(*rooms) - {publication.except_id}
+        members = set().union(*rooms) - {publication.except_id, *having}
         for sid in members:
             self.replay(sid, publication)
         return len(members)

@@ -1,12 +1,16 @@
 """The unmodified socket.io-client gets back what it missed: once, in order, or is told that it does not."""
 
+import json
 import os
 import signal
 import threading
 import time
+from contextlib import ExitStack
 
+import gevent
 import pytest
 
+from tests.engine.wire import Client
 from tests.services.processes import wait_until
 
 from .conftest import KEY, Site, token
@@ -239,3 +243,47 @@ def test_after_redis_lost_its_data_the_browser_is_told(cluster, redis_server):  
     told = browser.wait_for("recovery")[0]
     assert told["recovered"] is False
     assert told["reason"] in ("session_unknown", "epoch_changed")
+
+
+def raw_return(site: Site, auth: dict) -> tuple[Client, dict]:
+    """A client of which nothing is automatic, and the CONNECT answer."""
+    client = Client(site.server.port)
+    client.send("40" + json.dumps(auth))
+    return client, json.loads(client.packet()[2:])
+
+
+def heard(client: Client, until: int) -> list[int]:
+    """The numbers of the events up to one."""
+    numbers: list[int] = []
+    while not numbers or numbers[-1] != until:
+        packet = client.packet()
+        if packet.startswith('42["n"'):
+            numbers.append(json.loads(packet[2:])[1])
+    return numbers
+
+
+def test_several_connections_of_one_session_get_everything_once_each(cluster):  # noqa: F811
+    """A client whose first return was slow tries again, and its very first connection was not dead at all."""
+    auth = {"token": token(2)}
+    with ExitStack() as held:
+        first, answer = raw_return(cluster, auth)
+        held.enter_context(first)
+        first.call("subscribe", {"channel": "public.same"})
+        numbers(cluster, "public.same", 0, 1)
+        while not (packet := first.packet()).startswith('42["n"'):
+            pass
+        auth |= {"pid": answer["pid"], "offset": json.loads(packet[2:])[-1]}
+        numbers(cluster, "public.same", 1, 2)
+        again = [gevent.spawn(raw_return, cluster, auth) for _ in range(4)]
+        numbers(cluster, "public.same", 3, 5)
+        for returned, answer in [greenlet.get(timeout=10) for greenlet in again]:
+            held.enter_context(returned)
+            assert answer["pid"] == auth["pid"]
+            numbers_of_it = heard(returned, 7)
+            assert numbers_of_it == list(range(1, 8))
+        assert heard(first, 7) == list(range(1, 8))
+    numbers(cluster, "public.same", 8, 1)
+    last, answer = raw_return(cluster, auth)
+    with last:
+        assert answer["pid"] == auth["pid"]
+        assert heard(last, 8) == list(range(1, 9))
