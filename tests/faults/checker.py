@@ -1,8 +1,8 @@
 """The promise, checked: a pure function of a history. What it returns is empty if the promise was kept.
 
-* Nothing lost: an accepted event of a channel that the client was in from before its publication began was
-  received, or the client was told that something may be missing, and told where it mattered: after the last
-  event before it and no later than the first event behind it.
+* Nothing lost: an accepted event of a channel that the client was in from before its publication began, and
+  did not leave while it was on its way, was received, or the client was told that something may be missing,
+  and told where it mattered: after the last event before it and no later than the first event behind it.
 * Nothing twice, nothing that was never published or that was refused, nothing of other channels.
 * One order: positions grow at every client, an event has one position everywhere and a position one event, a
   publisher's events keep their order, and no two clients saw two events of a channel the other way round.
@@ -19,11 +19,15 @@ from dataclasses import dataclass, field
 from mechamap.domain.history import Position
 
 from .histories import (
+    Asked,
     Attempt,
     Dismissed,
+    Entry,
     History,
     Joined,
     Key,
+    Leaving,
+    Left,
     Log,
     Outcome,
     Received,
@@ -125,6 +129,7 @@ def _entries(log: Log, known: _Known) -> Iterator[Violation]:
 
     seen: set[Key] = set()
     ended: set[str] = set()
+    out: set[str] = set()
     last: Position | None = None
     owes_word = False
     for index, entry in enumerate(log.entries):
@@ -134,12 +139,16 @@ def _entries(log: Log, known: _Known) -> Iterator[Violation]:
             owes_word = not entry.recovered
         elif isinstance(entry, Told):
             owes_word = False
+        elif isinstance(entry, Left):
+            out.add(entry.channel)
+        elif isinstance(entry, Asked):
+            out.discard(entry.channel)
         if not isinstance(entry, Received):
             continue
         attempt = known.attempts.get(entry.key)
         if attempt is None or attempt.outcome is Outcome.REFUSED or attempt.channel != entry.channel:
             yield violation("never published", index, f"{entry.key} in {entry.channel}")
-        if entry.channel not in log.channels:
+        if entry.channel not in log.channels or entry.channel in out:
             yield violation("not subscribed", index, entry.channel)
         if entry.key in seen:
             yield violation("twice", index, str(entry.key))
@@ -176,13 +185,16 @@ def _lost(log: Log, known: _Known) -> Iterator[Violation]:
             and (joined := places.joined(attempt)) is not None
         ):
             first, last = places.window(attempt, joined)
-            told = log.entries[first:last]
-            if not any(
-                isinstance(entry, Told) and (entry.channels is None or attempt.channel in entry.channels)
-                for entry in told
-            ):
+            if not any(_excuses(entry, attempt.channel) for entry in log.entries[first:last]):
                 lines = (str(attempt), *around(log.entries, first - 1), "...", *around(log.entries, last))
                 yield Violation("lost", log.client, f"{attempt.key} in {attempt.channel}", lines)
+
+
+def _excuses(entry: Entry, channel: str) -> bool:
+    """Whether what is missing in the channel at this moment is no loss."""
+    if isinstance(entry, Told):
+        return entry.channels is None or channel in entry.channels
+    return isinstance(entry, Leaving) and entry.channel == channel
 
 
 class _Places:
@@ -203,6 +215,10 @@ class _Places:
         for index, entry in enumerate(log.entries):
             if isinstance(entry, Joined):
                 open_since.setdefault(entry.channel, (entry.at, index))
+            elif isinstance(entry, Leaving):
+                if entry.channel in open_since:
+                    since, joined = open_since.pop(entry.channel)
+                    self._spans[entry.channel].append((since, entry.at, joined))
             elif isinstance(entry, Returned) and not entry.recovered:
                 for channel, (since, joined) in open_since.items():
                     self._spans[channel].append((since, entry.at, joined))

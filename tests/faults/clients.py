@@ -23,7 +23,7 @@ from tests.integration.conftest import token
 from tests.services.browser_client import BrowserClient
 from tests.services.node import NodeError
 
-from .histories import Dismissed, Joined, Log, Received, Returned, Told
+from .histories import Asked, Dismissed, Joined, Leaving, Left, Log, Received, Returned, Told
 
 EVENT = "n"
 PATIENCE = 3.0
@@ -41,7 +41,8 @@ class Wanderer:
         self._auth: dict[str, object] = {"token": token(user_id)}
         self._dice = random.Random(seed)
         self._client: Client | None = None
-        self._asked: dict[int, str] = {}
+        self._asked: dict[int, tuple[str, str]] = {}
+        self._away: set[str] = set()
         self._asks = 0
         self._resume = gevent.event.Event()
         self._resume.set()
@@ -59,6 +60,8 @@ class Wanderer:
         for entry in self.log.entries:
             if isinstance(entry, Joined):
                 joined.add(entry.channel)
+            elif isinstance(entry, Leaving):
+                joined.discard(entry.channel)
             elif isinstance(entry, Returned) and not entry.recovered:
                 joined.clear()
         return frozenset(joined)
@@ -69,6 +72,17 @@ class Wanderer:
         if client is not None:
             with suppress(OSError):
                 client.sock.shutdown(socket.SHUT_RDWR)
+
+    def leave(self, channel: str, seconds: float) -> None:
+        """Leave a channel and come back to it after a while."""
+        client = self._client
+        if client is None or channel not in self.joined:
+            return
+        self._away.add(channel)
+        self.log.entries.append(Leaving(time.monotonic(), channel))
+        with suppress(OSError):
+            self._ask(client, "unsubscribe", channel)
+        gevent.spawn_later(seconds, self._come_back, channel)
 
     def pause(self, seconds: float) -> None:
         """Read nothing for a while, as a stopped browser."""
@@ -137,23 +151,35 @@ class Wanderer:
             if not args[0].get("recovered"):
                 self.log.entries.append(Joined(now, self.log.own))
             for channel in self._wanted:
-                if channel not in self.joined:
-                    self._ask(client, channel)
+                if channel not in self.joined and channel not in self._away:
+                    self._ask(client, "subscribe", channel)
 
-    def _ask(self, client: Client, channel: str) -> None:
+    def _come_back(self, channel: str) -> None:
+        self._away.discard(channel)
+        if self._client is not None and channel not in self.joined:
+            with suppress(OSError):
+                self._ask(self._client, "subscribe", channel)
+
+    def _ask(self, client: Client, what: str, channel: str) -> None:
+        if what == "subscribe":
+            self.log.entries.append(Asked(time.monotonic(), channel))
         self._asks += 1
-        self._asked[self._asks] = channel
-        client.send(f'42{self._asks}["subscribe",{{"channel":"{channel}"}}]')
+        self._asked[self._asks] = (what, channel)
+        client.send(f'42{self._asks}["{what}",{{"channel":"{channel}"}}]')
         gevent.spawn_later(PATIENCE, self._ask_again, client, self._asks)
 
     def _ask_again(self, client: Client, number: int) -> None:
-        if client is self._client and (channel := self._asked.pop(number, None)):
+        what, channel = self._asked.pop(number, ("", ""))
+        if client is self._client and what == "subscribe" and channel not in self.joined:
             with suppress(OSError):
-                self._ask(client, channel)
+                self._ask(client, what, channel)
 
     def _answered(self, number: int, answer: dict) -> None:
-        if answer.get("status") == "success" and (channel := self._asked.pop(number, None)):
-            self.log.entries.append(Joined(time.monotonic(), channel))
+        if number not in self._asked or "error" in answer:
+            return  # asked again when patience ends
+        what, channel = self._asked.pop(number)
+        kind = Joined if what == "subscribe" else Left
+        self.log.entries.append(kind(time.monotonic(), channel))
 
 
 class StockClient:

@@ -46,6 +46,30 @@ class Joined:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """The client asked for a subscription, perhaps again."""
+
+    at: float
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """The client asked to leave a channel: it is owed nothing more of it."""
+
+    at: float
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """The server confirmed that: nothing more of it may come until the client asks for it."""
+
+    at: float
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
 class Received:
     """``position``: what stood behind the event for the client to return with."""
 
@@ -80,7 +104,7 @@ class Dismissed:
     reason: str
 
 
-Entry = Joined | Received | Returned | Told | Dismissed
+Entry = Joined | Asked | Leaving | Left | Received | Returned | Told | Dismissed
 
 
 @dataclass(slots=True)

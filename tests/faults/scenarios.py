@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import gevent
 
-from .trial import Trial, hang_up
+from .trial import CHANNELS, Trial, hang_up
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +116,18 @@ def slow_readers(trial: Trial) -> None:
     trial.go_on(0.5)
 
 
+def flooded_readers(trial: Trial) -> None:
+    """Events are large and some clients read nothing for a moment: what waits for them becomes too much."""
+    trial.pad(40_000)
+    trial.go_on(0.3)
+    for _ in range(2):
+        for client in trial.cheap:
+            if trial.dice.random() < 0.4:
+                client.pause(1.7)
+        trial.go_on(2.5)
+    trial.pad(0)
+
+
 def reconnect_storm(trial: Trial) -> None:
     """All clients lose their connection at once, again and again, also while they are coming back."""
     trial.go_on(0.3)
@@ -123,6 +135,27 @@ def reconnect_storm(trial: Trial) -> None:
         for client in (*trial.cheap, *trial.stock):
             client.drop()
         trial.go_on(pause)
+
+
+def coming_and_going(trial: Trial) -> None:
+    """Clients leave channels and come back to them, and lose their connection in the midst of it."""
+    for _ in range(round(trial.for_a_while(20))):
+        for client in trial.cheap:
+            if trial.dice.random() < 0.3:
+                client.leave(trial.dice.choice(CHANNELS), trial.dice.uniform(0.02, 0.5))
+        if trial.dice.random() < 0.3:
+            _drop_some(trial)
+        gevent.sleep(0.15)
+    gevent.sleep(0.7)
+
+
+def chaos(trial: Trial) -> None:
+    """Several faults after and upon each other, by chance."""
+    faults = [killed_worker, stalled_worker, restarted_redis, stalled_redis, cut_network, slow_readers]
+    faults += [flushed_redis, coming_and_going]
+    for _ in range(4):
+        running = [gevent.spawn(fault, trial) for fault in trial.dice.sample(faults, 2)]
+        gevent.joinall(running, raise_error=True)
 
 
 def _drop_some(trial: Trial) -> None:
@@ -141,4 +174,6 @@ SCENARIOS = [
     Scenario(cut_network),
     Scenario(slow_readers),
     Scenario(reconnect_storm),
+    Scenario(coming_and_going),
 ]
+LONG_SCENARIOS = [*SCENARIOS, Scenario(flooded_readers, lossless=False), Scenario(chaos, lossless=False)]

@@ -7,7 +7,20 @@ import pytest
 from mechamap.domain.history import Position
 
 from .checker import check
-from .histories import Attempt, Dismissed, History, Joined, Log, Outcome, Received, Returned, Told
+from .histories import (
+    Asked,
+    Attempt,
+    Dismissed,
+    History,
+    Joined,
+    Leaving,
+    Left,
+    Log,
+    Outcome,
+    Received,
+    Returned,
+    Told,
+)
 
 A, B, OWN = "public.a", "public.b", "private-user.1"
 
@@ -161,6 +174,19 @@ def test_an_event_of_a_channel_that_was_not_asked_for():
     assert kinds(log(*ALL, got(6, B)), attempts=[*(sent(n) for n in range(1, 6)), sent(6, B)]) == [
         "not subscribed"
     ]
+
+
+def test_a_channel_that_was_left_owes_nothing_until_it_was_joined_again():
+    left = [*ALL[:1], Leaving(1.9, A), Left(2.5, A)]
+    assert kinds(log(*left)) == []
+    assert kinds(log(*left, Asked(3.9, A), Joined(3.95, A), *ALL[3:])) == []
+    assert kinds(log(*left, Asked(3.5, A), Joined(3.6, A), ALL[4])) == ["lost"]
+
+
+def test_an_event_of_a_channel_that_was_left():
+    assert kinds(log(*ALL[:1], Leaving(1.9, A), ALL[1], Left(2.5, A))) == []
+    assert kinds(log(*ALL[:1], Leaving(1.9, A), Left(2.1, A), ALL[1])) == ["not subscribed"]
+    assert kinds(log(*ALL[:1], Leaving(1.9, A), Left(2.1, A), Asked(2.15, A), ALL[1])) == []
 
 
 def test_a_fresh_session_without_a_word():

@@ -85,10 +85,10 @@ def cluster(
     directory: Path,
     *options: str,
     workers: int = 2,
-    preload: Mapping[str, str] | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[Cluster]:
-    """A cluster with a Redis of its own. ``preload``: more of the environment of Redis."""
-    redis = RedisServer(*options, environment=preload)
+    """A cluster with a Redis of its own. ``environment``: more of that of Redis."""
+    redis = RedisServer(*options, environment=environment)
     proxy = Proxy(redis.port)
     try:
         redis.start()
@@ -114,6 +114,7 @@ class Publisher:
 
     def __init__(self, server: Application, name: str, channels: list[str], rate: float, seed: str) -> None:
         self.attempts: list[Attempt] = []
+        self.padding = 0
         self._server = server
         self._name = name
         self._channels = channels
@@ -129,14 +130,14 @@ class Publisher:
 
     def _run(self) -> None:
         while not self._stopping.wait(self._pause * self._dice.uniform(0.5, 1.5)):
-            self.attempts.append(
-                attempt(self._server, (self._name, len(self.attempts)), self._dice.choice(self._channels))
-            )
+            key, channel = (self._name, len(self.attempts)), self._dice.choice(self._channels)
+            self.attempts.append(attempt(self._server, key, channel, self.padding))
 
 
-def attempt(server: Application, key: tuple[str, int], channel: str) -> Attempt:
-    """Publish one event; what came of it."""
-    body = {"channel": channel, "event": EVENT, "data": {"key": key, "channel": channel}}
+def attempt(server: Application, key: tuple[str, int], channel: str, padding: int = 0) -> Attempt:
+    """Publish one event, of about ``padding`` bytes; what came of it."""
+    data = {"key": key, "channel": channel, "padding": "x" * padding}
+    body = {"channel": channel, "event": EVENT, "data": data}
     began, answer = time.monotonic(), None
     outcome = Outcome.UNSURE
     try:
@@ -191,6 +192,11 @@ class Trial:
     def go_on(self, seconds: float) -> None:
         """Let it run."""
         gevent.sleep(seconds * self.scale.length)
+
+    def pad(self, size: int) -> None:
+        """From now on events are of about ``size`` bytes."""
+        for publisher in self._publishers:
+            publisher.padding = size
 
     def for_a_while(self, seconds: float) -> float:
         """So many seconds, in this scale."""
