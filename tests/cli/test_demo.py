@@ -43,7 +43,7 @@ def test_the_pasted_curl_line_notifies_a_browser_that_can_mark_it_as_read(here: 
     line = shown[shown.index("curl ") :].split("\n\n")[0]
     pasted = subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=20)
     assert json.loads(pasted.stdout)["success"] is True, pasted
-    [notification] = client.wait_for("notification.sent")
+    notification = client.wait_for("notification.sent")[0]
     assert {"id", "type", "title", "message", "data", "unread_count", "created_at"} <= set(notification)
     read = client.emit_ack("notification_read", {"notificationId": notification["id"]})
     assert "error" not in read, read

@@ -33,7 +33,7 @@ def test_it_publishes_and_closes(remote: RemoteOperations, browser):
     client = browser(3)
     receipt = remote.publish({"channel": "private-user.3", "event": "hello", "data": [1]}, "cli")
     assert receipt.total == 1
-    assert client.wait_for("hello") == [[1]]
+    assert client.wait_for("hello")[0] == [1]
     assert remote.kick(Command(Action.KICK, sid=client.id)) == 1
     client.wait_for("disconnect")
 

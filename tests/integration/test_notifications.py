@@ -9,7 +9,7 @@ def test_marking_as_read_is_stored_and_clears_the_users_other_devices(site, lara
     answer = desk.emit_ack("notification_read", {"notificationId": 100})
     assert (answer["success"], answer["notificationId"], answer["unreadCount"]) == (True, 100, 1)
     assert answer["synced"] is True
-    [told] = phone.wait_for("notification_read")
+    told = phone.wait_for("notification_read")[0]
     assert (told["notificationId"], told["unreadCount"], told["readBy"]) == (100, 1, 2)
     [(read, read_at)] = laravel_rows("SELECT is_read, read_at FROM notifications WHERE id = 100")
     assert read == 1

@@ -57,7 +57,7 @@ def test_tls_with_the_certificates_of_the_settings(serve, node_client, tmp_path)
     for transports in (["websocket"], ["polling"], ["polling", "websocket"]):
         browser = site.browser(2, transports=transports, rejectUnauthorized=False)
         assert site.broadcast("private-user.2", "hello", 1).status == 200
-        assert browser.wait_for("hello") == [1]
+        assert browser.wait_for("hello")[0] == 1
         browser.disconnect()
     assert "strict-transport-security" in server.get("/health").headers
 
