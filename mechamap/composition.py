@@ -99,10 +99,17 @@ def compose(settings: Settings) -> Flask:
     # order, and who is here
     worker_id = new_worker_id()
     if settings.redis_url is None:
-        broker, roster = MemoryBroker(settings.history), MemoryRoster(worker_id)
+        broker = MemoryBroker(settings.history, remember=settings.idempotency_seconds)
+        roster = MemoryRoster(worker_id)
         sessions = MemorySessions(settings.recovery_seconds)
     else:
-        broker = RedisBroker(settings.redis_url, worker_id, bounds=settings.history, on_lost=_leave)
+        broker = RedisBroker(
+            settings.redis_url,
+            worker_id,
+            bounds=settings.history,
+            remember=settings.idempotency_seconds,
+            on_lost=_leave,
+        )
         roster = RedisRoster(settings.redis_url, worker_id, on_lost=_leave)
         sessions = RedisSessions(settings.redis_url, settings.recovery_seconds, prefix=PREFIX)
 
