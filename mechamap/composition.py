@@ -8,7 +8,7 @@ import signal
 from flask import Flask
 
 from mechamap import admin, cli, demo, health, logs
-from mechamap.api import broadcast, operator
+from mechamap.api import broadcast, history, operator
 from mechamap.api.broadcasting import Broadcasts
 from mechamap.api.lane import BroadcastLane, ExpressLane
 from mechamap.auth import jwt
@@ -176,6 +176,7 @@ def compose(settings: Settings) -> Flask:
     Events(socketio, hub, authenticator, directory, limits, metrics).register()
     broadcasts = Broadcasts(publisher, keyring, limits)
     app.register_blueprint(broadcast.blueprint(broadcasts))
+    app.register_blueprint(history.blueprint(broker, keyring, limits))
     app.register_blueprint(operator.blueprint(operations, settings.secret_key))
     app.register_blueprint(health.blueprint(runtime.checks, metrics.render))
     app.register_blueprint(demo.blueprint(services))
