@@ -128,6 +128,20 @@ def test_of_many_at_once_one_is_accepted(worker: Worker):
     worker.heard("x", "end")
 
 
+def test_a_contradiction_among_publishers_of_one_moment_concerns_nobody_else(worker: Worker):
+    old = worker.broker.publish(event("old", called="k"))
+    sent = [event(f"e{n}", called=(None, f"k{n}", "k")[n % 3]) for n in range(90)]
+    jobs = [gevent.spawn(worker.broker.publish, each) for each in sent]
+    gevent.joinall(jobs)
+    for n, job in enumerate(jobs):
+        if n % 3 == 2:
+            assert isinstance(job.exception, Conflict), n
+        else:
+            assert (job.get().id, job.get().duplicate) == (sent[n].id, False)
+    assert worker.broker.publish(event("old", called="k")) == replace(old, duplicate=True)
+    assert sorted(names(worker)) == sorted(["old", *(f"e{n}" for n in range(90) if n % 3 < 2)])
+
+
 def test_of_many_on_several_workers_at_once_one_is_accepted(redis_worker: Hire):
     workers = [redis_worker() for _ in range(3)]
     for worker in workers:
@@ -268,6 +282,37 @@ def test_a_series_whose_connection_breaks_is_published_once(redis_worker: Hire, 
     assert [receipt.id for receipt in published.receipts] == [each.id for each in sent]
     assert not any(receipt.duplicate for receipt in published.receipts)
     worker.heard("before", *(each.event for each in sent))
+
+
+@pytest.mark.parametrize("carried_out", [True, False])
+def test_a_shared_round_trip_whose_connection_breaks_is_made_up_for_each(
+    redis_worker: Hire, carried_out: bool
+):
+    worker = redis_worker()
+    worker.broker.subscribe(NEWS)
+    worker.broker.publish(event("taken", called="taken"))
+    run = worker.broker._dispatch._run
+    shared = []
+
+    def cut(messages, deadline, channels, search, series):
+        if search != b"0":
+            return run(messages, deadline, channels, search, series)
+        shared.append(len(messages))
+        if carried_out:
+            run(messages, deadline, channels, search, series)
+        raise dispatch.redis.ConnectionError("Connection closed by server.")
+
+    worker.broker._dispatch._run = cut
+    sent = [event(f"e{n}", called=(None, f"k{n}", "taken")[n % 3]) for n in range(60)]
+    jobs = [gevent.spawn(worker.broker.publish, each) for each in sent]
+    gevent.joinall(jobs)
+    assert max(shared) > 10
+    accepted = [n for n, job in enumerate(jobs) if job.successful()]
+    assert all(isinstance(jobs[n].exception, Conflict) for n in range(60) if n % 3 == 2)
+    assert accepted == [n for n in range(60) if n % 3 < 2]
+    assert [jobs[n].get().id for n in accepted] == [sent[n].id for n in accepted]
+    assert not any(jobs[n].get().duplicate for n in accepted)
+    assert sorted(names(worker)) == sorted(["taken", *(f"e{n}" for n in accepted)])
 
 
 def test_what_cannot_be_told_is_said_and_the_name_tells_later(redis_worker: Hire):
