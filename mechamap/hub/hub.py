@@ -138,7 +138,7 @@ class Hub:
             raise
         if self.connections.get(sid) is not connection or channel.canonical in connection.canonicals:
             # it left, or asked twice at once, while the broker was confirming
-            self._recovery.drop(sid)
+            self._recovery.stop_collecting(sid)
             self._broker.unsubscribe(channel.canonical)
             self._connection(sid)
             return self._past.none(channel, since)
@@ -153,7 +153,7 @@ class Hub:
                 self._check_still(connection, channel)
                 self._recovery.check_collected(sid)
         except Unavailable:
-            self._recovery.drop(sid)
+            self._recovery.stop_collecting(sid)
             self._leave(connection, channel.canonical)
             raise
         self._roster.record(connection)
@@ -169,7 +169,7 @@ class Hub:
     def _check_still(self, connection: Connection, channel: Channel) -> None:
         """It did not leave, nor was the channel taken from it, while its session was being kept."""
         if self._connection(connection.sid) is not connection or not connection.has(channel):
-            self._recovery.drop(connection.sid)
+            self._recovery.stop_collecting(connection.sid)
             raise Forbidden("The channel was taken away meanwhile.", code="subscription_revoked")
 
     def unsubscribe(self, sid: str, name: object) -> Channel:

@@ -192,8 +192,12 @@ class Recovery:
 
     def collect(self, sid: str, rooms: frozenset[str], epoch: str) -> None:
         """Collect what is published to the rooms, which the worker follows already, in this epoch, until
-        ``owed`` or ``drop``."""
+        ``owed``, ``stop_collecting`` or ``drop``."""
         self._collecting[sid] = _Collecting(rooms, epoch)
+
+    def stop_collecting(self, sid: str) -> None:
+        """The client does not rejoin after all."""
+        self._collecting.pop(sid, None)
 
     def drop(self, sid: str) -> None:
         """Forget about the connection."""

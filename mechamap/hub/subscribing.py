@@ -55,10 +55,10 @@ class Past:
         try:
             missed = self._recovery.missed({canonical: since.offset}, since.epoch)
         except BaseException:
-            self._recovery.drop(sid)
+            self._recovery.stop_collecting(sid)
             raise
         if isinstance(missed, Gap):
-            self._recovery.drop(sid)
+            self._recovery.stop_collecting(sid)
         return missed
 
     def none(self, channel: Channel, since: Position | None, gap: Gap | None = None) -> Subscribed:
