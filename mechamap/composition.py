@@ -8,7 +8,7 @@ import signal
 from flask import Flask
 
 from mechamap import admin, cli, demo, health, logs
-from mechamap.api import broadcast, operator
+from mechamap.api import broadcast, history, operator
 from mechamap.api.broadcasting import Broadcasts
 from mechamap.api.lane import BroadcastLane, ExpressLane
 from mechamap.auth import jwt
@@ -99,10 +99,17 @@ def compose(settings: Settings) -> Flask:
     # order, and who is here
     worker_id = new_worker_id()
     if settings.redis_url is None:
-        broker, roster = MemoryBroker(settings.history), MemoryRoster(worker_id)
+        broker = MemoryBroker(settings.history, remember=settings.idempotency_seconds)
+        roster = MemoryRoster(worker_id)
         sessions = MemorySessions(settings.recovery_seconds)
     else:
-        broker = RedisBroker(settings.redis_url, worker_id, bounds=settings.history, on_lost=_leave)
+        broker = RedisBroker(
+            settings.redis_url,
+            worker_id,
+            bounds=settings.history,
+            remember=settings.idempotency_seconds,
+            on_lost=_leave,
+        )
         roster = RedisRoster(settings.redis_url, worker_id, on_lost=_leave)
         sessions = RedisSessions(settings.redis_url, settings.recovery_seconds, prefix=PREFIX)
 
@@ -169,6 +176,7 @@ def compose(settings: Settings) -> Flask:
     Events(socketio, hub, authenticator, directory, limits, metrics).register()
     broadcasts = Broadcasts(publisher, keyring, limits)
     app.register_blueprint(broadcast.blueprint(broadcasts))
+    app.register_blueprint(history.blueprint(broker, keyring, limits))
     app.register_blueprint(operator.blueprint(operations, settings.secret_key))
     app.register_blueprint(health.blueprint(runtime.checks, metrics.render))
     app.register_blueprint(demo.blueprint(services))

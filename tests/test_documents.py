@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from mechamap import create_app
-from mechamap.domain import access, errors, payloads, wire
+from mechamap.api import history
+from mechamap.domain import access, errors, idempotency, payloads, wire
 from mechamap.ingest import ingester, laravel_redis
 from mechamap.outbox import reading
 from mechamap.settings import load
@@ -35,7 +36,8 @@ def codes_in(module) -> set[str]:
 
 
 def test_the_api_document_names_every_code_of_the_domain():
-    found = codes_in(wire) | codes_in(errors) | codes_in(payloads) | codes_in(laravel_redis)
+    found = codes_in(idempotency) | codes_in(history)
+    found |= codes_in(wire) | codes_in(errors) | codes_in(payloads) | codes_in(laravel_redis)
     found |= codes_in(reading) | codes_in(outbox)
     found |= set(re.findall(r'"(ingest_(?:given|backlog)_[a-z_]+)"', Path(ingester.__file__).read_text()))
     verdicts = set(

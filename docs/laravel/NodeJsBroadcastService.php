@@ -56,12 +56,14 @@ class NodeJsBroadcastService
                 'Authorization' => 'Bearer '.$this->apiKey,
                 'Content-Type' => 'application/json',
                 'Accept' => 'application/json',
+                // Both attempts bear the same key, so the server takes the event once, whatever became of the first.
+                'Idempotency-Key' => bin2hex(random_bytes(16)),
             ])
                 ->withOptions(['connect_timeout' => self::CONNECT_TIMEOUT])
                 ->timeout(self::TIMEOUT)
                 // A redirect turns POST into GET, and the answer of some other page would pass for success.
                 ->withoutRedirecting()
-                ->retry(2, self::RETRY_DELAY, fn (Throwable $error) => $this->surelyNotAccepted($error))
+                ->retry(2, self::RETRY_DELAY, fn (Throwable $error) => $this->worthAnotherTry($error))
                 ->post($this->baseUrl.'/api/broadcast', [
                     'channel' => $channel,
                     'event' => $event,
@@ -95,10 +97,10 @@ class NodeJsBroadcastService
     }
 
     /**
-     * Whether sending again cannot deliver twice: the connection was refused, or the server said that it took nothing
-     * (503: its Redis is away). After a timeout nobody knows, so a timeout is not retried.
+     * Whether sending again is worth the visitor's time: the connection was refused, or the server's Redis is away (503).
+     * It could not deliver twice after a timeout either, but the page has waited long enough then.
      */
-    private function surelyNotAccepted(Throwable $error): bool
+    private function worthAnotherTry(Throwable $error): bool
     {
         if ($error instanceof RequestException) {
             return $error->response->status() === 503;

@@ -6,6 +6,7 @@ import msgspec
 
 from mechamap.auth.protocol import BroadcastKey, KeyRing
 from mechamap.domain.errors import InvalidRequest, RealtimeError
+from mechamap.domain.idempotency import read_key
 from mechamap.domain.moments import now_iso
 from mechamap.domain.publication import Publication, Receipt
 from mechamap.domain.wire import read_batch, read_broadcast
@@ -44,12 +45,12 @@ class Broadcasts:
         self._limits = limits
 
     def accept(self, environ: Mapping[str, object], address: str | None, body: bytes) -> Answer:
-        """Publish one event. ``environ`` is the request's WSGI environ, of which only key headers are
-        read."""
+        """Publish one event. ``environ`` is the request's WSGI environ, of which only the headers of keys are
+        read: the publisher's own, and ``Idempotency-Key``."""
         key = authenticate(environ, address, self._keyring, self._limits)
         try:
             self._limits.check_key(key.name)
-            publication = read_broadcast(read_json(body), origin_of(key), encode)
+            publication = read_broadcast(read_json(body), origin_of(key), encode, _name_in(environ))
             self._publisher.check_size(len(publication.payload))
         except RealtimeError as err:
             self._publisher.refused(origin_of(key), err)
@@ -63,7 +64,7 @@ class Broadcasts:
         publishes nothing."""
         key = authenticate(environ, address, self._keyring, self._limits)
         try:
-            publications = read_batch(read_json(body), origin_of(key), encode)
+            publications = read_batch(read_json(body), origin_of(key), encode, _name_in(environ))
             self._limits.check_key(key.name, len(publications))
             for index, publication in enumerate(publications):
                 self._publisher.check_size(len(publication.payload), f"broadcasts[{index}].data")
@@ -80,6 +81,12 @@ class Broadcasts:
 
 def origin_of(key: BroadcastKey) -> str:
     return f"key:{key.name}"
+
+
+def _name_in(environ: Mapping[str, object]) -> str | None:
+    """The request's own name for what it publishes."""
+    header = environ.get("HTTP_IDEMPOTENCY_KEY")
+    return None if header is None else read_key(str(header))
 
 
 def read_json(body: bytes) -> object:
@@ -103,6 +110,9 @@ def _told(publication: Publication, receipt: Receipt) -> Answer:
     counts twice."""
     told: Answer = {
         "id": receipt.id,
+        "epoch": receipt.epoch,
+        "offset": receipt.offset,
+        "duplicate": receipt.duplicate,
         "channel": publication.channels[0].name,
         "event": publication.event,
         "subscriberCount": receipt.total,

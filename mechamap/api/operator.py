@@ -13,7 +13,8 @@ from mechamap.domain.commands import Action, Command
 from mechamap.domain.errors import InvalidField, InvalidRequest, KeyRefused
 from mechamap.hub.operations import Operations
 
-from .broadcasting import read_json
+from .broadcasting import encode, read_json
+from .history import limit_in, position_in
 
 STAMP_HEADER = "X-Operator-Stamp"
 STAMP_SECONDS = 60
@@ -49,6 +50,13 @@ def blueprint(operations: Operations, secret_key: str) -> Blueprint:
     @api.get("/channels")
     def channels() -> Response:
         return jsonify([asdict(row) for row in operations.channels()])
+
+    @api.get("/history")
+    def history() -> Response:
+        since, limit = position_in(request.args), limit_in(request.args)
+        found = operations.history(request.args.get("channel", ""), since, limit)
+        # not jsonify, which would put the names in an event's data into another order
+        return Response(encode(asdict(found)), content_type="application/json")
 
     @api.get("/workers")
     def workers() -> Response:

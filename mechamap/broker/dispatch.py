@@ -3,137 +3,90 @@
 A Redis that hung (a stopped virtual machine, a long script) still executes what stands in its socket buffers
 when it wakes up, long after the sender gave up and answered 503. So every message carries its deadline by the
 clock of Redis and the script refuses it afterwards.
+
+Where the connection breaks between acceptance and answer, the message is sent once more, and Redis is asked
+to look whether it has it: by its name, if its publisher gave it one, otherwise in its log. What cannot be
+told even then is said: ``BrokerUnavailable.unknown``.
 """
 
+import queue
+import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import redis
+from redis.exceptions import AuthenticationError, BusyLoadingError
 
-from ..domain.errors import BrokerUnavailable
+from ..domain.errors import BrokerUnavailable, RealtimeError
 from ..domain.history import Bounds, Position
-from .connection import COMMAND_TIMEOUT, Script
-from .lua import BEGIN, FIND
+from ..domain.idempotency import Once
+from .acceptance import PUBLISH, PUBLISH_ONCE, Status
+from .connection import COMMAND_TIMEOUT
+from .remembered import MOST_REMEMBERED, REMEMBER, contradiction
 from .sequence import Keys
 from .stamp import new_epoch
 
-# KEYS: head, last, marks, leases. ARGV: deadline in ms, beginnings of the names of count tables, logs and
-# pub/sub channels, a new epoch's name, known epoch, known number, envelope, most entries of a log, age in ms
-# of an entry and of one for a user, then the names of the logs. Answers the time in ms, 1 if accepted, epoch,
-# number, then the subscribers of each channel.
-#
-# A log that grew too long is cut at once; old entries go on one append in eight, for finding them takes up to
-# ten steps. The milliseconds choose the append, because numbers of one channel may all be even.
-#
-# ``tend`` runs at most once a second: it notes the number reached, finds those reached before the two ages,
-# takes channels quiet for longer than both out of ``last``, and looks at the memory of Redis. Above three
-# quarters of maxmemory only numbers go into the logs: history must not be what fills Redis.
-_PUBLISH = Script(
-    BEGIN
-    + FIND
-    + """
-local function tend(now, seq)
-  local moment = string.format('%.0f', now)
-  redis.call('ZADD', KEYS[3], moment, string.format('%.0f', seq - 1))
-  local function reached(age)
-    local most = string.format('%.0f', now - age)
-    local mark = redis.call('ZREVRANGEBYSCORE', KEYS[3], most, '-inf', 'WITHSCORES', 'LIMIT', 0, 1)
-    return mark[1] or '0', tonumber(mark[2] or 0)
-  end
-  local short, short_at = reached(ARGV[10])
-  local long, long_at = reached(ARGV[11])
-  local oldest = string.format('%.0f', math.min(short_at, long_at))
-  redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', '(' .. oldest)
-  local quiet = math.min(tonumber(short), tonumber(long))
-  local names = math.min(redis.call('ZCOUNT', KEYS[2], '-inf', string.format('%.0f', quiet)), 20000)
-  local floor = redis.call('HGET', KEYS[1], 'floor')
-  if names > 0 then
-    floor = redis.call('ZRANGE', KEYS[2], names - 1, names - 1, 'WITHSCORES')[2]
-    redis.call('ZREMRANGEBYRANK', KEYS[2], 0, names - 1)
-  end
-  local info, full = redis.pcall('INFO', 'memory'), '0'
-  if type(info) == 'string' then
-    local used, most = string.match(info, 'used_memory:(%d+)'), string.match(info, 'maxmemory:(%d+)')
-    if used and most and tonumber(most) > 0 and used / most > 0.75 then full = '1' end
-  end
-  redis.call('HSET', KEYS[1], 'due', string.format('%.0f', now + 1000), 'floor', floor,
-    'short', short, 'long', long, 'full', full)
-  return floor, short, long, full
-end
+_UNNAMED = Once(b"", b"")
+_UNSENT = (ConnectionRefusedError, FileNotFoundError, socket.gaierror, queue.Empty)
+"""Causes of a redis-py error with which no byte went out; ``Empty`` is its pool without a free connection."""
 
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-if now > tonumber(ARGV[1]) then return {now, 0} end
-local answer = {now, 1, '', 0}
-for i = 12, #ARGV do answer[i - 7] = 0 end
-for _, worker in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], '(' .. string.format('%.0f', now), '+inf')) do
-  local counts = redis.call('HMGET', ARGV[2] .. worker, unpack(ARGV, 12))
-  for i, count in ipairs(counts) do
-    answer[i + 4] = answer[i + 4] + (tonumber(count or 0) or 0)
-  end
-end
-local head = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'floor', 'due', 'short', 'long', 'full')
-local sound = head[1] and head[2] and head[3] and head[4] and head[5] and head[6] and head[7]
-if not sound or (head[1] == ARGV[6] and tonumber(head[2]) < tonumber(ARGV[7])) then
-  begin(ARGV[5])
-  head = {ARGV[5], '0', '0', '0', '0', '0', '0'}
-end
-local epoch, floor, due, short, long, full = head[1], head[3], tonumber(head[4]), head[5], head[6], head[7]
-local seq = redis.call('HINCRBY', KEYS[1], 'seq', 1)
-if now >= due or due - now > 1000 then floor, short, long, full = tend(now, seq) end
-local number = string.format('%.0f', seq)
-local message = epoch .. ':' .. number .. ':' .. ARGV[8]
-local body = full == '1' and '' or ARGV[8]
-local by_age, most = now % 8 == 0, tonumber(ARGV[9])
-answer[3], answer[4] = epoch, seq
-for i = 12, #ARGV do
-  local name = ARGV[i]
-  local user = string.sub(name, 1, 5) == 'user:'
-  local log = ARGV[3] .. epoch .. ':' .. name
-  local before = redis.call('ZSCORE', KEYS[2], name) or floor
-  redis.call('ZADD', KEYS[2], number, name)
-  local size = redis.pcall('RPUSH', log, number .. ':' .. before .. ':' .. body)
-  if type(size) == 'number' then
-    if size > most then redis.call('LTRIM', log, -most, -1) end
-    if by_age then
-      local young = index_after(log, math.min(size, most), tonumber(user and long or short))
-      if young > 0 then redis.call('LTRIM', log, young, -1) end
-    end
-  end
-  redis.call('PEXPIRE', log, user and ARGV[11] or ARGV[10])
-  redis.call('PUBLISH', ARGV[4] .. name, message)
-end
-return answer
-"""
-)
+
+class Message(NamedTuple):
+    """``body`` holds ``id``; ``names``: the logs it goes into and the pub/sub channels, each once."""
+
+    id: str
+    body: bytes
+    names: Sequence[str]
+    once: Once | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """Where Redis put a message, and the subscribers of each channel when it went out to all of them."""
+    """Where Redis put a message, and the subscribers of each channel when it went out to all of them.
+
+    Attributes:
+        id: the message's; of one that was accepted earlier under the same name, the id of then.
+        duplicate: whether it was.
+    """
 
     position: Position
     subscribers: dict[str, int]
+    id: str
+    duplicate: bool = False
 
 
-Message = tuple[bytes, Sequence[str]]
-"""The bytes, and the names they go to."""
+Accepts = Callable[[Accepted], None]
+Refuses = Callable[[RealtimeError], None]
 
 
 class Dispatch:
-    """Sends messages. Raises redis-py's errors, and ``BrokerUnavailable`` if Redis was late."""
+    """Sends messages.
 
-    def __init__(self, client: redis.Redis, prefix: str, leases: str, counts: str, bounds: Bounds) -> None:
-        """``leases`` is a key; ``counts`` begins the names of count tables."""
+    Raises ``BrokerUnavailable`` if Redis was late or did not answer, ``Conflict``, and redis-py's errors for
+    what Redis refused.
+    """
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        prefix: str,
+        leases: str,
+        counts: str,
+        bounds: Bounds,
+        remember: float = REMEMBER,
+    ) -> None:
+        """``leases`` is a key; ``counts`` begins the names of count tables; ``remember``: seconds."""
         keys = Keys(prefix)
         self._client = client
         # Bytes, because redis-py encodes every other argument anew each time.
         self._keys = [key.encode() for key in (*keys.sequence, leases)]
+        self._keys_once = [*self._keys, *(key.encode() for key in keys.once)]
         self._names = [counts.encode(), keys.logs.encode()]
         self._bounds = bounds
         self._ages = [b"%d" % (seconds * 1000) for seconds in (bounds.seconds, bounds.user_seconds)]
+        self._remembering = [b"%d" % (remember * 1000), MOST_REMEMBERED // 2]
         self._known = Position("", 0)
         self._candidate = new_epoch()
         # How far the clock of Redis is ahead of time.monotonic(), at least; None until it answered once.
@@ -149,63 +102,147 @@ class Dispatch:
         if position.epoch != self._known.epoch or position.offset > self._known.offset:
             self._known = position
 
-    def send(self, message: bytes, channels: bytes, names: Sequence[str]) -> Accepted:
-        """Number the message, put it into the logs with these names and publish it to the pub/sub channels
-        whose names ``channels`` begins."""
+    def send(self, message: Message, channels: bytes) -> Accepted:
+        """Number the message, put it into its logs and publish it to the pub/sub channels whose names
+        ``channels`` begins."""
         accepted: list[Accepted] = []
-        self.send_many([(message, names)], channels, accepted.append)
+        self.send_many([message], channels, accepted.append)
         return accepted[0]
 
     def send_many(
-        self,
-        messages: Sequence[Message],
-        channels: bytes,
-        accepted: Callable[[Accepted], None],
+        self, messages: Sequence[Message], channels: bytes, accepted: Callable[[Accepted], None]
     ) -> None:
-        """Send (message, names) pairs in one round trip; ``accepted`` is told what ``send`` returns, for one
-        after the other, until the first that was not sent. Then it raises, and none behind was."""
+        """Send them in one round trip; ``accepted`` is told what ``send`` returns, for one after the other,
+        until the first that was not sent. Then it raises, and none behind was."""
+        self._send(list(messages), channels, accepted, None)
+
+    def send_each(
+        self, messages: Sequence[Message], channels: bytes, told: Callable[[Accepted | RealtimeError], None]
+    ) -> None:
+        """Send messages that have nothing to do with each other in one round trip; ``told`` gets what
+        ``send`` returns, or raises because of this message alone, for one after the other. Raises at the
+        first that was not sent for another reason."""
+        self._send(list(messages), channels, told, told)
+
+    def _send(self, rest: list[Message], channels: bytes, accepted: Accepts, refused: Refuses | None) -> None:
+        """Without ``refused`` they are a series: it ends at the first refusal."""
         begun = time.monotonic()
-        rest = [(message, tuple(dict.fromkeys(names))) for message, names in messages]
+        try:
+            self._attempt(rest, channels, accepted, refused)
+        except redis.ConnectionError as err:
+            if _unsent(err):
+                raise
+        except redis.TimeoutError as err:
+            # No second attempt: the sender has waited long enough.
+            raise _unknown() from err
+        else:
+            return
+        # Whatever an attempt did was done within its deadline after ``begun``; a second more for the clocks.
+        since = time.monotonic() - begun + COMMAND_TIMEOUT + 1.0
+        try:
+            self._attempt(rest, channels, accepted, refused, b"%d" % (since * 1000))
+        except (redis.ConnectionError, redis.TimeoutError) as err:
+            raise _unknown() from err
+
+    def _attempt(
+        self,
+        rest: list[Message],
+        channels: bytes,
+        accepted: Accepts,
+        refused: Refuses | None,
+        search: bytes = b"0",
+    ) -> None:
+        """Send ``rest``, of which it takes away what was answered. ``search``: milliseconds since which Redis
+        may have it already."""
+        begun = time.monotonic()
         # Twice, because the first message of a process cannot know the clock, and clocks are set now and
         # then: an answer that is late by the clock but came in time only says that the clock was misjudged.
         for _ in range(2):
             if not rest:
                 return
             end = begun + COMMAND_TIMEOUT + self._ahead if self._ahead is not None else 0.0
-            calls = [self._arguments(int(end * 1000), channels, *pair) for pair in rest]
-            answers = self._run(calls)
+            series = new_epoch().encode() if refused is None and len(rest) > 1 else b""
+            answers = self._run(rest, int(end * 1000), channels, search, series)
             answered = time.monotonic()
-            sent = 0
-            for (_, names), answer in zip(rest, answers, strict=True):
+            for message, answer in zip(rest[:], answers, strict=True):
                 if isinstance(answer, redis.RedisError):
                     raise answer
                 # Redis looked at its clock before the answer arrived: never an overestimate, so never a
                 # deadline too late.
                 self._ahead = answer[0] / 1000 - answered
-                if not answer[1]:
+                if answer[1] == Status.LATE:
                     break
-                accepted(self._accepted(answer, names))
-                sent += 1
-            rest = rest[sent:]
+                if answer[1] <= Status.REPEATED:
+                    accepted(self._accepted(answer, message, search))
+                elif refused is None:
+                    raise _refusal(Status(answer[1]))
+                else:
+                    refused(_refusal(Status(answer[1])))
+                del rest[0]
             if answered - begun >= COMMAND_TIMEOUT:
                 break
         if rest:
-            raise BrokerUnavailable("Redis answered too late: nothing more was sent.")
+            text = "Redis answered too late: nothing more was sent."
+            raise BrokerUnavailable(text) if search == b"0" else _unknown()
 
-    def _run(self, calls: Sequence[Sequence[Any]]) -> Sequence[Any]:
+    def _run(
+        self, messages: Sequence[Message], deadline: int, channels: bytes, search: bytes, series: bytes
+    ) -> Sequence[Any]:
+        if search == b"0" and all(message.once is None for message in messages):
+            calls = [self._arguments(deadline, channels, message) for message in messages]
+            script, keys = PUBLISH, self._keys
+        else:
+            calls = [self._arguments_once(deadline, channels, m, search, series) for m in messages]
+            script, keys = PUBLISH_ONCE, self._keys_once
         if len(calls) == 1:  # spares the transaction
-            return [_PUBLISH.run(self._client, self._keys, calls[0])]
-        return _PUBLISH.run_many(self._client, self._keys, calls)
+            return [script.run(self._client, keys, calls[0])]
+        return script.run_many(self._client, keys, calls)
 
-    def _arguments(self, deadline: int, channels: bytes, message: bytes, names: Sequence[str]) -> list[Any]:
+    def _arguments(self, deadline: int, channels: bytes, message: Message) -> list[Any]:
+        return [*self._common(deadline, channels, message.body), *message.names]
+
+    def _arguments_once(
+        self, deadline: int, channels: bytes, message: Message, search: bytes, series: bytes
+    ) -> list[Any]:
+        once = message.once or _UNNAMED
+        if message.once is not None:  # Redis knows by the name
+            search = b"0"
+        told = [once.token, once.digest, message.id, *self._remembering, search, series]
+        return [*self._common(deadline, channels, message.body), *told, *message.names]
+
+    def _common(self, deadline: int, channels: bytes, body: bytes) -> list[Any]:
         known = self._known
         arguments = [deadline, *self._names, channels, self._candidate, known.epoch, known.offset]
-        return [*arguments, message, self._bounds.count(len(message)), *self._ages, *names]
+        return [*arguments, body, self._bounds.count(len(body)), *self._ages]
 
-    def _accepted(self, answer: Sequence[Any], names: Sequence[str]) -> Accepted:
-        _, _, epoch, offset, *counts = answer
+    def _accepted(self, answer: Sequence[Any], message: Message, search: bytes) -> Accepted:
+        _, status, epoch, offset, *counts = answer
         position = Position(epoch.decode(), offset)
+        if status == Status.REPEATED:  # perhaps of an epoch that is over, so it teaches nothing
+            id = counts.pop().decode()
+            duplicate = search == b"0" or id != message.id
+            return Accepted(position, dict(zip(message.names, counts, strict=True)), id, duplicate)
         self.learn(position)
         if position.epoch == self._candidate:  # it is in use now
             self._candidate = new_epoch()
-        return Accepted(position, dict(zip(names, counts, strict=True)))
+        return Accepted(position, dict(zip(message.names, counts, strict=True)), message.id)
+
+
+def _refusal(status: Status) -> RealtimeError:
+    return contradiction() if status is Status.CONTRADICTED else _unknown()
+
+
+def _unknown() -> BrokerUnavailable:
+    text = "Redis did not answer: it is not known whether the event was accepted."
+    return BrokerUnavailable(text, unknown=True)
+
+
+def _unsent(error: BaseException | None) -> bool:
+    """Whether nothing was sent, or what was sent was refused."""
+    if isinstance(error, BusyLoadingError | AuthenticationError):
+        return True
+    while error is not None:
+        if isinstance(error, _UNSENT):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

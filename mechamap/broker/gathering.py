@@ -51,7 +51,7 @@ class Gathering(Generic[M, A]):
         """The answer to this message.
 
         Raises what ``send`` raises; and ``BrokerUnavailable`` if the round trip before this one failed, since
-        then this one was not begun.
+        then this one was not begun. ``unknown`` is told to all whom it concerns.
         """
         ticket: _Ticket[M, A] = _Ticket(message)
         with self._lock:
@@ -65,7 +65,10 @@ class Gathering(Generic[M, A]):
         if ticket.flight is not None:
             self._fly(ticket.flight)
         elif ticket.failure is not None:
-            raise BrokerUnavailable("Redis did not answer: the event was not accepted.") from ticket.failure
+            unknown = isinstance(ticket.failure, BrokerUnavailable) and ticket.failure.unknown
+            outcome = "it is not known whether the event was" if unknown else "the event was not"
+            text = f"Redis did not answer: {outcome} accepted."
+            raise BrokerUnavailable(text, unknown=unknown) from ticket.failure
         return ticket.answer
 
     def _wait(self, ticket: _Ticket[M, A]) -> None:
@@ -90,7 +93,8 @@ class Gathering(Generic[M, A]):
             if flight[0].answer is None:
                 raise
         except BaseException as err:
-            self._land(flight, BrokerUnavailable(f"A publisher was ended ({type(err).__name__})."))
+            text = f"A publisher was ended ({type(err).__name__})."
+            self._land(flight, BrokerUnavailable(text, unknown=True))
             raise
         else:
             self._land(flight, None)
@@ -99,11 +103,13 @@ class Gathering(Generic[M, A]):
         """Tell those of the flight, and let the next one begin; after a failure there is none."""
         with self._lock:
             told = [each for each in flight if each.answer is None]
-            if failure is not None:
-                told += self._waiting
-                self._waiting.clear()
             for each in told:
                 each.failure = failure
+            if failure is not None:
+                for each in self._waiting:
+                    each.failure = BrokerUnavailable(f"The round trip before failed: {failure}")
+                told += self._waiting
+                self._waiting.clear()
             first = self._waiting[0] if self._waiting else None
             if first is None:
                 self._flights -= 1

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from ..domain.commands import Command
 from ..domain.errors import BrokerUnavailable, RealtimeError
@@ -16,6 +17,7 @@ from .delivery import Delivery
 from .envelope import check_publication, encode_command
 from .protocol import BrokerEvents, BrokerState, Published
 from .recent import MOST_BYTES, RecentEvents
+from .remembered import REMEMBER, Remembered
 from .replay import merged
 
 _ENVELOPE = 200
@@ -33,9 +35,13 @@ class MemoryBroker:
     order, and ``publish`` from inside a delivery returns before its own.
     """
 
-    def __init__(self, bounds: Bounds | None = None, most_bytes: int = MOST_BYTES) -> None:
-        """``most_bytes``: of the logs of all channels together."""
+    def __init__(
+        self, bounds: Bounds | None = None, most_bytes: int = MOST_BYTES, remember: float = REMEMBER
+    ) -> None:
+        """``most_bytes``: of the logs of all channels together; ``remember``: seconds for which a publisher's
+        name for a publication stands."""
         self._recent = RecentEvents(bounds or Bounds(), most_bytes)
+        self._remembered = Remembered(remember)
         self._delivery: Delivery | None = None
         self._subscribers: Counter[str] = Counter()
         self._waiting: deque[Publication | Command] = deque()
@@ -46,10 +52,15 @@ class MemoryBroker:
     def publish(self, publication: Publication) -> Receipt:
         delivery = self._started()
         check_publication(publication)  # what Redis would refuse is refused here too
+        once = publication.once
         with self._lock:
+            if once is not None and (earlier := self._remembered.find(once)) is not None:
+                return replace(earlier, duplicate=True)
             self._recent.append(publication, len(publication.payload) + _ENVELOPE)
             subscribers = {room: self._subscribers[room] for room in publication.rooms}
             receipt = Receipt(publication.id, subscribers, publication.epoch or "", publication.offset)
+            if once is not None:
+                self._remembered.keep(once, receipt)
             if receipt.total:
                 self._waiting.append(publication)
         self._drain(delivery)

@@ -27,8 +27,7 @@ class Published:
     Attributes:
         receipts: of those that were accepted: always the first ones, in their order.
         failure: why the one after them was not; None when all were. Nothing behind it was accepted either,
-            except that after a broken connection (``BrokerUnavailable``) workers may have some, as with
-            ``publish``.
+            unless the failure is a ``BrokerUnavailable`` that says ``unknown``.
     """
 
     receipts: tuple[Receipt, ...]
@@ -63,9 +62,13 @@ class Broker(Protocol):
     def publish(self, publication: Publication) -> Receipt:
         """Order the event and hand it to every worker with subscribers of its channels.
 
+        One that its publisher named (``once``) is accepted once within a window, whichever workers are asked
+        and however many at once: later ones get the receipt of the first, as ``duplicate``. So one that ended
+        in ``unknown`` may be published again under its name.
+
         Raises:
-            BrokerUnavailable: it was not accepted. If the connection broke between acceptance and answer,
-                workers may have it all the same: publish it again under the same id, which they know.
+            BrokerUnavailable: it was not accepted; or, with ``unknown``, that cannot be told.
+            Conflict: something else was accepted under its name.
             InvalidField, PayloadTooLarge: it cannot be carried; nothing was sent.
         """
 

@@ -29,6 +29,7 @@ from .listener import QUIET, Listener
 from .progress import Progress
 from .protocol import BrokerEvents, BrokerState, Published
 from .receiver import COMMANDS, Receiver
+from .remembered import REMEMBER
 from .replay import replay, replay_many
 from .sequence import Logs
 from .subscriptions import TABLE, Subscriptions
@@ -47,6 +48,8 @@ PAGE = 1000
 class RedisBroker:
     """``Broker`` and ``BrokerLink``. ``worker_id`` is unique among live workers.
 
+    ``remember``: seconds for which a publisher's name for a publication stands.
+
     ``on_lost`` is called with a name if a thread of the broker ends by an error it should not have: the
     worker is then deaf for good and had better be replaced.
     """
@@ -59,6 +62,7 @@ class RedisBroker:
         prefix: str = PREFIX,
         lease: float = LEASE,
         bounds: Bounds | None = None,
+        remember: float = REMEMBER,
         on_lost: Callable[[str], None] = log_lost,
     ) -> None:
         self.worker_id = worker_id
@@ -81,11 +85,16 @@ class RedisBroker:
         self._subscriptions = Subscriptions(self._listener, self._tables, f"{prefix}:channel:", self._follows)
         self._logs = Logs(self._client, prefix)
         self._dispatch = Dispatch(
-            self._client, prefix, self._tables.leases, self._tables.key(TABLE, ""), bounds or Bounds()
+            self._client,
+            prefix,
+            self._tables.leases,
+            self._tables.key(TABLE, ""),
+            bounds or Bounds(),
+            remember,
         )
         self._progress = Progress()
-        self._gathering: Gathering[Message, Accepted] = Gathering(
-            lambda messages, accepted: self._dispatch.send_many(messages, self._channels, accepted)
+        self._gathering: Gathering[Message, Accepted | RealtimeError] = Gathering(
+            lambda messages, told: self._dispatch.send_each(messages, self._channels, told)
         )
         self._delivery: Delivery | None = None
         self._receiver: Receiver | None = None
@@ -93,16 +102,19 @@ class RedisBroker:
         self._threads: list[threading.Thread] = []
 
     def publish(self, publication: Publication) -> Receipt:
-        text = encode_publication(publication)
+        message = _message(publication)
         self._check_hearing()
         with translated("the event was not accepted"):
-            return _receipt(publication, self._gathering.publish((text, publication.rooms)))
+            answer = self._gathering.publish(message)
+        if isinstance(answer, RealtimeError):
+            raise answer
+        return _receipt(answer)
 
     def publish_many(self, publications: Sequence[Publication]) -> Published:
         messages, failure = [], None
         for publication in publications:
             try:
-                messages.append((encode_publication(publication), publication.rooms))
+                messages.append(_message(publication))
             except RealtimeError as err:
                 failure = err
                 break
@@ -111,15 +123,15 @@ class RedisBroker:
             self._check_hearing()
             with translated("the events were not accepted"):
                 self._dispatch.send_many(messages, self._channels, accepted.append)
-        except BrokerUnavailable as err:
+        except RealtimeError as err:
             failure = err
-        return Published(tuple(map(_receipt, publications, accepted)), failure)
+        return Published(tuple(map(_receipt, accepted)), failure)
 
     def command(self, command: Command) -> None:
         text = encode_command(command)
         self._check_hearing()
         with translated("the command was not accepted"):
-            self._dispatch.send(text, self._prefix.encode() + b":", (COMMANDS,))
+            self._dispatch.send(Message(command.id, text, (COMMANDS,)), self._prefix.encode() + b":")
 
     def history(self, channel: str, since: Position | None, limit: int) -> History:
         with translated("the history cannot be read"):
@@ -239,6 +251,11 @@ class RedisBroker:
             self._receiver.live(channel, message)
 
 
-def _receipt(publication: Publication, accepted: Accepted) -> Receipt:
+def _message(publication: Publication) -> Message:
+    names = publication.rooms if len(publication.rooms) == 1 else tuple(dict.fromkeys(publication.rooms))
+    return Message(publication.id, encode_publication(publication), names, publication.once)
+
+
+def _receipt(accepted: Accepted) -> Receipt:
     position = accepted.position
-    return Receipt(publication.id, accepted.subscribers, position.epoch, position.offset)
+    return Receipt(accepted.id, accepted.subscribers, position.epoch, position.offset, accepted.duplicate)

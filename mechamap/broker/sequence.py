@@ -102,6 +102,11 @@ class Keys:
         return [f"{self.prefix}:head", f"{self.prefix}:last", f"{self.prefix}:marks"]
 
     @property
+    def once(self) -> list[str]:
+        """Two generations of names of publications, and the stop of a series."""
+        return [f"{self.prefix}:once:{part}" for part in ("0", "1", "stop")]
+
+    @property
     def logs(self) -> str:
         """Begins the name of every log."""
         return f"{self.prefix}:log:"

@@ -1,5 +1,6 @@
 """``flask channels``: who listens where, the rules of joining, and one verdict explained."""
 
+import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -7,8 +8,11 @@ import click
 
 from mechamap.domain import access
 from mechamap.domain.channels import Channel, parse_channel
+from mechamap.domain.errors import InvalidField
 from mechamap.domain.identity import Identity, TokenKind
+from mechamap.domain.recovery import offset_text, parse_offset
 from mechamap.domain.roles import Ladder, Level
+from mechamap.hub.history import MOST_EVENTS
 
 from .cluster import operations_of
 from .command import Nouns, json_option, pass_services
@@ -37,6 +41,43 @@ def list_channels(services: "Services", as_json: bool) -> None:
         )
     else:
         note("No channel has a subscriber at the moment.")
+
+
+@group.command("history")
+@click.argument("channel")
+@click.option("--limit", type=click.IntRange(1, MOST_EVENTS), default=20, help="The newest so many (20).")
+@click.option("--since", metavar="EPOCH.OFFSET", help="The first after this position instead.")
+@json_option
+@pass_services
+def history(services: "Services", channel: str, limit: int, since: str | None, as_json: bool) -> None:
+    """Print what a channel's log holds, oldest first.
+
+    \b
+    flask channels history public.announcements --limit 5
+    flask channels history private-user.22 --since kT3x_9aQ.1041 --json
+    """
+    position = parse_offset(since)
+    if since is not None and position is None:
+        raise InvalidField("since", "A position looks like kT3x_9aQ.1041.", code="since_invalid")
+    found = operations_of(services).history(channel, position, limit)
+    if as_json:
+        print_json(asdict(found))
+        return
+    if found.events:
+        table(
+            ("OFFSET", "AT", "EVENT", "DATA"),
+            [
+                (past.offset, past.at, past.event, json.dumps(past.data, ensure_ascii=False))
+                for past in found.events
+            ],
+            flexible=3,
+            right=(0,),
+        )
+    else:
+        note("The log holds no event of this channel." if position is None else "Nothing since then.")
+    if not found.complete:
+        note(f"There may have been others ({found.reason}).")
+    note(f"The next position is {offset_text(found.epoch, found.position)}.")
 
 
 @group.command("rules")

@@ -9,7 +9,9 @@ from urllib.parse import urlencode
 from mechamap.api.operator import STAMP_HEADER, stamp
 from mechamap.domain.commands import Command
 from mechamap.domain.errors import BrokerUnavailable, InvalidField, InvalidRequest, KeyRefused, RealtimeError
+from mechamap.domain.history import Position
 from mechamap.domain.publication import Receipt
+from mechamap.hub.history import Page, PastEvent
 from mechamap.hub.operations import ChannelRow, Totals
 from mechamap.presence.protocol import ConnectionRecord, WorkerRecord
 
@@ -42,6 +44,15 @@ class RemoteOperations:
     def channels(self) -> list[ChannelRow]:
         rows = self._ask("/channels")
         return self._read(lambda: [ChannelRow(**row) for row in rows])
+
+    def history(self, channel: str, since: Position | None, limit: int) -> Page:
+        wanted: dict[str, str | int] = {"channel": channel, "limit": limit}
+        if since is not None:
+            wanted |= {"epoch": since.epoch, "offset": since.offset}
+        found = self._ask(f"/history?{urlencode(wanted)}")
+        return self._read(
+            lambda: Page(**{**found, "events": tuple(PastEvent(**row) for row in found["events"])})
+        )
 
     def workers(self) -> list[WorkerRecord]:
         rows = self._ask("/workers")

@@ -10,6 +10,7 @@ RealtimeError
 │   └── KeyRefused            401  of a broadcast key
 ├── Forbidden                 403  known, but may not do this
 ├── NotFound                  404
+├── Conflict                  409  contradicts what was accepted before
 ├── RateLimited               429  carries ``retry_after``
 └── Unavailable               503  a dependency is away; carries ``retry_after``
     ├── BrokerUnavailable          events cannot be ordered or handed on
@@ -119,6 +120,11 @@ class NotFound(RealtimeError):
     http_status = 404
 
 
+class Conflict(RealtimeError):
+    code = "conflict"
+    http_status = 409
+
+
 class RateLimited(RealtimeError):
     """``retry_after`` is whole seconds, at least 1."""
 
@@ -150,7 +156,18 @@ class Unavailable(RealtimeError):
 
 
 class BrokerUnavailable(Unavailable):
+    """``unknown``: the broker may have carried it out all the same; without it, it surely did not."""
+
     code = "broker_unavailable"
+
+    def __init__(
+        self, message: str, *, code: str | None = None, retry_after: int = 2, unknown: bool = False
+    ) -> None:
+        super().__init__(message, code=code, retry_after=retry_after)
+        self.unknown = unknown
+
+    def details(self) -> dict[str, object]:
+        return {**super().details(), "outcome": "unknown"} if self.unknown else super().details()
 
 
 class DirectoryUnavailable(Unavailable):

@@ -1,5 +1,6 @@
 """Positions in the broker's one sequence of events, and what a channel's log says since one of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -18,6 +19,17 @@ class Position:
 
     epoch: str
     offset: int
+
+
+def later(position: Position, other: Position) -> Position:
+    """The later of two; ``position`` where they cannot be compared."""
+    return other if other.epoch == position.epoch and other.offset > position.offset else position
+
+
+def earliest(positions: Sequence[Position]) -> Position | None:
+    """The earliest of them; None where they cannot be compared."""
+    same = all(position.epoch == positions[0].epoch for position in positions)
+    return min(positions, key=lambda position: position.offset) if same else None
 
 
 class Gap(StrEnum):

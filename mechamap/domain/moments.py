@@ -6,9 +6,13 @@ from functools import lru_cache
 
 def now_iso() -> str:
     """The present as browsers and PHP write it: ``2026-11-23T03:12:45.123Z``."""
-    now = time.time()
-    second = int(now)
-    return f"{_second(second)}.{int((now - second) * 1000):03d}Z"
+    return iso(time.time())
+
+
+def iso(moment: float) -> str:
+    """Unix seconds, likewise."""
+    second = int(moment)
+    return f"{_second(second)}.{int((moment - second) * 1000):03d}Z"
 
 
 @lru_cache(maxsize=1)

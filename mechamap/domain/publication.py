@@ -5,6 +5,7 @@ import time
 from dataclasses import dataclass, field
 
 from .channels import Channel
+from .idempotency import Once
 
 
 def new_id() -> str:
@@ -27,6 +28,8 @@ class Publication:
         epoch, offset: its place in the broker's sequence, set by the broker that delivers it; None and 0
             until then. They do not count when publications are compared.
         rooms: the canonical names of its channels.
+        once: what to remember it by, if its publisher named it; for the broker that accepts it, and no part
+            of what workers are told.
     """
 
     channels: tuple[Channel, ...]
@@ -38,6 +41,7 @@ class Publication:
     accepted_at: float = field(default_factory=time.time)
     epoch: str | None = field(default=None, compare=False)
     offset: int = field(default=0, compare=False)
+    once: Once | None = field(default=None, compare=False)
     rooms: tuple[str, ...] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -58,12 +62,15 @@ class Receipt:
         id: the publication's.
         subscribers: subscribed connections per canonical channel, cluster-wide, at the moment of publication.
         epoch, offset: the publication's place in the broker's sequence, the same in all its channels.
+        duplicate: it had been accepted before, under the same name of its publisher; all the rest is what
+            was told then.
     """
 
     id: str
     subscribers: dict[str, int]
     epoch: str = ""
     offset: int = 0
+    duplicate: bool = False
 
     @property
     def total(self) -> int:

@@ -71,5 +71,8 @@ class Kept:
     channels: Mapping[str, int] = field(default_factory=dict)
 
 
+ALREADY_SUBSCRIBED = "already_subscribed"
+"""Why a subscription brings nothing that was missed: the connection has the channel's events as they come."""
+
 Reason = Gap | Lost
 """Why something may be missing: the code that client, log and metric share."""

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from .channels import Channel, parse_channel
 from .errors import InvalidField, InvalidRequest
+from .idempotency import Once, one_name
 from .payloads import Encode, check_payload_depth, payload_of
 from .publication import Publication
 
@@ -103,10 +104,13 @@ def check_timestamp(value: object) -> None:
         ) from err
 
 
-def read_broadcast(body: object, origin: str, encode: Encode = payload_of) -> Publication:
-    """The publication that a body ``{channel | channels, event, data, timestamp?}`` asks for.
+def read_broadcast(
+    body: object, origin: str, encode: Encode = payload_of, key: str | None = None
+) -> Publication:
+    """The publication that a body ``{channel | channels, event, data, timestamp?, id?}`` asks for.
 
     ``encode`` writes ``data``; a caller that read the body strictly may give one that trusts its values.
+    ``key`` is the request's own name for it (``read_idempotency_key``).
 
     Raises:
         InvalidRequest: the body is not an object.
@@ -121,11 +125,18 @@ def read_broadcast(body: object, origin: str, encode: Encode = payload_of) -> Pu
     payload = encode(body["data"])
     check_payload_depth(payload, body["data"])
     check_timestamp(body.get("timestamp"))
-    return Publication(channels, event, payload, origin=origin)
+    name = one_name(body.get("id"), key)
+    once = Once.of(origin, name, channels, event, payload) if name is not None else None
+    return Publication(channels, event, payload, origin=origin, once=once)
 
 
-def read_batch(body: object, origin: str, encode: Encode = payload_of) -> tuple[Publication, ...]:
-    """The publications of ``{broadcasts: [body, …]}``; all are checked before any is returned."""
+def read_batch(
+    body: object, origin: str, encode: Encode = payload_of, key: str | None = None
+) -> tuple[Publication, ...]:
+    """The publications of ``{broadcasts: [body, …]}``; all are checked before any is returned.
+
+    ``key`` names the batch; an entry without an ``id`` of its own is then called ``key:index``.
+    """
     if not isinstance(body, Mapping):
         raise InvalidRequest("The body must be a JSON object.")
     items: object = body.get("broadcasts")
@@ -140,7 +151,8 @@ def read_batch(body: object, origin: str, encode: Encode = payload_of) -> tuple[
     publications = []
     for index, item in enumerate(items):
         try:
-            publications.append(read_broadcast(item, origin, encode))
+            named = key is not None and isinstance(item, Mapping) and item.get("id") is None
+            publications.append(read_broadcast(item, origin, encode, f"{key}:{index}" if named else None))
         except InvalidField as err:
             raise err.under(f"broadcasts[{index}]") from err
         except InvalidRequest as err:

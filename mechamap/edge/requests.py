@@ -93,6 +93,6 @@ def _cors(response: Response, origins: Collection[str]) -> None:
     if request.method == "OPTIONS":
         response.headers["Access-Control-Allow-Methods"] = "GET, POST, OPTIONS"
         response.headers["Access-Control-Allow-Headers"] = (
-            "Authorization, Content-Type, X-API-Key, X-WebSocket-API-Key, X-Request-ID"
+            "Authorization, Content-Type, Idempotency-Key, X-API-Key, X-WebSocket-API-Key, X-Request-ID"
         )
         response.headers["Access-Control-Max-Age"] = "600"

@@ -114,12 +114,12 @@ class Arrivals:
         self._subscribe(own.canonical, followed)
         if not isinstance(claim, Claim):
             return Admission(connection, lost=claim)
-        for canonical in claim.rooms - {own.canonical}:
+        for canonical in claim.since.keys() - {own.canonical}:
             self._subscribe(canonical, followed)
-        self._recovery.collect(connection.sid, claim.rooms, claim.epoch)
-        missed = self._recovery.missed(claim)
+        self._recovery.collect(connection.sid, frozenset(claim.since), claim.epoch)
+        missed = self._recovery.missed(claim.since, claim.epoch)
         if isinstance(missed, History):
-            if own.canonical not in claim.rooms:  # it had left it
+            if own.canonical not in claim.since:  # it had left it
                 followed.remove(own.canonical)
                 self._leave([own.canonical])
             return Admission(connection, claim, missed)
@@ -159,7 +159,8 @@ class Arrivals:
         many events it was given."""
         connection, given = admission.connection, 0
         if admission.recovered:
-            for publication in self._recovery.owed(connection.sid, admission.claim, admission.missed):
+            sender = admission.claim.kept.sid
+            for publication in self._recovery.owed(connection.sid, admission.missed, sender):
                 self._transport.replay(connection.sid, publication)
                 given += 1
         for canonical in connection.canonicals:

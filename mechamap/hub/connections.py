@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from mechamap.domain.channels import Channel, known_channel, spell
 from mechamap.domain.history import Position
 from mechamap.domain.identity import Identity, UserFacts
+from mechamap.domain.publication import Publication
 from mechamap.domain.recovery import Kept
 from mechamap.presence.protocol import ConnectionRecord
 
@@ -51,7 +52,8 @@ class Connection:
         self.connected_at = connected_at
         # a canonical name alone where the client spells the channel as the plan does
         self._channels: tuple[str | Channel, ...] = ()
-        # where the sequence was when it began, and when it joined each channel
+        # where the sequence was when it began, or up to where it has everything; and when it joined each
+        # channel, which decides what comes through it
         self._epoch, self._begin = position.epoch, position.offset
         self._since: tuple[int, ...] = ()
         self._given: Position | None = None
@@ -105,7 +107,9 @@ class Connection:
 
     def kept(self) -> Kept:
         """How it is kept for its client's return."""
-        since = dict(zip(self.spellings, self._since, strict=True))
+        since = {
+            name: max(joined, self._begin) for name, joined in zip(self.spellings, self._since, strict=True)
+        }
         return Kept(self.user_id, self.sid, Position(self._epoch, self._begin), since)
 
     def join(self, channel: Channel, position: Position) -> None:
@@ -113,6 +117,8 @@ class Connection:
         yet."""
         if position.epoch != self._epoch:  # offsets of different epochs cannot be compared
             self._epoch, self._begin, self._since = position.epoch, 0, (0,) * len(self._since)
+        if position.offset < self._begin:  # it is owed what it was once past
+            self._begin, self._given = position.offset, None
         plain = channel.name == spell(channel.canonical)
         self._channels = (*self._channels, channel.canonical if plain else channel)
         self._since = (*self._since, position.offset)
@@ -124,7 +130,18 @@ class Connection:
         self._given = given
         if has is not None and has.epoch == self._epoch:
             self._begin = max(self._begin, has.offset)
-            self._since = tuple(max(since, has.offset) for since in self._since)
+
+    def has(self, channel: Channel) -> bool:
+        """Whether it has the channel."""
+        return channel.canonical in self.canonicals
+
+    def gets(self, publication: Publication, but: str) -> bool:
+        """Whether the event comes, or came, to it through a channel it has other than ``but``."""
+        rooms, comparable = publication.rooms, publication.epoch == self._epoch
+        return len(rooms) > 1 and any(
+            canonical in rooms and canonical != but and not (comparable and publication.offset <= since)
+            for canonical, since in zip(self.canonicals, self._since, strict=True)
+        )
 
     def leave(self, canonical: str) -> bool:
         """Whether it had the channel."""

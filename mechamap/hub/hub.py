@@ -11,7 +11,7 @@ from mechamap.domain.access import Decision
 from mechamap.domain.channels import Channel, parse_channel, user_channel
 from mechamap.domain.commands import Action, Command
 from mechamap.domain.errors import Forbidden, InvalidField, NotFound, Unavailable
-from mechamap.domain.history import Gap
+from mechamap.domain.history import Gap, History, Position
 from mechamap.domain.identity import Identity, UserFacts
 from mechamap.domain.moments import now_iso
 from mechamap.domain.payloads import payload_of
@@ -25,6 +25,7 @@ from .arrivals import Admission, Arrivals
 from .connections import Connection, Connections
 from .protocol import Meter, Transport
 from .recovery import Recovery
+from .subscribing import Past, Subscribed
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +68,7 @@ class Hub:
             most=max_connections,
             clock=clock,
         )
+        self._past = Past(transport, broker, recovery)
         self._max_subscriptions = max_subscriptions
         self._clock = clock
 
@@ -100,9 +102,12 @@ class Hub:
         self._meter.disconnection(reason)
         log.info("disconnected", extra={"user": connection.user_id, "sid": sid, "code": reason})
 
-    def subscribe(self, sid: str, name: object) -> Channel:
+    def subscribe(self, sid: str, name: object, since: Position | None = None) -> Subscribed:
         """Join a channel; joining twice is once. Returns only when every later event of the channel will
         arrive.
+
+        With ``since`` the client is first sent what the channel had after that position, if that can be given
+        whole. The caller must not yield before it has told the client the result.
 
         Raises:
             InvalidField: the name, or the connection's number of channels.
@@ -114,7 +119,7 @@ class Hub:
         channel = parse_channel(name)
         joined = connection.canonicals
         if channel.canonical in joined:
-            return channel
+            return self._past.none(channel, since)
         if len(joined) >= self._max_subscriptions:
             raise InvalidField(
                 "channel",
@@ -126,21 +131,46 @@ class Hub:
             self._refused(connection, channel, decision)
             raise Forbidden(decision.reason, code=decision.code)
         self._broker.subscribe(channel.canonical)
+        try:
+            missed = self._past.read(sid, channel.canonical, since)
+        except BaseException:
+            self._broker.unsubscribe(channel.canonical)
+            raise
         if self.connections.get(sid) is not connection or channel.canonical in connection.canonicals:
             # it left, or asked twice at once, while the broker was confirming
+            self._recovery.stop_collecting(sid)
             self._broker.unsubscribe(channel.canonical)
             self._connection(sid)
-            return channel
-        self.connections.subscribe(connection, channel, self._broker.position(channel.canonical))
-        self._transport.join(sid, channel.canonical)
+            return self._past.none(channel, since)
+        owed = isinstance(missed, History)
+        begin = self._broker.position(channel.canonical)
+        self.connections.subscribe(connection, channel, since if owed and since is not None else begin)
+        if not owed:
+            self._transport.join(sid, channel.canonical)
         try:
             self._recovery.keep(connection)
+            if owed:
+                self._check_still(connection, channel)
+                self._recovery.check_collected(sid)
         except Unavailable:
+            self._recovery.stop_collecting(sid)
             self._leave(connection, channel.canonical)
             raise
         self._roster.record(connection)
         self._meter.subscription(channel.kind.value, "allowed")
-        return channel
+        if isinstance(missed, History):
+            return self._past.let_in(connection, channel, missed)
+        return self._past.none(channel, since, missed)
+
+    def position(self, channel: Channel) -> Position:
+        """Where this worker is in a channel it follows: what a client may ask from later."""
+        return self._broker.position(channel.canonical)
+
+    def _check_still(self, connection: Connection, channel: Channel) -> None:
+        """It did not leave, nor was the channel taken from it, while its session was being kept."""
+        if self._connection(connection.sid) is not connection or not connection.has(channel):
+            self._recovery.stop_collecting(connection.sid)
+            raise Forbidden("The channel was taken away meanwhile.", code="subscription_revoked")
 
     def unsubscribe(self, sid: str, name: object) -> Channel:
         """Leave a channel; leaving one that was not joined is harmless.

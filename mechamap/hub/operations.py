@@ -6,12 +6,14 @@ from typing import Protocol
 
 from mechamap.auth.protocol import BroadcastKey
 from mechamap.broker.protocol import Broker
-from mechamap.domain.channels import spell
+from mechamap.domain.channels import parse_channel, spell
 from mechamap.domain.commands import Action, Command
+from mechamap.domain.history import Position
 from mechamap.domain.publication import Receipt
 from mechamap.domain.wire import read_broadcast
 from mechamap.presence.protocol import ConnectionRecord, Roster, WorkerRecord
 
+from .history import Page, page
 from .publishing import Publisher
 
 log = logging.getLogger(__name__)
@@ -48,6 +50,13 @@ class Operations(Protocol):
     def channels(self) -> list[ChannelRow]:
         """Busiest first."""
 
+    def history(self, channel: str, since: Position | None, limit: int) -> Page:
+        """What a channel had: see ``hub.history.page``.
+
+        Raises:
+            InvalidField: there is no such channel.
+        """
+
     def workers(self) -> list[WorkerRecord]: ...
 
     def totals(self) -> Totals: ...
@@ -82,6 +91,9 @@ class ClusterOperations:
             for canonical, subscribers in self._broker.channels().items()
         ]
         return sorted(rows, key=lambda row: (-row.subscribers, row.name))
+
+    def history(self, channel: str, since: Position | None, limit: int) -> Page:
+        return page(self._broker, parse_channel(channel), since, limit)
 
     def workers(self) -> list[WorkerRecord]:
         return self._roster.workers()

@@ -20,7 +20,7 @@ class Transport(Protocol):
 
     def deliver(self, publication: Publication, having: Collection[str] = ()) -> int:
         """Send the event to the union of its rooms' local members, each once, but its sender and those
-        ``having`` it; how many it was queued for. Does not yield."""
+        ``having`` it already; how many it was queued for. Does not yield."""
 
     def replay(self, sid: str, publication: Publication) -> None:
         """Send the event to one local connection, just as ``deliver`` would have. Does not yield."""

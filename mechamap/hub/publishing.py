@@ -26,7 +26,8 @@ class Publisher:
 
         Raises:
             Forbidden: the key's scope leaves out one of the channels.
-            BrokerUnavailable: it was not accepted.
+            BrokerUnavailable: it was not accepted; or, with ``unknown``, that cannot be told.
+            Conflict: something else was accepted under its publisher's name for it.
         """
         self.check_scope(key, publication)
         try:
@@ -34,7 +35,7 @@ class Publisher:
         except RealtimeError as err:
             self.refused(publication.origin, err)
             raise
-        self._meter.publication("accepted")
+        self._meter.publication("duplicate" if receipt.duplicate else "accepted")
         self._log(publication, receipt)
         return receipt
 
@@ -48,7 +49,10 @@ class Publisher:
             self.check_scope(key, publication)
         published = self._broker.publish_many(publications)
         if published.receipts:
-            self._meter.publication("accepted", len(published.receipts))
+            repeated = sum(receipt.duplicate for receipt in published.receipts)
+            for code, count in (("accepted", len(published.receipts) - repeated), ("duplicate", repeated)):
+                if count:
+                    self._meter.publication(code, count)
             for publication, receipt in zip(publications, published.receipts, strict=False):
                 self._log(publication, receipt)
         if published.failure is not None:
@@ -76,7 +80,7 @@ class Publisher:
     def _log(self, publication: Publication, receipt: Receipt) -> None:
         if log.isEnabledFor(logging.INFO):
             log.info(
-                "published",
+                "published_before" if receipt.duplicate else "published",
                 extra={
                     "publication": receipt.id,
                     "origin": publication.origin,

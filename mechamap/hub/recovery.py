@@ -5,6 +5,8 @@ return the person proves who they are as always and every channel is judged agai
 channels and collects what is published from then on; the logs give what came before; and without yielding in
 between the client gets the one and the other, in one order, and joins the rooms.
 
+A client that keeps its own position gets one channel's events in the same way, with its subscription.
+
 The logs may be ahead of the worker: what it has read there it may still hear live, above all when it was
 stopped for a while. So the client is passed over until the live events are past what it was given.
 """
@@ -54,8 +56,9 @@ class Claim:
     refused: tuple[tuple[Channel, Decision], ...]
 
     @property
-    def rooms(self) -> frozenset[str]:
-        return frozenset(channel.canonical for channel in self.owed)
+    def since(self) -> dict[str, int]:
+        """What is owed, by canonical names."""
+        return {channel.canonical: since for channel, since in self.owed.items()}
 
 
 @dataclass(slots=True)
@@ -72,6 +75,32 @@ class _Collecting:
             self.broken = True
         else:
             self.events.append(publication)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ahead:
+    """How far a client is ahead of its worker, which hears Redis on another connection than it asks on.
+
+    Attributes:
+        end: the client has what was published to ``rooms`` up to here.
+        others: offsets of those that it gets, or got, through another of its channels.
+    """
+
+    end: Position
+    rooms: frozenset[str]
+    others: frozenset[int]
+
+    def holds(self, publication: Publication) -> bool:
+        return (
+            publication.epoch == self.end.epoch
+            and publication.offset <= self.end.offset
+            and publication.offset not in self.others
+            and not self.rooms.isdisjoint(publication.rooms)
+        )
+
+    def outlives(self, publication: Publication) -> bool:
+        """Live events have an order: behind the end there is none that the client has."""
+        return publication.epoch == self.end.epoch and publication.offset < self.end.offset
 
 
 class Recovery:
@@ -96,7 +125,7 @@ class Recovery:
         self._confirmed = self._ticked = clock()
         # by socket id: clients about to rejoin, and those that were given more than this worker has heard
         self._collecting: dict[str, _Collecting] = {}
-        self._ahead: dict[str, Position] = {}
+        self._ahead: dict[str, tuple[_Ahead, ...]] = {}
 
     def keep(self, connection: Connection, pid: str | None = None) -> None:
         """Keep the connection's session as it is now: a new one, that of ``pid``, or its own.
@@ -140,7 +169,8 @@ class Recovery:
             decision = self._judge.decide(identity, channel, facts)
             if decision.allowed:
                 comparable = kept.position.epoch == position.epoch
-                owed[channel] = max(since if comparable else 0, position.offset)
+                received = returning.position.offset if returning.position is not None else 0
+                owed[channel] = max(since if comparable else 0, received)
             else:
                 refused.append((channel, decision))
         return Claim(kept, position.epoch, owed, tuple(refused))
@@ -162,8 +192,12 @@ class Recovery:
 
     def collect(self, sid: str, rooms: frozenset[str], epoch: str) -> None:
         """Collect what is published to the rooms, which the worker follows already, in this epoch, until
-        ``owed`` or ``drop``."""
+        ``owed``, ``stop_collecting`` or ``drop``."""
         self._collecting[sid] = _Collecting(rooms, epoch)
+
+    def stop_collecting(self, sid: str) -> None:
+        """The client does not rejoin after all."""
+        self._collecting.pop(sid, None)
 
     def drop(self, sid: str) -> None:
         """Forget about the connection."""
@@ -179,14 +213,14 @@ class Recovery:
         if self._collecting[sid].broken:
             raise Unavailable("Too much happened during the return.", code="return_overrun", retry_after=1)
 
-    def missed(self, claim: Claim) -> History | Gap:
-        """What was published before, or why it cannot be given whole.
+    def missed(self, since: Mapping[str, int], epoch: str) -> History | Gap:
+        """What was published to these canonical channels, to each after its offset in ``epoch``, or why it
+        cannot be given whole.
 
         Raises:
             BrokerUnavailable
         """
-        wanted = {channel.canonical: since for channel, since in claim.owed.items()}
-        history = self._broker.replay(wanted, claim.epoch, MOST_EVENTS + 1)
+        history = self._broker.replay(since, epoch, MOST_EVENTS + 1)
         if history.gap is not None:
             return history.gap
         size = sum(len(publication.payload) for publication in history.events)
@@ -194,13 +228,21 @@ class Recovery:
             return Gap.TOO_MUCH
         return history
 
-    def owed(self, sid: str, claim: Claim, missed: History) -> list[Publication]:
-        """All of it, in order, each once; from now on nothing is collected. The caller must not yield until
-        the client has it and has joined the rooms."""
-        since = self._collecting.pop(sid).events
-        later = [publication for publication in since if publication.offset > missed.position.offset]
-        self._ahead[sid] = missed.position
-        return [p for p in (*missed.events, *later) if p.except_id != claim.kept.sid]
+    def owed(
+        self,
+        sid: str,
+        missed: History,
+        sender: str,
+        gets: Callable[[Publication], bool] = lambda publication: False,
+    ) -> list[Publication]:
+        """All of it, in order, each once, but what it sent itself, as ``sender``, and what it ``gets``
+        through another of its channels; from now on nothing is collected. The caller must not yield until the
+        client has it and has joined the rooms."""
+        collected, end = self._collecting.pop(sid), missed.position
+        later = [publication for publication in collected.events if publication.offset > end.offset]
+        others = frozenset(publication.offset for publication in missed.events if gets(publication))
+        self._ahead[sid] = (*self._ahead.get(sid, ()), _Ahead(end, collected.rooms, others))
+        return [p for p in (*missed.events, *later) if p.except_id != sender and not gets(p)]
 
     def on_publication(self, publication: Publication) -> Collection[str]:
         """Part of every delivery; must not yield. Whom to pass over, because they have it already."""
@@ -217,9 +259,12 @@ class Recovery:
 
     def _have(self, publication: Publication) -> list[str]:
         having = []
-        for sid, position in list(self._ahead.items()):
-            if publication.epoch == position.epoch and publication.offset <= position.offset:
+        for sid, behind in list(self._ahead.items()):
+            if any(ahead.holds(publication) for ahead in behind):
                 having.append(sid)
-            else:  # live events have an order: none that it has will follow
+            left = tuple(ahead for ahead in behind if ahead.outlives(publication))
+            if left:
+                self._ahead[sid] = left
+            else:
                 del self._ahead[sid]
         return having

@@ -5,6 +5,7 @@ from dataclasses import replace
 import msgspec
 
 from ..domain.errors import InvalidField
+from ..domain.idempotency import Once
 from ..domain.publication import Publication
 from ..domain.wire import read_broadcast
 from .protocol import ORIGIN, Row
@@ -28,7 +29,10 @@ def read_row(row: Row) -> Publication:
     else:
         body["channel"] = _text(row.channels, "channels")
     publication = read_broadcast(body, ORIGIN, _encode)
-    return replace(publication, id=_id(row.uuid), except_id=_socket(row.except_socket))
+    name = _id(row.uuid)
+    # A row that is published again, because it could not be deleted, is the same publication.
+    once = Once.of(ORIGIN, name, publication.channels, publication.event, publication.payload)
+    return replace(publication, id=name, except_id=_socket(row.except_socket), once=once)
 
 
 def _id(written: bytes) -> str:

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 from socketio.exceptions import ConnectionRefusedError as Refusal
 
 from mechamap.auth.protocol import Authenticator
+from mechamap.domain.channels import user_channel
 from mechamap.domain.errors import AuthenticationFailed, RateLimited, RealtimeError, Unavailable
 from mechamap.domain.moments import now_iso
-from mechamap.domain.recovery import Returning
+from mechamap.domain.recovery import Returning, offset_text
 from mechamap.edge.limits import RateLimits
 from mechamap.engine import Postponed
 from mechamap.hub.arrivals import Admission
@@ -27,7 +28,7 @@ from mechamap.store.protocol import Directory
 
 from .answers import Answer, failure, internal_error
 from .handshake import Visitor, returning_of, token_of, visitor_of
-from .payloads import channel_of, notification_ids, shown
+from .payloads import channel_of, notification_ids, shown, since_of
 
 if TYPE_CHECKING:
     from mechamap.engine import SocketIO
@@ -115,7 +116,9 @@ class Events:
         if admission.recovered:
             greeting["recovered"] = True
         else:
-            send(sid, "subscribed", {"channel": channels[0], "status": "auto", "timestamp": now})
+            place = self._hub.position(user_channel(connection.user_id))
+            told = {"channel": channels[0], "status": "auto", "timestamp": now}
+            send(sid, "subscribed", {**told, "epoch": place.epoch, "offset": place.offset})
         send(sid, "connected", greeting)
         if admission.lost is not None:
             send(sid, "recovery", {"recovered": False, "reason": admission.lost.value, "timestamp": now})
@@ -131,10 +134,18 @@ class Events:
         self._hub.disconnect(sid, reason.replace(" ", "_")[:40])
 
     def on_subscribe(self, sid: str, args: tuple[object, ...]) -> Answer:
-        channel = self._hub.subscribe(sid, channel_of(args))
-        answer: Answer = {"channel": channel_of(args), "status": "success", "timestamp": now_iso()}
-        self._socketio.send_to(sid, "subscribed", answer)
-        log.debug("subscribed", extra={"sid": sid, "channel": channel.name})
+        done = self._hub.subscribe(sid, channel_of(args), since_of(args))
+        place = {"epoch": done.position.epoch, "offset": done.position.offset}
+        answer: Answer = {"channel": channel_of(args), "status": "success", "timestamp": now_iso(), **place}
+        if done.recovered is not None:
+            answer |= {"recovered": done.recovered, "count": done.count}
+        if done.reason is not None:
+            answer["reason"] = done.reason
+        # The stock client takes the last text behind an event for where it is in all its channels; what was
+        # sent of this one is older than what it has of the others.
+        behind = (offset_text(done.resume.epoch, done.resume.offset),) if done.resume is not None else ()
+        self._socketio.send_to(sid, "subscribed", answer, *behind)
+        log.debug("subscribed", extra={"sid": sid, "channel": done.channel.name})
         return answer
 
     def on_unsubscribe(self, sid: str, args: tuple[object, ...]) -> Answer:

@@ -1,17 +1,45 @@
 """What browsers may send: any payload of any type becomes either typed values or a refusal that names the
 field."""
 
+import re
+
 from mechamap.domain.errors import InvalidField
+from mechamap.domain.history import Position
+from mechamap.domain.recovery import parse_offset
 
 MAX_IDS = 50
 """Notifications marked by one event; a longer list is sent in parts."""
 MAX_BIGINT = 2**63 - 1
+_EPOCH = re.compile(r"[A-Za-z0-9_-]{0,64}", re.ASCII)
 
 
 def channel_of(args: tuple[object, ...]) -> object:
     """The channel a ``subscribe``/``unsubscribe`` names: ``{channel}`` or the bare name."""
     payload = args[0] if args else None
     return payload.get("channel") if isinstance(payload, dict) else payload
+
+
+def since_of(args: tuple[object, ...]) -> Position | None:
+    """The position from which a ``subscribe`` wants a channel's events: ``since: {epoch, offset}``, or the
+    text that stands behind every event."""
+    payload = args[0] if args else None
+    since = payload.get("since") if isinstance(payload, dict) else None
+    if since is None:
+        return None
+    if isinstance(since, dict):
+        epoch, offset = since.get("epoch"), since.get("offset")
+        if (
+            isinstance(epoch, str)
+            and _EPOCH.fullmatch(epoch)
+            and type(offset) is int
+            and 0 <= offset < 10**15
+        ):
+            return Position(epoch, offset)
+    elif (position := parse_offset(since)) is not None:
+        return position
+    raise InvalidField(
+        "since", "since must be {epoch, offset} as the server gave them.", code="since_invalid"
+    )
 
 
 def shown(name: object) -> str | None:

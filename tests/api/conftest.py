@@ -15,6 +15,8 @@ KEY = "lane-key-lane-key-lane-key-lane-key"
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     instance = tmp_path_factory.mktemp("instance")
     app = create_app(load({"INSTANCE_PATH": str(instance), "WEBSOCKET_API_KEY": KEY, "LOG_LEVEL": "ERROR"}))
-    app.extensions["mechamap"].runtime.start()
+    runtime = app.extensions["mechamap"].runtime
+    runtime.start()
+    runtime.broker._recent._offset = 1_000_000  # so that every answer's offset has as many digits
     yield app
-    app.extensions["mechamap"].runtime.stop()
+    runtime.stop()

@@ -18,6 +18,23 @@ def test_a_channel_is_listed_with_its_subscribers(browser, here: Runner):
     assert "public.listed" in shown.out and widest(shown.out) <= 80
 
 
+def test_the_history_of_a_channel_is_printed(here: Runner):
+    for n in range(3):
+        here.flask("broadcast", "public.history", "told", f'{{"n": {n}}}').succeeded()
+    shown = here.flask("channels", "history", "public.history").succeeded()
+    assert [f'{{"n": {n}}}' in shown.out for n in range(3)] == [True] * 3
+    assert widest(shown.out) <= 80
+    told = here.flask("channels", "history", "public.history", "--limit", "2", "--json").succeeded().json()
+    assert [past["data"] for past in told["events"]] == [{"n": 1}, {"n": 2}]
+    assert (told["complete"], told["reason"]) == (False, "trimmed")
+    since = f"{told['epoch']}.{told['events'][0]['offset']}"
+    rest = here.flask("channels", "history", "public.history", "--since", since, "--json").succeeded().json()
+    assert [past["data"] for past in rest["events"]] == [{"n": 2}]
+    assert rest["complete"] is True
+    assert here.flask("channels", "history", "public.history", "--since", "yesterday").code == 1
+    assert here.flask("channels", "history", "nowhere").code == 1
+
+
 def test_every_rule_and_every_role_is_printed(here: Runner):
     shown = here.flask("channels", "rules").succeeded()
     told = here.flask("channels", "rules", "--json").succeeded().json()

@@ -88,8 +88,8 @@ def bounded(request: pytest.FixtureRequest, redis_worker: Hire) -> Iterator[Hire
         return
     hired = []
 
-    def hire(bounds: Bounds | None = None) -> Worker:
-        worker = Worker(MemoryBroker(bounds), Recorder())
+    def hire(bounds: Bounds | None = None, **options: Any) -> Worker:
+        worker = Worker(MemoryBroker(bounds, **options), Recorder())
         hired.append(worker.broker)
         worker.broker.start(worker.got)
         return worker

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection
 from mechamap.domain.channels import parse_channel
 from mechamap.domain.commands import Command
 from mechamap.domain.history import Gap
+from mechamap.domain.idempotency import Once
 from mechamap.domain.payloads import payload_of
 from mechamap.domain.publication import Publication
 
@@ -34,7 +35,14 @@ class Recorder:
         return [publication.event for publication in self.publications]
 
 
-def event(name: str, *channels: str, data: object = None) -> Publication:
-    """A publication to channels in the plan's spelling; ``public.news`` unless told otherwise."""
+def event(
+    name: str, *channels: str, data: object = None, called: str | None = None, origin: str = "server"
+) -> Publication:
+    """A publication to channels in the plan's spelling; ``public.news`` unless told otherwise.
+
+    ``called`` is its publisher's own name for it.
+    """
     named = tuple(parse_channel(channel) for channel in channels or ("public.news",))
-    return Publication(named, name, payload_of(data))
+    payload = payload_of(data)
+    once = None if called is None else Once.of(origin, called, named, name, payload)
+    return Publication(named, name, payload, origin=origin, once=once)

@@ -99,6 +99,29 @@ def test_who_waits_for_a_round_trip_that_fails_is_refused_with_it_and_nothing_is
     assert gathering.publish(b"next") == 4
 
 
+def test_what_is_not_known_is_told_to_those_whom_it_concerns(gathering, sender):
+    second = FLIGHTS + MOST
+    third = second + MOST
+    jobs = publish(gathering, *numbered(0, third + 10))
+    sender.fail[b"005"] = BrokerUnavailable("Redis hangs.", unknown=True)
+    sender.gate.set()
+    gevent.joinall(jobs, timeout=1)
+    assert all(job.successful() for job in (*jobs[:5], *jobs[second:third]))
+    assert [job.exception.unknown for job in jobs[5:second]] == [True] * (second - 5)
+    assert [job.exception.unknown for job in jobs[third:]] == [False] * 10
+
+
+def test_who_shares_a_round_trip_with_a_publisher_that_is_killed_is_not_told_a_no(gathering, sender):
+    jobs = publish(gathering, *numbered(0, 10))
+    sender.gate.set()
+    sender.gate.clear()
+    gevent.sleep(0.01)
+    assert len(sender.trips) == FLIGHTS + 1
+    jobs[FLIGHTS].kill(block=True, timeout=1)
+    gevent.joinall(jobs, timeout=1)
+    assert [job.exception.unknown for job in jobs[FLIGHTS + 1 :]] == [True] * (9 - FLIGHTS)
+
+
 def test_a_defect_is_raised_as_it_is_where_it_happened(gathering, sender):
     sender.gate.set()
     sender.fail[b"x"] = ZeroDivisionError()

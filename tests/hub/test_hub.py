@@ -94,7 +94,7 @@ def test_rules_are_judged_by_facts(world, channel, code):
 
 def test_an_open_thread_can_be_joined(world):
     world.connect("a")
-    assert world.hub.subscribe("a", "presence-thread.10").canonical == "thread:10"
+    assert world.hub.subscribe("a", "presence-thread.10").channel.canonical == "thread:10"
 
 
 def test_the_number_of_channels_is_bounded(world):

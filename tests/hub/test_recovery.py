@@ -168,6 +168,34 @@ def test_a_worker_that_is_behind_the_logs_gives_nothing_twice(world):
     assert given(world, "witness") == [1, 3, 4, 5]
 
 
+def test_its_own_events_that_the_worker_has_not_heard_yet_do_not_come_back_either(world):
+    returning = cut_off(world, "public.a")
+    world.broker.subscribe("public:a")
+    world.broker.valve.closed = True
+    publish(world, 1, except_id="old")
+    world.arrive("new", returning=returning)
+    world.broker.valve.open()
+    assert given(world, "new") == []
+
+
+def test_a_subscription_made_while_it_is_ahead_of_the_worker_loses_and_doubles_nothing(world):
+    returning = cut_off(world, "public.a")
+    old = world.broker.position("")
+    for followed in ("public:a", "forum:1", "public:c"):
+        world.broker.subscribe(followed)
+    world.broker.valve.closed = True
+    publish(world, 1)
+    publish(world, 2, "forum.1")
+    publish(world, 3, "public.c")
+    world.arrive("new", returning=returning)
+    world.hub.subscribe("new", "forum.1", old)
+    world.hub.subscribe("new", "public.c")
+    world.broker.valve.open()
+    publish(world, 4)
+    assert given(world, "new") == [1, 2, 3, 4]
+    assert world.hub._recovery._ahead == {}
+
+
 def test_a_client_that_leaves_while_it_is_ahead_of_the_worker_leaves_nothing(world):
     returning = cut_off(world, "public.a")
     world.broker.valve.closed = True
@@ -293,6 +321,34 @@ def test_a_subscription_is_never_moved_back(world):
     world.hub.subscribe("a", "public.a")
     live_for(world, 60)
     assert since(world, connection) == [0, 3]
+
+
+def test_what_a_subscription_brings_of_the_past_is_not_confirmed_before_its_time(world):
+    connection = world.connect("a")
+    for number in range(4):
+        publish(world, number)
+    live_for(world, 120)
+    assert since(world, connection) == [4]
+    old = Position(world.broker.position("").epoch, 1)
+    assert world.hub.subscribe("a", "public.a", old).count == 3
+    assert since(world, connection) == [1, 1]
+    live_for(world, 60)
+    assert since(world, connection) == [1, 1]
+    world.hub.disconnect("a", "transport_close")
+    world.arrive("b", returning=Returning(connection.pid, None))
+    assert given(world, "b") == [1, 2, 3]
+
+
+def test_what_came_through_another_channel_before_it_was_confirmed_comes_once(world):
+    connection = world.connect("a")
+    world.hub.subscribe("a", "forum.1")
+    old = world.broker.position("")
+    wide = tuple(map(parse_channel, ("public.a", "forum.1")))
+    world.broker.publish(Publication(wide, "n", payload_of(1)))
+    live_for(world, 120)
+    assert since(world, connection) == [1, 1]
+    assert world.hub.subscribe("a", "public.a", old).count == 0
+    assert given(world, "a") == [1]
 
 
 def test_what_a_returning_client_was_given_is_not_confirmed_by_its_arrival(world):

@@ -96,6 +96,29 @@ def test_the_answer_is_the_same(server, data):
     assert steady(whole) == steady(pieces)
 
 
+@pytest.mark.parametrize(
+    ("path", "body"), [("/api/broadcast", PLAIN), ("/api/broadcast/batch", {"broadcasts": [PLAIN, PLAIN]})]
+)
+def test_a_key_is_known_by_both_ways(server, path, body):
+    named = request(body, path, KEY, f"Idempotency-Key: express-{len(path)}")
+    first, second = both_ways(server, named)
+    assert b'"duplicate":false' in first and b'"duplicate":true' not in first
+    assert b'"duplicate":true' in second and b'"duplicate":false' not in second
+    found = [re.findall(rb'"id":"[^"]+"|"offset":[0-9]+', answer) for answer in (first, second)]
+    assert found[0] == found[1]
+    again, pieces = both_ways(server, named)
+    assert steady(again) == steady(pieces) == steady(second)
+
+
+@pytest.mark.parametrize("written", ["express-taken", '"express-taken"', "not one", ""])
+def test_a_key_that_is_refused_is_refused_alike(server, written):
+    both_ways(server, request(PLAIN, "/api/broadcast", KEY, "Idempotency-Key: express-taken"))
+    other = request({**PLAIN, "data": 2}, "/api/broadcast", KEY, f"Idempotency-Key: {written}")
+    whole, pieces = both_ways(server, other)
+    assert steady(whole) == steady(pieces)
+    assert whole.split(b" ")[1] == (b"409" if "taken" in written else b"400")
+
+
 def test_requests_that_follow_each_other_on_one_connection_are_answered_in_order(server):
     mixed = [
         request({**PLAIN, "event": "first"}),

@@ -5,10 +5,12 @@ import logging
 import gevent
 import pytest
 
+from mechamap.broker.memory import MemoryBroker
 from mechamap.broker.protocol import Published
 from mechamap.domain.errors import BrokerUnavailable, PayloadTooLarge
 from mechamap.domain.publication import Receipt
 from mechamap.outbox import reading, relay
+from tests.contract.recorder import Recorder
 from tests.services.processes import wait_until
 
 from .conftest import accepted
@@ -37,6 +39,22 @@ def test_what_the_row_says_is_what_is_published(laravel, hire):
     assert multi.payload == '{"title":"đai ốc 🔩é"}'.encode()
     assert multi.except_id is None and multi.origin == "laravel-outbox"
     assert (others.channels[0].canonical, others.payload, others.except_id) == ("forum:7", b"[]", "abc")
+
+
+def test_a_row_that_is_published_again_is_accepted_once(laravel, hire):
+    broker = MemoryBroker()
+    broker.start(Recorder())
+    worker = hire(answer=broker.publish_many)
+    laravel.write("first", uuid="one")
+    worker.sent("first")
+    laravel.emptied()
+    laravel.write("first", uuid="one")
+    laravel.write("other", uuid="one")
+    laravel.write("last", uuid="two")
+    worker.sent("first", "first", "last")
+    assert [event.event for event in broker.history("public:news", None, 10).events] == ["first", "last"]
+    wait_until(lambda: laravel.dead() == {"other": "idempotency_conflict"}, "the other to be dead", 3)
+    broker.stop()
 
 
 def test_refused_rows_become_dead_letters_and_stop_nobody(laravel, hire, caplog):

@@ -1,0 +1,86 @@
+"""What a subscription brings of the past to a client that keeps its own position."""
+
+from dataclasses import dataclass
+
+from mechamap.broker.protocol import Broker
+from mechamap.domain.channels import Channel
+from mechamap.domain.history import Gap, History, Position, earliest, later
+from mechamap.domain.publication import Publication
+from mechamap.domain.recovery import ALREADY_SUBSCRIBED
+
+from .connections import Connection
+from .protocol import Transport
+from .recovery import Recovery
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribed:
+    """A channel that the connection has.
+
+    Attributes:
+        position: all its events up to here were sent, or were before the subscription; later ones come.
+        recovered: whether exactly the events since the client's own position were sent; None if it gave none.
+        reason: why not.
+        count: the events that were sent.
+        resume: where the connection is in all its channels; a stock client is to return from there, whose
+            own position is that of the last event it received. None where nothing old was sent.
+    """
+
+    channel: Channel
+    position: Position
+    recovered: bool | None = None
+    reason: str | None = None
+    count: int = 0
+    resume: Position | None = None
+
+
+class Past:
+    """One worker's part in it, before and after the connection has the channel in its books."""
+
+    def __init__(self, transport: Transport, broker: Broker, recovery: Recovery) -> None:
+        self._transport = transport
+        self._broker = broker
+        self._recovery = recovery
+
+    def read(self, sid: str, canonical: str, since: Position | None) -> History | Gap | None:
+        """What a followed channel had since the client's position, or why that cannot be given; None without
+        a position. With a history what comes from now on is collected, for ``let_in``.
+
+        Raises:
+            BrokerUnavailable
+        """
+        if since is None:
+            return None
+        self._recovery.collect(sid, frozenset({canonical}), since.epoch)
+        try:
+            missed = self._recovery.missed({canonical: since.offset}, since.epoch)
+        except BaseException:
+            self._recovery.stop_collecting(sid)
+            raise
+        if isinstance(missed, Gap):
+            self._recovery.stop_collecting(sid)
+        return missed
+
+    def none(self, channel: Channel, since: Position | None, gap: Gap | None = None) -> Subscribed:
+        """Nothing old is sent: none was asked for, or it cannot be given, or the connection had the channel
+        already."""
+        position = self._broker.position(channel.canonical)
+        if since is None:
+            return Subscribed(channel, position)
+        return Subscribed(channel, position, False, gap.value if gap is not None else ALREADY_SUBSCRIBED)
+
+    def let_in(self, connection: Connection, channel: Channel, missed: History) -> Subscribed:
+        """Send what was missed, then let the connection into the room, without yielding."""
+        sid, canonical = connection.sid, channel.canonical
+
+        def gets(publication: Publication) -> bool:
+            return connection.gets(publication, but=canonical)
+
+        owed = self._recovery.owed(sid, missed, sid, gets)
+        for publication in owed:
+            self._transport.replay(sid, publication)
+        self._transport.join(sid, canonical)
+        position = later(missed.position, self._broker.position(canonical))
+        others = [self._broker.position(name) for name in connection.canonicals if name != canonical]
+        resume = earliest((position, *others)) if owed else None
+        return Subscribed(channel, position, True, None, len(owed), resume)
