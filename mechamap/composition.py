@@ -9,6 +9,7 @@ from flask import Flask
 
 from mechamap import admin, cli, demo, health, logs
 from mechamap.api import broadcast, operator
+from mechamap.api import members as members_api
 from mechamap.api.broadcasting import Broadcasts
 from mechamap.api.lane import BroadcastLane, ExpressLane
 from mechamap.auth import jwt
@@ -30,6 +31,7 @@ from mechamap.engine import SocketIO, current_slot
 from mechamap.hub.access import Judge
 from mechamap.hub.hub import Hub
 from mechamap.hub.operations import ClusterOperations
+from mechamap.hub.presence import Presence
 from mechamap.hub.publishing import Publisher
 from mechamap.hub.rechecks import Rechecks
 from mechamap.hub.recovery import Recovery
@@ -40,7 +42,9 @@ from mechamap.outbox.pace import Pace
 from mechamap.outbox.protocol import ORIGIN as OUTBOX
 from mechamap.outbox.relay import Relay
 from mechamap.presence.memory import MemoryRoster
+from mechamap.presence.memory_members import MemoryMembers
 from mechamap.presence.redis import RedisRoster
+from mechamap.presence.redis_members import RedisMembers
 from mechamap.recovery.memory import MemorySessions
 from mechamap.recovery.redis import RedisSessions
 from mechamap.runtime import Runtime, new_worker_id
@@ -101,15 +105,18 @@ def compose(settings: Settings) -> Flask:
     if settings.redis_url is None:
         broker, roster = MemoryBroker(settings.history), MemoryRoster(worker_id)
         sessions = MemorySessions(settings.recovery_seconds)
+        members = MemoryMembers(settings.presence_grace_seconds)
     else:
         broker = RedisBroker(settings.redis_url, worker_id, bounds=settings.history, on_lost=_leave)
         roster = RedisRoster(settings.redis_url, worker_id, on_lost=_leave)
         sessions = RedisSessions(settings.redis_url, settings.recovery_seconds, prefix=PREFIX)
+        members = RedisMembers(settings.redis_url, worker_id, settings.presence_grace_seconds, on_lost=_leave)
 
     # the use cases on the transport
     socketio = _socketio(app, settings)
     transport = EngineTransport(socketio)
     judge = Judge(directory, Policy(settings.ladder, settings.private_forum_level))
+    presence = Presence(members, broker, transport)
     hub = Hub(
         worker_id=worker_id,
         transport=transport,
@@ -119,11 +126,12 @@ def compose(settings: Settings) -> Flask:
         notifications=notifications,
         meter=metrics,
         recovery=Recovery(sessions, broker, judge, answers_within=settings.answers_within),
+        presence=presence,
         max_connections=-(-settings.max_connections // settings.workers),
         max_subscriptions=settings.max_subscriptions,
     )
     publisher = Publisher(broker, metrics, settings.max_broadcast_bytes)
-    operations = ClusterOperations(broker, roster, publisher)
+    operations = ClusterOperations(broker, roster, members, publisher)
     ingester = _ingester(settings, worker_id, publisher, metrics)
     outbox = _outbox(settings, worker_id, publisher, metrics, outbox_rows)
     runtime = Runtime(
@@ -133,6 +141,8 @@ def compose(settings: Settings) -> Flask:
         rechecks=Rechecks(hub, judge, directory, transport),
         broker=broker,
         roster=roster,
+        members=members,
+        presence=presence,
         metrics=metrics,
         recheck_seconds=settings.recheck_seconds,
         slot=current_slot,
@@ -169,6 +179,7 @@ def compose(settings: Settings) -> Flask:
     Events(socketio, hub, authenticator, directory, limits, metrics).register()
     broadcasts = Broadcasts(publisher, keyring, limits)
     app.register_blueprint(broadcast.blueprint(broadcasts))
+    app.register_blueprint(members_api.blueprint(operations, keyring, limits))
     app.register_blueprint(operator.blueprint(operations, settings.secret_key))
     app.register_blueprint(health.blueprint(runtime.checks, metrics.render))
     app.register_blueprint(demo.blueprint(services))

@@ -14,11 +14,12 @@ import gevent
 from .broker.protocol import BrokerLink
 from .health import Check
 from .hub.hub import Hub
+from .hub.presence import Presence
 from .hub.rechecks import Rechecks
 from .ingest.ingester import Ingester
 from .metrics import Metrics
 from .outbox.relay import Relay
-from .presence.protocol import RosterLink, WorkerRecord
+from .presence.protocol import MembersLink, RosterLink, WorkerRecord
 from .recovery.protocol import SessionsLink
 
 log = logging.getLogger(__name__)
@@ -52,6 +53,8 @@ class Runtime:
     sessions: SessionsLink
     broker: BrokerLink
     roster: RosterLink
+    members: MembersLink
+    presence: Presence
     metrics: Metrics
     recheck_seconds: float
     slot: Callable[[], int]
@@ -68,6 +71,7 @@ class Runtime:
         self.hub.recheck = lambda user_id: gevent.spawn(self.rechecks.user, user_id)
         self.broker.start(self.hub)
         self.roster.start(self.describe)
+        self.members.start(self.presence.announce)
         self.sessions.start()
         self._greenlets = tuple(
             gevent.spawn(self._every, seconds, work)
@@ -91,6 +95,7 @@ class Runtime:
             self.outbox.stop()
         gevent.killall(self._greenlets)
         self.sessions.stop()
+        self.members.stop()
         self.roster.stop()
         self.broker.stop()
         self.metrics.flush()

@@ -57,6 +57,7 @@ class Settings:
     history_user_seconds: float
     history_events: int
     recovery_seconds: float
+    presence_grace_seconds: float
     outbox: bool
     outbox_poll_ms: int
     outbox_idle_poll_ms: int
@@ -160,6 +161,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         history_user_seconds=env.number("HISTORY_USER_SECONDS", 600.0, 1.0, 86_400.0),
         history_events=env.integer("HISTORY_EVENTS", 500, 1, 10_000),
         recovery_seconds=env.number("RECOVERY_SECONDS", 120.0, 1.0, 86_400.0),
+        presence_grace_seconds=env.number("PRESENCE_GRACE_SECONDS", 5.0, 0.0, 300.0),
         outbox=env.switch("OUTBOX", False),
         outbox_poll_ms=env.integer("OUTBOX_POLL_MS", 50, 10, 10_000),
         outbox_idle_poll_ms=env.integer("OUTBOX_IDLE_POLL_MS", 500, 10, 60_000),

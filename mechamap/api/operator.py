@@ -9,11 +9,13 @@ from dataclasses import asdict
 from flask import Blueprint, Response, jsonify, request
 from itsdangerous import BadSignature, TimestampSigner
 
+from mechamap.domain.channels import parse_channel
 from mechamap.domain.commands import Action, Command
 from mechamap.domain.errors import InvalidField, InvalidRequest, KeyRefused
 from mechamap.hub.operations import Operations
 
 from .broadcasting import read_json
+from .members import page_asked
 
 STAMP_HEADER = "X-Operator-Stamp"
 STAMP_SECONDS = 60
@@ -49,6 +51,11 @@ def blueprint(operations: Operations, secret_key: str) -> Blueprint:
     @api.get("/channels")
     def channels() -> Response:
         return jsonify([asdict(row) for row in operations.channels()])
+
+    @api.get("/members")
+    def members() -> Response:
+        channel = parse_channel(request.args.get("channel"))
+        return jsonify(asdict(operations.members(channel, *page_asked(request.args))))
 
     @api.get("/workers")
     def workers() -> Response:

@@ -7,8 +7,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 from mechamap.api.operator import STAMP_HEADER, stamp
+from mechamap.domain.channels import Channel
 from mechamap.domain.commands import Command
 from mechamap.domain.errors import BrokerUnavailable, InvalidField, InvalidRequest, KeyRefused, RealtimeError
+from mechamap.domain.members import Member, MemberPage
 from mechamap.domain.publication import Receipt
 from mechamap.hub.operations import ChannelRow, Totals
 from mechamap.presence.protocol import ConnectionRecord, WorkerRecord
@@ -42,6 +44,13 @@ class RemoteOperations:
     def channels(self) -> list[ChannelRow]:
         rows = self._ask("/channels")
         return self._read(lambda: [ChannelRow(**row) for row in rows])
+
+    def members(self, channel: Channel, after: int, limit: int) -> MemberPage:
+        query = urlencode({"channel": channel.name, "after": after, "limit": limit})
+        found = self._ask(f"/members?{query}")
+        return self._read(
+            lambda: MemberPage(**{**found, "members": tuple(Member(**row) for row in found["members"])})
+        )
 
     def workers(self) -> list[WorkerRecord]:
         rows = self._ask("/workers")

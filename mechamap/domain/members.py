@@ -55,6 +55,11 @@ class MemberPage:
     total: int
     after: int | None = None
 
+    def shown(self) -> dict[str, object]:
+        """As browsers and publishers see it."""
+        members = [member.shown() for member in self.members]
+        return {"members": members, "total": self.total, "after": self.after}
+
 
 @dataclass(frozen=True, slots=True)
 class Joined:

@@ -34,7 +34,7 @@ DIGITS = 19
 # KEYS: head, workers, due, queue, drainer. ARGV: beginning of tables, worker, lease in ms, grace in ms, a new
 # epoch's name, "1" to sweep, then per row channel, user, state, first connection, name. States: "held",
 # "quiet" (held, without announcing it), "gone", "now" (gone without the grace period). Answers epoch, size of
-# the worker's table, 1 if there is more to sweep, announcements to publish, and per row 1 if it made a member.
+# the worker's table, 1 if there is more to sweep, announcements to publish, per row 1 if it made a member.
 #
 # If no worker was heard of for half a lease, Redis was away: nobody is taken for dead until all had a lease's
 # time to be heard again.

@@ -28,6 +28,7 @@ VARIABLES: Mapping[str, str] = {
     "history_user_seconds": "HISTORY_USER_SECONDS",
     "history_events": "HISTORY_EVENTS",
     "recovery_seconds": "RECOVERY_SECONDS",
+    "presence_grace_seconds": "PRESENCE_GRACE_SECONDS",
     "outbox": "OUTBOX",
     "outbox_poll_ms": "OUTBOX_POLL_MS",
     "outbox_idle_poll_ms": "OUTBOX_IDLE_POLL_MS",
