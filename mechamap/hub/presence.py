@@ -27,7 +27,7 @@ LISTED = 200
 """Members told at once, about 15 KB; browsers ask for more."""
 PLACED = 1.0
 """Seconds the list waits for the own joining; it comes within milliseconds while the broker is well."""
-MOST_NOTED = 2_000
+MOST_NOTED = 10_000
 """Changes between a list's reading and its sending."""
 
 SUBSCRIBED = "presence:subscribed"
@@ -42,10 +42,10 @@ class Listing:
     changes: list[tuple[Change, Member]] = field(default_factory=list)
     placed: threading.Event = field(default_factory=threading.Event)
 
-    def note(self, change: Change, member: Member) -> None:
+    def note(self, change: tuple[Change, Member]) -> None:
         if len(self.changes) <= MOST_NOTED:
-            self.changes.append((change, member))
-        if change is Change.JOINING and member.user_id == self.user_id:
+            self.changes.append(change)
+        if change[0] is Change.JOINING and change[1].user_id == self.user_id:
             self.placed.set()
 
     def current(self) -> MemberPage:
@@ -77,7 +77,8 @@ class Presence:
         self._transport = transport
         # by socket id: the canonical names of the channels it is a member of
         self._joined: dict[str, tuple[str, ...]] = {}
-        self._listings: dict[tuple[str, str], Listing] = {}
+        # by canonical name, then by socket id
+        self._listings: dict[str, dict[str, Listing]] = {}
 
     def enter(self, connection: Connection, channel: Channel) -> Listing | None:
         """Make the connection, which hears the channel already, a member; the list to ``tell`` it. None for
@@ -107,7 +108,7 @@ class Presence:
         Raises:
             Unavailable: it cannot be told.
         """
-        if listing is None or self._listings.pop((connection.sid, channel.canonical), None) is not listing:
+        if listing is None or self._end(connection, channel.canonical) is not listing:
             return
         shown = listing.current().shown()
         members = shown.pop("members")  # where Laravel Echo looks for them; it passes over the rest
@@ -125,7 +126,7 @@ class Presence:
         try:
             listing.page = self._members.page(channel.canonical, 0, LISTED)
         except BaseException:
-            self._listings.pop((connection.sid, channel.canonical), None)
+            self._end(connection, channel.canonical)
             raise
         self.tell(connection, channel, listing)
 
@@ -159,7 +160,7 @@ class Presence:
         joined = self._joined.get(connection.sid)
         if joined is None or canonical not in joined:
             return
-        self._listings.pop((connection.sid, canonical), None)
+        self._end(connection, canonical)
         rest = tuple(name for name in joined if name != canonical)
         if rest:
             self._joined[connection.sid] = rest
@@ -170,7 +171,7 @@ class Presence:
     def ended(self, connection: Connection) -> None:
         """The connection is over; its user may come back within the grace period."""
         for canonical in self._joined.pop(connection.sid, ()):
-            self._listings.pop((connection.sid, canonical), None)
+            self._end(connection, canonical)
             self._members.leave(canonical, connection.user_id, connection.sid, at_once=False)
 
     def on_publication(self, publication: Publication) -> None:
@@ -181,9 +182,10 @@ class Presence:
                 member = Member(shown["user_id"], shown["user_info"]["name"])
             except (ValueError, TypeError, KeyError):  # Redis is a trust boundary
                 return
-            for (_, canonical), listing in self._listings.items():
-                if canonical in publication.rooms:
-                    listing.note(Change(publication.event), member)
+            change = Change(publication.event), member
+            for canonical in publication.rooms:
+                for listing in self._listings.get(canonical, {}).values():
+                    listing.note(change)
 
     def announce(self, announcements: Sequence[Announcement]) -> int:
         """Publish what happened; how many of the first need not be tried again."""
@@ -198,5 +200,14 @@ class Presence:
 
     def _begin(self, connection: Connection, channel: Channel) -> Listing:
         listing = Listing(connection.user_id)
-        self._listings[connection.sid, channel.canonical] = listing
+        self._listings.setdefault(channel.canonical, {})[connection.sid] = listing
+        return listing
+
+    def _end(self, connection: Connection, canonical: str) -> Listing | None:
+        listings = self._listings.get(canonical)
+        if listings is None:
+            return None
+        listing = listings.pop(connection.sid, None)
+        if not listings:
+            del self._listings[canonical]
         return listing

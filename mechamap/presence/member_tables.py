@@ -145,11 +145,12 @@ end
 return {{epoch, redis.call('HLEN', own), more, waiting, first}}
 """)
 
-# KEYS: queue, drainer. ARGV: worker, how many of the first were published. Answers the next ones, if any.
+# KEYS: queue, drainer. ARGV: worker, how many of the first were published, "1" to let another worker go on.
+# Answers the next ones, if any.
 _DONE = Script(f"""
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then return {{}} end
 redis.call('LTRIM', KEYS[1], ARGV[2], -1)
-if redis.call('LLEN', KEYS[1]) == 0 then
+if ARGV[3] == '1' or redis.call('LLEN', KEYS[1]) == 0 then
   redis.call('DEL', KEYS[2])
   return {{}}
 end
@@ -210,9 +211,11 @@ class MemberTables:
         made = frozenset(row.key for row, new in zip(rows, first, strict=True) if new)
         return Committed(epoch.decode(), size, bool(more), _announcements(waiting), made)
 
-    def published(self, count: int) -> tuple[Announcement | None, ...]:
-        """Take the first ``count`` announcements out of the queue; the next ones to publish."""
-        return _announcements(_DONE.run(self._client, self._keys[3:], [self._worker, count]))
+    def published(self, count: int, *, stuck: bool) -> tuple[Announcement | None, ...]:
+        """Take the first ``count`` announcements out of the queue; the next ones to publish. None if this
+        worker is ``stuck``: another may be able to."""
+        arguments = [self._worker, count, int(stuck)]
+        return _announcements(_DONE.run(self._client, self._keys[3:], arguments))
 
     def pages(self, wanted: Sequence[tuple[str, int, int]]) -> list[MemberPage]:
         """A page for each (channel, user after whom, limit), in one round trip."""

@@ -199,10 +199,7 @@ class RedisMembers:
     def _publish(self, waiting: tuple[Announcement | None, ...]) -> None:
         while waiting:
             count = self._announced(waiting)
-            rest = self._tables.published(count)
-            if count < len(waiting):
-                return  # the next round tries again
-            waiting = rest
+            waiting = self._tables.published(count, stuck=count < len(waiting))
 
     def _announced(self, waiting: tuple[Announcement | None, ...]) -> int:
         """How many of the first need no more trying."""

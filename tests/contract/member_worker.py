@@ -11,9 +11,15 @@ from mechamap.domain.members import Member
 from mechamap.presence.redis_members import RedisMembers
 
 
+def say(line: str) -> None:
+    """In one piece: two threads write, and ``print`` would write the end of the line apart."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 def announce(some) -> int:
     for each in some:
-        print(each.change, each.member.user_id, flush=True)
+        say(f"{each.change} {each.member.user_id}")
     return len(some)
 
 
@@ -22,7 +28,7 @@ def main(url: str, worker_id: str, lease: str, grace: str, *users: str) -> None:
     members.start(announce)
     for user in users:
         members.join("thread:10", Member(int(user), f"User {user}"), f"9.{user}", most=0)
-    print("ready", flush=True)
+    say("ready")
     time.sleep(60)
 
 
