@@ -30,6 +30,7 @@ from mechamap.edge.proxies import TrustedProxies
 from mechamap.engine import SocketIO, current_slot
 from mechamap.hub.access import Judge
 from mechamap.hub.hub import Hub
+from mechamap.hub.last_seen import LastSeen
 from mechamap.hub.operations import ClusterOperations
 from mechamap.hub.presence import Presence
 from mechamap.hub.publishing import Publisher
@@ -57,6 +58,7 @@ from mechamap.store.audit import AuditTrail
 from mechamap.store.keys import ApiKeys
 from mechamap.store.laravel.accounts import Accounts
 from mechamap.store.laravel.directory import LaravelDirectory
+from mechamap.store.laravel.last_seen import LaravelLastSeen
 from mechamap.store.laravel.notifications import LaravelNotifications
 from mechamap.store.laravel.outbox import OutboxRows
 from mechamap.store.laravel.tokens import TokenRows
@@ -134,6 +136,7 @@ def compose(settings: Settings) -> Flask:
     operations = ClusterOperations(broker, roster, members, publisher)
     ingester = _ingester(settings, worker_id, publisher, metrics)
     outbox = _outbox(settings, worker_id, publisher, metrics, outbox_rows)
+    seen = LaravelLastSeen(databases.laravel, settings, directory.schema)
     runtime = Runtime(
         worker_id=worker_id,
         hub=hub,
@@ -153,6 +156,7 @@ def compose(settings: Settings) -> Flask:
         ),
         ingester=ingester,
         outbox=outbox,
+        last_seen=LastSeen(hub.connections, seen) if settings.update_last_seen else None,
     )
     services = Services(
         settings=settings,

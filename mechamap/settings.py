@@ -76,6 +76,7 @@ class Settings:
     ladder: Ladder
     private_forum_level: Level
     sanctum_expiration_minutes: int | None
+    update_last_seen: bool
     cache_seconds: float
     recheck_seconds: float
     max_connections: int
@@ -182,6 +183,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         ladder=Ladder().extended(env.levels("ROLE_LEVELS")),
         private_forum_level=env.level("PRIVATE_FORUM_LEVEL", Level.MODERATOR),
         sanctum_expiration_minutes=env.optional_integer("SANCTUM_EXPIRATION", 1, 10_000_000),
+        update_last_seen=env.switch("UPDATE_LAST_SEEN", False),
         cache_seconds=env.number("DIRECTORY_CACHE_SECONDS", 5.0, 0.0, 300.0),
         recheck_seconds=env.number("RECHECK_SECONDS", 30.0, 0.2, 3600.0),
         max_connections=env.integer("MAX_CONNECTIONS", 10_000, 1, 1_000_000),

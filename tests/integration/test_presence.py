@@ -2,7 +2,11 @@
 
 import os
 import signal
+import sqlite3
 import time
+from contextlib import closing
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -22,7 +26,17 @@ LEASE = 10.0
 @pytest.fixture(scope="module")
 def quick(serve_module, tmp_path_factory):
     path = tmp_path_factory.mktemp("laravel") / "laravel.sqlite"
-    return serve_module(settings(LARAVEL_DATABASE_URL=plan_database(path), PRESENCE_GRACE_SECONDS=str(GRACE)))
+    url = plan_database(path)
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("ALTER TABLE users ADD COLUMN last_seen_at TEXT")
+    return serve_module(
+        settings(
+            LARAVEL_DATABASE_URL=url,
+            PRESENCE_GRACE_SECONDS=str(GRACE),
+            UPDATE_LAST_SEEN="on",
+            APP_TIMEZONE="Asia/Ho_Chi_Minh",
+        )
+    )
 
 
 @pytest.fixture
@@ -167,6 +181,20 @@ def test_members_are_for_keys_only(site):
 
 def test_events_of_members_cannot_be_forged(site):
     assert site.broadcast(THREAD, "presence:joining", [THREAD, shown(3)]).json()["code"] == "event_reserved"
+
+
+def test_laravel_sees_who_is_connected(site, quick):
+    site.browser(6, **WEBSOCKET)
+    path = quick.settings["LARAVEL_DATABASE_URL"].removeprefix("sqlite:///")
+
+    def last_seen() -> dict[int, str | None]:
+        with closing(sqlite3.connect(path)) as database:
+            return dict(database.execute("SELECT id, last_seen_at FROM users"))
+
+    wait_until(lambda: last_seen()[6], "the user to be noted", 7)
+    noted = datetime.fromisoformat(last_seen()[6]).replace(tzinfo=ZoneInfo("Asia/Ho_Chi_Minh"))
+    assert abs((datetime.now(UTC) - noted).total_seconds()) < 10
+    assert last_seen()[4] is None
 
 
 # --- two workers and Redis ---

@@ -47,6 +47,7 @@ VARIABLES: Mapping[str, str] = {
     "ladder": "ROLE_LEVELS",
     "private_forum_level": "PRIVATE_FORUM_LEVEL",
     "sanctum_expiration_minutes": "SANCTUM_EXPIRATION",
+    "update_last_seen": "UPDATE_LAST_SEEN",
     "cache_seconds": "DIRECTORY_CACHE_SECONDS",
     "recheck_seconds": "RECHECK_SECONDS",
     "max_connections": "MAX_CONNECTIONS",
