@@ -9,6 +9,7 @@ from flask import Flask
 
 from mechamap import admin, cli, demo, health, logs
 from mechamap.api import broadcast, history, operator
+from mechamap.api import members as members_api
 from mechamap.api.broadcasting import Broadcasts
 from mechamap.api.lane import BroadcastLane, ExpressLane
 from mechamap.auth import jwt
@@ -29,7 +30,9 @@ from mechamap.edge.proxies import TrustedProxies
 from mechamap.engine import SocketIO, current_slot
 from mechamap.hub.access import Judge
 from mechamap.hub.hub import Hub
+from mechamap.hub.last_seen import LastSeen
 from mechamap.hub.operations import ClusterOperations
+from mechamap.hub.presence import Presence
 from mechamap.hub.publishing import Publisher
 from mechamap.hub.rechecks import Rechecks
 from mechamap.hub.recovery import Recovery
@@ -40,7 +43,9 @@ from mechamap.outbox.pace import Pace
 from mechamap.outbox.protocol import ORIGIN as OUTBOX
 from mechamap.outbox.relay import Relay
 from mechamap.presence.memory import MemoryRoster
+from mechamap.presence.memory_members import MemoryMembers
 from mechamap.presence.redis import RedisRoster
+from mechamap.presence.redis_members import RedisMembers
 from mechamap.recovery.memory import MemorySessions
 from mechamap.recovery.redis import RedisSessions
 from mechamap.runtime import Runtime, new_worker_id
@@ -53,6 +58,7 @@ from mechamap.store.audit import AuditTrail
 from mechamap.store.keys import ApiKeys
 from mechamap.store.laravel.accounts import Accounts
 from mechamap.store.laravel.directory import LaravelDirectory
+from mechamap.store.laravel.last_seen import LaravelLastSeen
 from mechamap.store.laravel.notifications import LaravelNotifications
 from mechamap.store.laravel.outbox import OutboxRows
 from mechamap.store.laravel.tokens import TokenRows
@@ -102,6 +108,7 @@ def compose(settings: Settings) -> Flask:
         broker = MemoryBroker(settings.history, remember=settings.idempotency_seconds)
         roster = MemoryRoster(worker_id)
         sessions = MemorySessions(settings.recovery_seconds)
+        members = MemoryMembers(settings.presence_grace_seconds)
     else:
         broker = RedisBroker(
             settings.redis_url,
@@ -112,11 +119,13 @@ def compose(settings: Settings) -> Flask:
         )
         roster = RedisRoster(settings.redis_url, worker_id, on_lost=_leave)
         sessions = RedisSessions(settings.redis_url, settings.recovery_seconds, prefix=PREFIX)
+        members = RedisMembers(settings.redis_url, worker_id, settings.presence_grace_seconds, on_lost=_leave)
 
     # the use cases on the transport
     socketio = _socketio(app, settings)
     transport = EngineTransport(socketio)
     judge = Judge(directory, Policy(settings.ladder, settings.private_forum_level))
+    presence = Presence(members, broker, transport)
     hub = Hub(
         worker_id=worker_id,
         transport=transport,
@@ -126,13 +135,15 @@ def compose(settings: Settings) -> Flask:
         notifications=notifications,
         meter=metrics,
         recovery=Recovery(sessions, broker, judge, answers_within=settings.answers_within),
+        presence=presence,
         max_connections=-(-settings.max_connections // settings.workers),
         max_subscriptions=settings.max_subscriptions,
     )
     publisher = Publisher(broker, metrics, settings.max_broadcast_bytes)
-    operations = ClusterOperations(broker, roster, publisher)
+    operations = ClusterOperations(broker, roster, members, publisher)
     ingester = _ingester(settings, worker_id, publisher, metrics)
     outbox = _outbox(settings, worker_id, publisher, metrics, outbox_rows)
+    seen = LaravelLastSeen(databases.laravel, settings, directory.schema)
     runtime = Runtime(
         worker_id=worker_id,
         hub=hub,
@@ -140,6 +151,8 @@ def compose(settings: Settings) -> Flask:
         rechecks=Rechecks(hub, judge, directory, transport),
         broker=broker,
         roster=roster,
+        members=members,
+        presence=presence,
         metrics=metrics,
         recheck_seconds=settings.recheck_seconds,
         slot=current_slot,
@@ -150,6 +163,7 @@ def compose(settings: Settings) -> Flask:
         ),
         ingester=ingester,
         outbox=outbox,
+        last_seen=LastSeen(hub.connections, seen) if settings.update_last_seen else None,
     )
     services = Services(
         settings=settings,
@@ -177,6 +191,7 @@ def compose(settings: Settings) -> Flask:
     broadcasts = Broadcasts(publisher, keyring, limits)
     app.register_blueprint(broadcast.blueprint(broadcasts))
     app.register_blueprint(history.blueprint(broker, keyring, limits))
+    app.register_blueprint(members_api.blueprint(operations, keyring, limits))
     app.register_blueprint(operator.blueprint(operations, settings.secret_key))
     app.register_blueprint(health.blueprint(runtime.checks, metrics.render))
     app.register_blueprint(demo.blueprint(services))

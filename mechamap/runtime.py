@@ -13,12 +13,15 @@ import gevent
 
 from .broker.protocol import BrokerLink
 from .health import Check
+from .hub import last_seen
 from .hub.hub import Hub
+from .hub.last_seen import LastSeen
+from .hub.presence import Presence
 from .hub.rechecks import Rechecks
 from .ingest.ingester import Ingester
 from .metrics import Metrics
 from .outbox.relay import Relay
-from .presence.protocol import RosterLink, WorkerRecord
+from .presence.protocol import MembersLink, RosterLink, WorkerRecord
 from .recovery.protocol import SessionsLink
 
 log = logging.getLogger(__name__)
@@ -44,6 +47,7 @@ class Runtime:
         databases: (name, probe) pairs; a probe answers (ok, one sentence) within about a second.
         ingester: what listens to Laravel's Redis, if anything does.
         outbox: what publishes Laravel's outbox, if that is on.
+        last_seen: what notes connected users in Laravel's table, if that is wanted.
     """
 
     worker_id: str
@@ -52,6 +56,8 @@ class Runtime:
     sessions: SessionsLink
     broker: BrokerLink
     roster: RosterLink
+    members: MembersLink
+    presence: Presence
     metrics: Metrics
     recheck_seconds: float
     slot: Callable[[], int]
@@ -59,6 +65,7 @@ class Runtime:
     databases: tuple[tuple[str, Callable[[], tuple[bool, str]]], ...]
     ingester: Ingester | None = None
     outbox: Relay | None = None
+    last_seen: LastSeen | None = None
     _started_at: float = 0.0
     _greenlets: tuple[gevent.Greenlet, ...] = ()
 
@@ -68,15 +75,16 @@ class Runtime:
         self.hub.recheck = lambda user_id: gevent.spawn(self.rechecks.user, user_id)
         self.broker.start(self.hub)
         self.roster.start(self.describe)
+        self.members.start(self.presence.announce)
         self.sessions.start()
-        self._greenlets = tuple(
-            gevent.spawn(self._every, seconds, work)
-            for seconds, work in (
-                (1.0, self._second),
-                (RECONCILE_SECONDS, self.rechecks.reconcile),
-                (self.recheck_seconds, self.rechecks.everyone),
-            )
-        )
+        rounds = [
+            (1.0, self._second),
+            (RECONCILE_SECONDS, self.rechecks.reconcile),
+            (self.recheck_seconds, self.rechecks.everyone),
+        ]
+        if self.last_seen is not None:
+            rounds.append((last_seen.ROUND, self.last_seen.note))
+        self._greenlets = tuple(gevent.spawn(self._every, *each) for each in rounds)
         if self.ingester is not None:
             self.ingester.start()
         if self.outbox is not None:
@@ -91,6 +99,7 @@ class Runtime:
             self.outbox.stop()
         gevent.killall(self._greenlets)
         self.sessions.stop()
+        self.members.stop()
         self.roster.stop()
         self.broker.stop()
         self.metrics.flush()

@@ -58,6 +58,7 @@ class Settings:
     history_events: int
     recovery_seconds: float
     idempotency_seconds: float
+    presence_grace_seconds: float
     outbox: bool
     outbox_poll_ms: int
     outbox_idle_poll_ms: int
@@ -76,6 +77,7 @@ class Settings:
     ladder: Ladder
     private_forum_level: Level
     sanctum_expiration_minutes: int | None
+    update_last_seen: bool
     cache_seconds: float
     recheck_seconds: float
     max_connections: int
@@ -162,6 +164,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         history_events=env.integer("HISTORY_EVENTS", 500, 1, 10_000),
         recovery_seconds=env.number("RECOVERY_SECONDS", 120.0, 1.0, 86_400.0),
         idempotency_seconds=env.number("IDEMPOTENCY_SECONDS", 600.0, 1.0, 86_400.0),
+        presence_grace_seconds=env.number("PRESENCE_GRACE_SECONDS", 5.0, 0.0, 300.0),
         outbox=env.switch("OUTBOX", False),
         outbox_poll_ms=env.integer("OUTBOX_POLL_MS", 50, 10, 10_000),
         outbox_idle_poll_ms=env.integer("OUTBOX_IDLE_POLL_MS", 500, 10, 60_000),
@@ -182,6 +185,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         ladder=Ladder().extended(env.levels("ROLE_LEVELS")),
         private_forum_level=env.level("PRIVATE_FORUM_LEVEL", Level.MODERATOR),
         sanctum_expiration_minutes=env.optional_integer("SANCTUM_EXPIRATION", 1, 10_000_000),
+        update_last_seen=env.switch("UPDATE_LAST_SEEN", False),
         cache_seconds=env.number("DIRECTORY_CACHE_SECONDS", 5.0, 0.0, 300.0),
         recheck_seconds=env.number("RECHECK_SECONDS", 30.0, 0.2, 3600.0),
         max_connections=env.integer("MAX_CONNECTIONS", 10_000, 1, 1_000_000),

@@ -9,12 +9,14 @@ from dataclasses import asdict
 from flask import Blueprint, Response, jsonify, request
 from itsdangerous import BadSignature, TimestampSigner
 
+from mechamap.domain.channels import parse_channel
 from mechamap.domain.commands import Action, Command
 from mechamap.domain.errors import InvalidField, InvalidRequest, KeyRefused
 from mechamap.hub.operations import Operations
 
 from .broadcasting import encode, read_json
 from .history import limit_in, position_in
+from .members import page_asked
 
 STAMP_HEADER = "X-Operator-Stamp"
 STAMP_SECONDS = 60
@@ -57,6 +59,11 @@ def blueprint(operations: Operations, secret_key: str) -> Blueprint:
         found = operations.history(request.args.get("channel", ""), since, limit)
         # not jsonify, which would put the names in an event's data into another order
         return Response(encode(asdict(found)), content_type="application/json")
+
+    @api.get("/members")
+    def members() -> Response:
+        channel = parse_channel(request.args.get("channel"))
+        return jsonify(asdict(operations.members(channel, *page_asked(request.args))))
 
     @api.get("/workers")
     def workers() -> Response:

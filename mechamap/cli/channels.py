@@ -1,4 +1,4 @@
-"""``flask channels``: who listens where, the rules of joining, and one verdict explained."""
+"""``flask channels``: who listens where, who is a member, the rules of joining, and one verdict explained."""
 
 import json
 from dataclasses import asdict
@@ -10,6 +10,7 @@ from mechamap.domain import access
 from mechamap.domain.channels import Channel, parse_channel
 from mechamap.domain.errors import InvalidField
 from mechamap.domain.identity import Identity, TokenKind
+from mechamap.domain.members import MAX_PAGE
 from mechamap.domain.recovery import offset_text, parse_offset
 from mechamap.domain.roles import Ladder, Level
 from mechamap.hub.history import MOST_EVENTS
@@ -78,6 +79,32 @@ def history(services: "Services", channel: str, limit: int, since: str | None, a
     if not found.complete:
         note(f"There may have been others ({found.reason}).")
     note(f"The next position is {offset_text(found.epoch, found.position)}.")
+
+
+@group.command("members")
+@click.argument("channel")
+@click.option("--after", type=click.IntRange(min=0), default=0, help="Go on after the user with this id.")
+@click.option("--limit", type=click.IntRange(1, MAX_PAGE), default=100, show_default=True, help="Page size.")
+@json_option
+@pass_services
+def members(services: "Services", channel: str, after: int, limit: int, as_json: bool) -> None:
+    """List the members of a presence channel, by id."""
+    page = operations_of(services).members(parse_channel(channel), after, limit)
+    if as_json:
+        print_json(page.shown())
+    elif page.members:
+        table(
+            ("USER", "NAME"),
+            [(member.user_id, member.name or "") for member in page.members],
+            flexible=1,
+            right=(0,),
+        )
+        if page.after is not None:
+            note(f"{len(page.members):,} of {page.total:,}; go on with --after {page.after}")
+    elif page.total:
+        note(f"None of the {page.total:,} members comes after {after}.")
+    else:
+        note("The channel has no member at the moment.")
 
 
 @group.command("rules")

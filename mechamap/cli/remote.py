@@ -7,9 +7,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 from mechamap.api.operator import STAMP_HEADER, stamp
+from mechamap.domain.channels import Channel
 from mechamap.domain.commands import Command
 from mechamap.domain.errors import BrokerUnavailable, InvalidField, InvalidRequest, KeyRefused, RealtimeError
 from mechamap.domain.history import Position
+from mechamap.domain.members import Member, MemberPage
 from mechamap.domain.publication import Receipt
 from mechamap.hub.history import Page, PastEvent
 from mechamap.hub.operations import ChannelRow, Totals
@@ -52,6 +54,13 @@ class RemoteOperations:
         found = self._ask(f"/history?{urlencode(wanted)}")
         return self._read(
             lambda: Page(**{**found, "events": tuple(PastEvent(**row) for row in found["events"])})
+        )
+
+    def members(self, channel: Channel, after: int, limit: int) -> MemberPage:
+        query = urlencode({"channel": channel.name, "after": after, "limit": limit})
+        found = self._ask(f"/members?{query}")
+        return self._read(
+            lambda: MemberPage(**{**found, "members": tuple(Member(**row) for row in found["members"])})
         )
 
     def workers(self) -> list[WorkerRecord]:

@@ -15,6 +15,9 @@ from .errors import InvalidChannel
 MAX_NAME_LENGTH = 200
 """Characters. Pusher's limit too, so a name valid here is valid for Laravel's ``pusher`` driver."""
 
+PRESENCE = "presence-"
+"""Begins the names whose subscribers are members that the others see."""
+
 # 1–19 digits: every signed 64-bit id fits; \d would also take ４２ and other scripts' digits.
 _ID = r"(?P<target>[1-9][0-9]{0,18})"
 # Dot-separated words; no empty word, so ``public..x`` and ``public.`` do not exist.
@@ -62,6 +65,11 @@ class Channel:
     kind: ChannelKind
     canonical: str
     target: int | None = None
+
+    @property
+    def presence(self) -> bool:
+        """Whether its subscribers are members."""
+        return self.name.startswith(PRESENCE)
 
 
 def parse_channel(name: object, field: str = "channel") -> Channel:

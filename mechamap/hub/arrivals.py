@@ -13,6 +13,7 @@ from mechamap.domain.recovery import Reason, Returning
 from mechamap.presence.protocol import Roster
 
 from .connections import Connection, Connections
+from .presence import Presence
 from .protocol import Meter, Transport
 from .recovery import Claim, Recovery
 
@@ -50,6 +51,7 @@ class Arrivals:
         broker: Broker,
         roster: Roster,
         recovery: Recovery,
+        presence: Presence,
         meter: Meter,
         most: int,
         clock: Callable[[], float],
@@ -60,6 +62,7 @@ class Arrivals:
         self._broker = broker
         self._roster = roster
         self._recovery = recovery
+        self._presence = presence
         self._meter = meter
         self._most = most
         self._clock = clock
@@ -103,6 +106,7 @@ class Arrivals:
             self._enter(admission, own, returning)
         except BaseException:
             self._recovery.give_up(connection, returning)
+            self._presence.ended(connection)
             self._leave(followed)
             raise
         return admission
@@ -137,6 +141,7 @@ class Arrivals:
             connection.join(own, self._broker.position(own.canonical))
         self._recovery.keep(connection, returning.pid if admission.recovered else None)
         if admission.recovered:
+            self._presence.reenter(connection)
             self._recovery.check_collected(connection.sid)
         self._connections.add(connection)
         self._roster.record(connection)

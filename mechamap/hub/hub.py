@@ -13,6 +13,7 @@ from mechamap.domain.commands import Action, Command
 from mechamap.domain.errors import Forbidden, InvalidField, NotFound, Unavailable
 from mechamap.domain.history import Gap, History, Position
 from mechamap.domain.identity import Identity, UserFacts
+from mechamap.domain.members import MemberPage
 from mechamap.domain.moments import now_iso
 from mechamap.domain.payloads import payload_of
 from mechamap.domain.publication import Publication
@@ -23,6 +24,7 @@ from mechamap.store.protocol import MarkedRead, Notifications
 from .access import Judge
 from .arrivals import Admission, Arrivals
 from .connections import Connection, Connections
+from .presence import Presence
 from .protocol import Meter, Transport
 from .recovery import Recovery
 from .subscribing import Past, Subscribed
@@ -44,6 +46,7 @@ class Hub:
         notifications: Notifications,
         meter: Meter,
         recovery: Recovery,
+        presence: Presence,
         max_connections: int,
         max_subscriptions: int,
         clock: Callable[[], float] = time.time,
@@ -57,6 +60,7 @@ class Hub:
         self._notifications = notifications
         self._meter = meter
         self._recovery = recovery
+        self._presence = presence
         self._arrivals = Arrivals(
             worker_id=worker_id,
             connections=self.connections,
@@ -64,6 +68,7 @@ class Hub:
             broker=broker,
             roster=roster,
             recovery=recovery,
+            presence=presence,
             meter=meter,
             most=max_connections,
             clock=clock,
@@ -96,6 +101,7 @@ class Hub:
         if connection is None:
             return
         self._recovery.ended(connection, reason, sent_away=sent_away)
+        self._presence.ended(connection)
         for canonical in connection.canonicals:
             self._broker.unsubscribe(canonical)
         self._roster.forget(sid)
@@ -104,7 +110,7 @@ class Hub:
 
     def subscribe(self, sid: str, name: object, since: Position | None = None) -> Subscribed:
         """Join a channel; joining twice is once. Returns only when every later event of the channel will
-        arrive.
+        arrive. In a presence channel the connection is sent the members first.
 
         With ``since`` the client is first sent what the channel had after that position, if that can be given
         whole. The caller must not yield before it has told the client the result.
@@ -119,6 +125,7 @@ class Hub:
         channel = parse_channel(name)
         joined = connection.canonicals
         if channel.canonical in joined:
+            self._presence.tell_again(connection, channel)
             return self._past.none(channel, since)
         if len(joined) >= self._max_subscriptions:
             raise InvalidField(
@@ -148,7 +155,9 @@ class Hub:
         if not owed:
             self._transport.join(sid, channel.canonical)
         try:
+            listing = self._presence.enter(connection, channel)
             self._recovery.keep(connection)
+            self._presence.tell(connection, channel, listing)
             if owed:
                 self._check_still(connection, channel)
                 self._recovery.check_collected(sid)
@@ -185,6 +194,17 @@ class Hub:
         if self._leave(connection, channel.canonical):
             self._recovery.keep(connection)
         return channel
+
+    def members(self, sid: str, name: object, after: int) -> MemberPage:
+        """More members of a channel that the connection is in.
+
+        Raises:
+            InvalidField: the name.
+            Forbidden: it is no member.
+            NotFound: the connection is gone.
+            BrokerUnavailable
+        """
+        return self._presence.page(self._connection(sid), parse_channel(name), after)
 
     def mark_read(self, sid: str, ids: Collection[int | str]) -> tuple[MarkedRead, bool]:
         """Mark the person's notifications as read and tell the person's other connections.
@@ -252,6 +272,7 @@ class Hub:
     def on_publication(self, publication: Publication) -> None:
         """Deliver to this worker's subscribers. Called in the channel's order; must not yield."""
         having = self._recovery.on_publication(publication)
+        self._presence.on_publication(publication)
         count = self._transport.deliver(publication, having)
         self._meter.delivery(count, max(0.0, self._clock() - publication.accepted_at))
 
@@ -295,6 +316,7 @@ class Hub:
         if not self.connections.unsubscribe(connection, canonical):
             return False
         self._transport.leave(connection.sid, canonical)
+        self._presence.leave(connection, canonical)
         self._broker.unsubscribe(canonical)
         self._roster.record(connection)
         return True

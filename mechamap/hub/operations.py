@@ -6,12 +6,14 @@ from typing import Protocol
 
 from mechamap.auth.protocol import BroadcastKey
 from mechamap.broker.protocol import Broker
-from mechamap.domain.channels import parse_channel, spell
+from mechamap.domain.channels import Channel, parse_channel, spell
 from mechamap.domain.commands import Action, Command
+from mechamap.domain.errors import InvalidChannel
 from mechamap.domain.history import Position
+from mechamap.domain.members import MemberPage
 from mechamap.domain.publication import Receipt
 from mechamap.domain.wire import read_broadcast
-from mechamap.presence.protocol import ConnectionRecord, Roster, WorkerRecord
+from mechamap.presence.protocol import ConnectionRecord, Members, Roster, WorkerRecord
 
 from .history import Page, page
 from .publishing import Publisher
@@ -57,6 +59,13 @@ class Operations(Protocol):
             InvalidField: there is no such channel.
         """
 
+    def members(self, channel: Channel, after: int, limit: int) -> MemberPage:
+        """The first ``limit`` members whose id is above ``after``.
+
+        Raises:
+            InvalidChannel: the channel is of a kind that has no members.
+        """
+
     def workers(self) -> list[WorkerRecord]: ...
 
     def totals(self) -> Totals: ...
@@ -73,11 +82,12 @@ class Operations(Protocol):
 
 
 class ClusterOperations:
-    """Operations through broker and roster; works in any process that reaches them."""
+    """Operations through broker, roster and members; works in any process that reaches them."""
 
-    def __init__(self, broker: Broker, roster: Roster, publisher: Publisher) -> None:
+    def __init__(self, broker: Broker, roster: Roster, members: Members, publisher: Publisher) -> None:
         self._broker = broker
         self._roster = roster
+        self._members = members
         self._publisher = publisher
 
     def clients(
@@ -94,6 +104,13 @@ class ClusterOperations:
 
     def history(self, channel: str, since: Position | None, limit: int) -> Page:
         return page(self._broker, parse_channel(channel), since, limit)
+
+    def members(self, channel: Channel, after: int, limit: int) -> MemberPage:
+        if not channel.presence:
+            raise InvalidChannel(
+                "Only channels whose names begin with presence- have members.", code="channel_without_members"
+            )
+        return self._members.page(channel.canonical, after, limit)
 
     def workers(self) -> list[WorkerRecord]:
         return self._roster.workers()

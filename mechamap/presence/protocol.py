@@ -1,8 +1,10 @@
-"""The roster of live connections and workers, cluster-wide."""
+"""The roster of live connections and workers, and the members of presence channels, cluster-wide."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
+
+from mechamap.domain.members import Announcement, Joined, Member, MemberPage
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,3 +116,49 @@ class RosterLink(Protocol):
 
     def stop(self) -> None:
         """Give up the lease: this worker and its connections leave the roster now."""
+
+
+class Members(Protocol):
+    """Who is in which presence channel, over all live workers.
+
+    A user is a member from the first connection until the last is gone. Both are announced, once each and in
+    one order for all workers. A connection that ends leaves its user a grace period to come back in which
+    nothing is announced. The connections of a worker that died count until its lease ends.
+    """
+
+    def join(self, channel: str, member: Member, sid: str, *, most: int, returning: bool = False) -> Joined:
+        """Add a connection to a canonical channel; again is harmless. Returns once every worker sees it, with
+        the first ``most`` members (none for 0), the user among those counted.
+
+        A joining that this causes is announced to all but the connection itself, except to one that is
+        ``returning``, which may have heard that its user left.
+
+        Raises:
+            BrokerUnavailable: that cannot be promised; the connection is not in the channel.
+        """
+
+    def leave(self, channel: str, user_id: int, sid: str, *, at_once: bool) -> None:
+        """Remove a connection; unknown ones are ignored. ``at_once`` without the grace period. Never raises,
+        never waits."""
+
+    def page(self, channel: str, after: int, limit: int) -> MemberPage:
+        """The first ``limit`` members whose id is above ``after``.
+
+        Raises:
+            BrokerUnavailable: the cluster cannot be asked.
+        """
+
+
+Announce = Callable[[Sequence[Announcement]], int]
+"""Announces in this order and returns how many were, from the first on; the rest is tried again. Never
+raises."""
+
+
+class MembersLink(Protocol):
+    """The life of the members inside a worker. Reading works without ``start`` (command line)."""
+
+    def start(self, announce: Announce) -> None:
+        """Begin to keep this worker's lease and to announce what changes."""
+
+    def stop(self) -> None:
+        """This worker's connections are gone, with the grace period."""

@@ -1,5 +1,5 @@
-"""The plan's events: connect, subscribe, unsubscribe, notification_read, ping, disconnect, and anything else
-a client may send.
+"""The plan's events: connect, subscribe, unsubscribe, notification_read, ping, disconnect; pages of members;
+and anything else a client may send.
 
 Each event ends in an answer: the plan's event, and the same as an acknowledgement where the client asked for
 one. A handler never raises, whatever the payload.
@@ -28,7 +28,7 @@ from mechamap.store.protocol import Directory
 
 from .answers import Answer, failure, internal_error
 from .handshake import Visitor, returning_of, token_of, visitor_of
-from .payloads import channel_of, notification_ids, shown, since_of
+from .payloads import after_of, channel_of, notification_ids, shown, since_of
 
 if TYPE_CHECKING:
     from mechamap.engine import SocketIO
@@ -69,6 +69,10 @@ class Events:
         on(
             "notification_read",
             self._guarded("notification_read", self.on_notification_read, "notification_error"),
+        )
+        on(
+            "presence:members",
+            self._guarded("presence:members", self.on_members, "subscription_error"),
         )
         on("ping", self._guarded("ping", self.on_ping, "error"))
         on("*", self.on_unknown)
@@ -164,6 +168,13 @@ class Events:
             "synced": told,
             "timestamp": marked.read_at,
         }
+
+    def on_members(self, sid: str, args: tuple[object, ...]) -> Answer:
+        """More members of a channel, for those that ``presence:subscribed`` did not list."""
+        page = self._hub.members(sid, channel_of(args), after_of(args))
+        answer: Answer = {"channel": channel_of(args), **page.shown()}
+        self._socketio.send_to(sid, "presence:members", answer)
+        return answer
 
     def on_ping(self, sid: str, args: tuple[object, ...]) -> Answer:
         answer: Answer = {"timestamp": now_iso()}

@@ -42,6 +42,21 @@ def since_of(args: tuple[object, ...]) -> Position | None:
     )
 
 
+def after_of(args: tuple[object, ...]) -> int:
+    """The id after which ``presence:members`` asks for members: ``{after}``, or from the first on.
+
+    Raises:
+        InvalidField
+    """
+    payload = args[0] if args else None
+    after = payload.get("after") if isinstance(payload, dict) else None
+    if after is None:
+        return 0
+    if isinstance(after, int) and not isinstance(after, bool) and 0 <= after <= MAX_BIGINT:
+        return after
+    raise InvalidField("after", "after is not the id of a user.", code="after_invalid")
+
+
 def shown(name: object) -> str | None:
     """The channel as repeated to the client: its own text, bounded; other types are not repeated."""
     return name[:200] if isinstance(name, str) else None

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
+from mechamap.domain.members import EVENTS
 from mechamap.domain.publication import Publication
 from mechamap.domain.recovery import offset_text
 from mechamap.engine.packets import TextEvent, event_packet
@@ -43,5 +44,9 @@ class EngineTransport:
 
 def _packet(publication: Publication) -> TextEvent:
     """The event with its position behind it: what a returning client will ask from."""
+    payload = publication.payload
+    # those of presence have two arguments, which travel as a list
+    if publication.event in EVENTS and payload.startswith(b'["'):
+        payload = payload[1:-1]
     offset = offset_text(publication.epoch, publication.offset) if publication.epoch else None
-    return event_packet(publication.event, publication.payload, offset=offset)
+    return event_packet(publication.event, payload, offset=offset)

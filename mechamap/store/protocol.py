@@ -49,6 +49,18 @@ class Notifications(Protocol):
         """
 
 
+class SeenUsers(Protocol):
+    """When users were last seen, as Laravel keeps it."""
+
+    def seen(self, user_ids: Collection[int], seconds: float) -> None:
+        """These are here now. Who was noted less than ``seconds`` ago, by whatever worker or by Laravel, is
+        not noted again.
+
+        Raises:
+            DirectoryUnavailable: the database cannot be asked.
+        """
+
+
 class AuditLog(Protocol):
     """Who did what. Rows are added, never changed."""
 

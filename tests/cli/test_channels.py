@@ -35,6 +35,22 @@ def test_the_history_of_a_channel_is_printed(here: Runner):
     assert here.flask("channels", "history", "nowhere").code == 1
 
 
+def test_the_members_of_a_presence_channel_are_listed_in_pages(browser, here: Runner):
+    assert "no member" in here.flask("channels", "members", "presence-thread.1").succeeded().err
+    for user in (4, 2):
+        answer = browser(user).emit_ack("subscribe", {"channel": "presence-thread.1"})
+        assert answer["status"] == "success"
+    shown = here.flask("channels", "members", "presence-thread.1").succeeded()
+    assert [line.split()[0] for line in shown.out.splitlines()[1:]] == ["2", "4"]
+    assert widest(shown.out) <= 80
+    first = here.flask("channels", "members", "presence-thread.1", "--limit", "1")
+    assert "1 of 2; go on with --after 2" in first.succeeded().err
+    rest = here.flask("channels", "members", "presence-thread.1", "--after", "2", "--json").json()
+    assert ([member["user_id"] for member in rest["members"]], rest["total"], rest["after"]) == ([4], 2, None)
+    assert "comes after 9" in here.flask("channels", "members", "presence-thread.1", "--after", "9").err
+    here.flask("channels", "members", "forum.1").refused("presence-")
+
+
 def test_every_rule_and_every_role_is_printed(here: Runner):
     shown = here.flask("channels", "rules").succeeded()
     told = here.flask("channels", "rules", "--json").succeeded().json()

@@ -12,14 +12,19 @@ import pytest
 from mechamap.broker.memory import MemoryBroker
 from mechamap.broker.redis import RedisBroker
 from mechamap.domain.history import Bounds
+from mechamap.domain.members import Announcement
+from mechamap.presence.memory_members import MemoryMembers
 from mechamap.presence.protocol import WorkerRecord
 from mechamap.presence.redis import RedisRoster
+from mechamap.presence.redis_members import RedisMembers
 from tests.contract.recorder import Recorder
 from tests.services.processes import ROOT, clean_environment, wait_until
 from tests.services.redis import RedisServer
 
 LEASE = 1.5
 """Seconds instead of ten, so that a test sees it end."""
+GRACE = 0.5
+"""Seconds in which members may return in a test."""
 
 
 @dataclass(slots=True)
@@ -140,3 +145,58 @@ def redis_roster(redis_server: RedisServer) -> Iterator[Callable[..., RedisRoste
         redis_server.resume()
     for roster in made:
         roster.stop()
+
+
+@dataclass(slots=True)
+class Place:
+    """One worker's members and what they announced, here or together with other workers."""
+
+    members: Any
+    said: list[Announcement]
+    ids: list[str]
+
+    def told(self) -> list[tuple[str, str, int]]:
+        """Every announcement so far: the event's last word, channel, user."""
+        return [(a.change.partition(":")[2], a.channel, a.member.user_id) for a in self.said]
+
+
+@pytest.fixture
+def redis_members(redis_server: RedisServer) -> Iterator[Callable[..., Place]]:
+    """Start another worker's members on the test's Redis; all announce into one list, as a broker would."""
+    made, said, ids = [], [], []
+
+    def announce(some) -> int:
+        said.extend(some)
+        ids.extend(each.id for each in some)
+        return len(some)
+
+    def make(worker_id: str = "a", *, grace: float = GRACE, started: bool = True, announce=announce) -> Place:
+        members = RedisMembers(redis_server.url, worker_id, grace, lease=LEASE)
+        made.append(members)
+        if started:
+            members.start(announce)
+        return Place(members, said, ids)
+
+    yield make
+    if redis_server.running:
+        redis_server.resume()
+    for members in made:
+        members.stop()
+
+
+@pytest.fixture(params=["memory", "redis"])
+def place(request: pytest.FixtureRequest, redis_members: Callable[..., Place]) -> Iterator[Place]:
+    """One worker's started members of each kind."""
+    if request.param == "redis":
+        yield redis_members()
+        return
+    said: list[Announcement] = []
+
+    def announce(some) -> int:
+        said.extend(some)
+        return len(some)
+
+    members = MemoryMembers(GRACE)
+    members.start(announce)
+    yield Place(members, said, [])
+    members.stop()

@@ -1,6 +1,7 @@
 """One worker's hub on the in-process broker and roster, with a transport and facts that tests can see and
 set."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
@@ -13,9 +14,11 @@ from mechamap.hub.access import Judge
 from mechamap.hub.arrivals import Admission
 from mechamap.hub.connections import Connection
 from mechamap.hub.hub import Hub
+from mechamap.hub.presence import Presence
 from mechamap.hub.rechecks import Rechecks
 from mechamap.hub.recovery import Recovery
 from mechamap.presence.memory import MemoryRoster
+from mechamap.presence.memory_members import MemoryMembers
 from mechamap.recovery.memory import MemorySessions
 
 from .fakes import CountingMeter, FactsByHand, RecordingTransport, UnreadByHand, identity
@@ -33,10 +36,13 @@ class World:
     roster: MemoryRoster = field(default_factory=lambda: MemoryRoster("w1"))
     now: float = 1_000_000.0
     sessions: MemorySessions = field(init=False)
+    members: MemoryMembers = field(init=False)
 
     def __post_init__(self) -> None:
         judge = Judge(self.facts, Policy())
         self.sessions = MemorySessions(120.0, clock=lambda: self.now)
+        self.members = MemoryMembers(5.0, clock=lambda: self.now)
+        presence = Presence(self.members, self.broker, self.transport)
         self.hub = Hub(
             worker_id="w1",
             transport=self.transport,
@@ -46,6 +52,7 @@ class World:
             notifications=self.unread,
             meter=self.meter,
             recovery=Recovery(self.sessions, self.broker, judge, answers_within=60.0, clock=lambda: self.now),
+            presence=presence,
             max_connections=20,
             max_subscriptions=4,
             clock=lambda: self.now,
@@ -54,6 +61,7 @@ class World:
             self.hub, judge, self.facts, self.transport, sleep=lambda seconds: None, clock=lambda: self.now
         )
         self.broker.start(self.hub)
+        self.members.start(presence.announce)
         for user_id, role in ((1, "super_admin"), (4, "moderator"), (7, "member"), (8, "member")):
             self.facts.people[user_id] = UserFacts(user_id, f"User {user_id}", role)
         self.facts.forums = {1: ForumFacts(1), 2: ForumFacts(2, "senior_member")}
@@ -81,5 +89,7 @@ class World:
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
+def world() -> Iterator[World]:
+    made = World()
+    yield made
+    made.members.stop()

@@ -5,6 +5,7 @@ import json
 from mechamap.domain.access import ForumFacts, ThreadFacts
 from mechamap.domain.errors import DirectoryUnavailable, NotFound
 from mechamap.domain.identity import Identity, TokenKind, UserFacts
+from mechamap.domain.members import EVENTS
 from mechamap.hub.protocol import Link
 from mechamap.store.protocol import MarkedRead
 
@@ -27,7 +28,8 @@ class RecordingTransport:
         return len(members)
 
     def replay(self, sid, publication):
-        self.send(sid, publication.event, json.loads(publication.payload))
+        data = json.loads(publication.payload)
+        self.send(sid, publication.event, *(data if publication.event in EVENTS else (data,)))
         self.offsets.setdefault(sid, []).append(publication.offset)
 
     def join(self, sid, room):

@@ -1,0 +1,216 @@
+"""Members of presence channels, as one worker's browsers see each other."""
+
+import pytest
+
+from mechamap.domain.errors import BrokerUnavailable, Forbidden, Unavailable
+from mechamap.domain.members import Announcement, Change, Member
+from mechamap.domain.recovery import Returning
+from mechamap.hub import presence
+from mechamap.presence.protocol import Members
+
+THREAD = "presence-thread.10"
+
+
+def shown(user_id: int) -> dict:
+    return {"user_id": user_id, "user_info": {"id": user_id, "name": f"User {user_id}"}}
+
+
+def heard(world, sid: str) -> list[tuple]:
+    """What the connection was told of members: the event's last word and the user, or the users listed."""
+    found = []
+    for name, args in world.transport.sent.get(sid, []):
+        if name.startswith("presence:"):
+            assert args[0] == THREAD
+            users = [each["user_id"] for each in args[1]] if isinstance(args[1], list) else args[1]["user_id"]
+            found.append((name.partition(":")[2], users))
+    return found
+
+
+def enter(world, sid: str, user_id: int) -> None:
+    world.connect(sid, user_id)
+    world.hub.subscribe(sid, THREAD)
+
+
+def test_who_comes_gets_the_list_and_the_others_hear_of_it(world):
+    enter(world, "1.1", 7)
+    enter(world, "1.2", 8)
+    assert heard(world, "1.1") == [("subscribed", [7]), ("joining", 8)]
+    assert heard(world, "1.2") == [("subscribed", [7, 8])]
+    [(_, args)] = [each for each in world.transport.sent["1.2"] if each[0] == "presence:subscribed"]
+    assert args == (THREAD, [shown(7), shown(8)], {"total": 2, "after": None})
+
+
+def test_several_tabs_come_and_go_once(world):
+    enter(world, "1.1", 7)
+    enter(world, "1.2", 8)
+    enter(world, "1.3", 8)
+    world.hub.unsubscribe("1.2", THREAD)
+    world.hub.unsubscribe("1.3", THREAD)
+    assert heard(world, "1.1") == [("subscribed", [7]), ("joining", 8), ("leaving", 8)]
+    assert heard(world, "1.2") == [("subscribed", [7, 8])]
+
+
+def test_a_lost_connection_leaves_after_the_grace_period(world):
+    enter(world, "1.1", 7)
+    enter(world, "1.2", 8)
+    world.hub.disconnect("1.2", "transport_close")
+    world.now += 4.9
+    world.members.sweep()
+    assert heard(world, "1.1") == [("subscribed", [7]), ("joining", 8)]
+    world.now += 0.2
+    world.members.sweep()
+    assert heard(world, "1.1")[2:] == [("leaving", 8)]
+
+
+def test_a_fresh_connection_within_the_grace_period_is_not_announced(world):
+    enter(world, "1.1", 7)
+    enter(world, "1.2", 8)
+    world.hub.disconnect("1.2", "transport_close")
+    world.now += 3
+    enter(world, "1.3", 8)
+    world.now += 10
+    world.members.sweep()
+    assert heard(world, "1.1") == [("subscribed", [7]), ("joining", 8)]
+    assert heard(world, "1.3") == [("subscribed", [7, 8])]
+
+
+def test_a_recovered_connection_within_the_grace_period_is_not_announced_either(world):
+    enter(world, "1.1", 7)
+    enter(world, "1.2", 8)
+    pid = world.hub.connections.get("1.2").pid
+    world.hub.disconnect("1.2", "transport_close")
+    world.now += 3
+    assert world.arrive("1.3", 8, Returning(pid, None)).recovered
+    world.now += 10
+    world.members.sweep()
+    assert heard(world, "1.1") == [("subscribed", [7]), ("joining", 8)]
+    assert ("subscribed", [7, 8]) not in heard(world, "1.3")
+    world.hub.unsubscribe("1.3", THREAD)
+    assert heard(world, "1.1")[2:] == [("leaving", 8)]
+
+
+def test_one_that_recovers_later_hears_what_the_others_heard(world):
+    enter(world, "1.1", 7)
+    enter(world, "1.2", 8)
+    pid = world.hub.connections.get("1.2").pid
+    world.hub.disconnect("1.2", "transport_close")
+    world.now += 6
+    world.members.sweep()
+    enter(world, "1.4", 4)
+    assert world.arrive("1.3", 8, Returning(pid, None)).recovered
+    assert heard(world, "1.1")[2:] == [("leaving", 8), ("joining", 4), ("joining", 8)]
+    assert heard(world, "1.3") == [("leaving", 8), ("joining", 4), ("joining", 8)]
+
+
+def test_a_member_that_subscribes_again_gets_the_list_again(world):
+    enter(world, "1.1", 7)
+    enter(world, "1.2", 8)
+    world.hub.subscribe("1.1", THREAD)
+    assert heard(world, "1.1") == [("subscribed", [7]), ("joining", 8), ("subscribed", [7, 8])]
+    assert heard(world, "1.2") == [("subscribed", [7, 8])]
+
+
+def test_who_may_not_stay_leaves_at_once(world):
+    enter(world, "1.1", 8)
+    enter(world, "1.2", 7)
+    world.facts.threads[10] = type(world.facts.threads[10])(10, 1, author_id=8, hidden=True)
+    world.rechecks.user(7)
+    assert heard(world, "1.1") == [("subscribed", [8]), ("joining", 7), ("leaving", 7)]
+
+
+def test_channels_without_members_have_none(world):
+    world.connect("1.1", 7)
+    world.hub.subscribe("1.1", "forum.1")
+    assert heard(world, "1.1") == []
+    with pytest.raises(Forbidden) as refused:
+        world.hub.members("1.1", "forum.1", 0)
+    assert refused.value.code == "not_a_member"
+
+
+def test_a_long_list_is_told_in_part_and_members_ask_for_the_rest(world, monkeypatch):
+    monkeypatch.setattr(presence, "LISTED", 2)
+    for number, user_id in enumerate((1, 4, 7, 8)):
+        enter(world, f"1.{number}", user_id)
+    [(_, args)] = [each for each in world.transport.sent["1.3"] if each[0] == "presence:subscribed"]
+    assert args == (THREAD, [shown(1), shown(4)], {"total": 4, "after": 4})
+    page = world.hub.members("1.3", THREAD, 4)
+    assert ([member.user_id for member in page.members], page.total, page.after) == ([7, 8], 4, None)
+
+
+class Meddling(Members):
+    """Members that let something happen between their answer and its arrival."""
+
+    def __init__(self, members, then) -> None:
+        self._members, self._then = members, then
+        self.leave, self.page = members.leave, members.page
+
+    def join(self, *args, **more):
+        joined = self._members.join(*args, **more)
+        self._then()
+        return joined
+
+
+def meddle(world, then) -> None:
+    world.hub._presence._members = Meddling(world.members, then)
+
+
+def change(what: Change, user_id: int) -> Announcement:
+    return Announcement(what, "thread:10", Member(user_id, f"User {user_id}"))
+
+
+def test_what_happens_while_the_list_is_on_its_way_is_in_it(world):
+    enter(world, "1.1", 1)
+    enter(world, "1.2", 4)
+    happenings = [change(Change.LEAVING, 1), change(Change.JOINING, 7)]
+    meddle(world, lambda: world.hub._presence.announce(happenings))
+    enter(world, "1.3", 8)
+    assert heard(world, "1.3")[-1] == ("subscribed", [4, 7, 8])
+
+
+def test_nonsense_about_members_is_passed_over(world):
+    from mechamap.domain.channels import parse_channel
+    from mechamap.domain.publication import Publication
+
+    def nonsense() -> None:
+        for payload in (b"5", b"[]", b'["presence-thread.10",7]', b'["presence-thread.10",{"user_id":1}]'):
+            world.hub._presence.on_publication(
+                Publication((parse_channel(THREAD),), "presence:joining", payload)
+            )
+
+    meddle(world, nonsense)
+    enter(world, "1.1", 7)
+    assert heard(world, "1.1") == [("subscribed", [7])]
+
+
+def test_too_much_meanwhile_is_refused_and_nobody_stays_behind(world, monkeypatch):
+    monkeypatch.setattr(presence, "MOST_NOTED", 3)
+    meddle(world, lambda: world.hub._presence.announce([change(Change.JOINING, 1)] * 5))
+    world.connect("1.1", 7)
+    # copies of one announcement are delivered once, so each has an id of its own
+    meddle(world, lambda: [world.hub._presence.announce([change(Change.JOINING, 1)]) for _ in range(5)])
+    with pytest.raises(Unavailable):
+        world.hub.subscribe("1.1", THREAD)
+    assert world.members.page("thread:10", 0, 10).total == 0
+    assert "thread:10" not in world.broker.channels()
+
+
+def test_a_connection_that_cannot_become_a_member_is_in_no_channel(world):
+    def refuse() -> None:
+        raise BrokerUnavailable("Redis is away.")
+
+    meddle(world, refuse)
+    world.connect("1.1", 7)
+    with pytest.raises(BrokerUnavailable):
+        world.hub.subscribe("1.1", THREAD)
+    assert world.hub.connections.get("1.1").canonicals == ("user:7",)
+    assert world.members.page("thread:10", 0, 10).total == 0
+
+
+def test_a_connection_that_goes_while_it_enters_is_no_member(world):
+    world.connect("1.1", 7)
+    meddle(world, lambda: world.hub.disconnect("1.1", "transport_close"))
+    world.hub.subscribe("1.1", THREAD)
+    world.now += 6
+    world.members.sweep()
+    assert world.members.page("thread:10", 0, 10).total == 0
+    assert ("subscribed", [7]) not in heard(world, "1.1")
