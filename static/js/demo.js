@@ -88,7 +88,13 @@ socket.on("connect_error", (error) => {
   if (error.data?.retry) setTimeout(() => socket.connect(), 1000 * (error.data.retryAfter ?? 2) * (1 + Math.random()));
 });
 
-socket.onAny((event, ...args) => note("in", event, args.length > 1 ? args : args[0]));
+// Behind a published event stands its position, which a page has no use for: the library sends it when it returns.
+const isPosition = (value) => typeof value === "string" && /^[\w-]{8}\.\d+$/.test(value);
+
+socket.onAny((event, ...args) => {
+  if (args.length > 1 && isPosition(args.at(-1))) args.pop();
+  note("in", event, args.length > 1 ? args : args[0]);
+});
 socket.onAnyOutgoing((event, ...args) => note("out", event, args.find((arg) => typeof arg !== "function")));
 
 socket.on("force_disconnect", ({ reason }) => (toldReason = reason));
