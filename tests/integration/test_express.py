@@ -116,7 +116,7 @@ def test_a_key_that_is_refused_is_refused_alike(server, written):
     other = request({**PLAIN, "data": 2}, "/api/broadcast", KEY, f"Idempotency-Key: {written}")
     whole, pieces = both_ways(server, other)
     assert steady(whole) == steady(pieces)
-    assert whole.split(b" ")[1] == (b"409" if "taken" in written else b"400")
+    assert whole.split(b" ")[1] == (b"409" if "taken" in written else b"422")
 
 
 def test_requests_that_follow_each_other_on_one_connection_are_answered_in_order(server):
