@@ -30,7 +30,17 @@ BODIES = [
     {"channels": ["public.fuzz", "public.other"], "event": "news", "data": "x", "socket_id": "1.2"},
     {"broadcasts": [{"channel": "public.fuzz", "event": "news", "data": 1}] * 3},
 ]
-EVENTS = ["subscribe", "unsubscribe", "notification_read", "ping", "unknown", "client-typing", "message", "*"]
+EVENTS = [
+    "subscribe",
+    "unsubscribe",
+    "notification_read",
+    "presence:members",
+    "ping",
+    "unknown",
+    "client-typing",
+    "message",
+    "*",
+]
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +77,7 @@ def value(dice: random.Random, depth: int = 0) -> object:
                 "data",
                 "token",
                 "notification_id",
+                "after",
                 "id",
                 "__proto__",
                 "",
