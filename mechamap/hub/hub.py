@@ -156,6 +156,7 @@ class Hub:
             self._transport.join(sid, channel.canonical)
         try:
             listing = self._presence.enter(connection, channel)
+            self._connection(sid)  # that waited; nothing is kept of one that left meanwhile
             self._recovery.keep(connection)
             self._presence.tell(connection, channel, listing)
             if owed:
@@ -165,6 +166,7 @@ class Hub:
             self._recovery.stop_collecting(sid)
             self._leave(connection, channel.canonical)
             raise
+        self._connection(sid)  # keeping waited too
         self._roster.record(connection)
         self._meter.subscription(channel.kind.value, "allowed")
         if isinstance(missed, History):
@@ -313,6 +315,8 @@ class Hub:
         return connection
 
     def _leave(self, connection: Connection, canonical: str) -> bool:
+        if self.connections.get(connection.sid) is not connection:
+            return False  # it is gone, and left all of them then
         if not self.connections.unsubscribe(connection, canonical):
             return False
         self._transport.leave(connection.sid, canonical)

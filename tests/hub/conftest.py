@@ -1,8 +1,9 @@
 """One worker's hub on the in-process broker and roster, with a transport and facts that tests can see and
 set."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -89,7 +90,19 @@ class World:
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
-    made = World()
-    yield made
-    made.members.stop()
+def build() -> Iterator[Callable[..., World]]:
+    """Make a world of these parts; its threads end with the test."""
+    made = []
+
+    def make(**parts: Any) -> World:
+        made.append(World(**parts))
+        return made[-1]
+
+    yield make
+    for world in made:
+        world.members.stop()
+
+
+@pytest.fixture
+def world(build: Callable[..., World]) -> World:
+    return build()

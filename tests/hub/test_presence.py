@@ -2,7 +2,7 @@
 
 import pytest
 
-from mechamap.domain.errors import BrokerUnavailable, Forbidden, Unavailable
+from mechamap.domain.errors import BrokerUnavailable, Forbidden, NotFound, Unavailable
 from mechamap.domain.members import Announcement, Change, Member
 from mechamap.domain.recovery import Returning
 from mechamap.hub import presence
@@ -206,11 +206,41 @@ def test_a_connection_that_cannot_become_a_member_is_in_no_channel(world):
     assert world.members.page("thread:10", 0, 10).total == 0
 
 
-def test_a_connection_that_goes_while_it_enters_is_no_member(world):
-    world.connect("1.1", 7)
-    meddle(world, lambda: world.hub.disconnect("1.1", "transport_close"))
-    world.hub.subscribe("1.1", THREAD)
+def test_nothing_remains_of_a_connection_that_goes_while_it_enters(world):
+    connection = world.connect("1.1", 7)
+    meddle(world, lambda: world.hub.disconnect("1.1", "client_disconnect"))
+    with pytest.raises(NotFound):
+        world.hub.subscribe("1.1", THREAD)
     world.now += 6
     world.members.sweep()
     assert world.members.page("thread:10", 0, 10).total == 0
     assert ("subscribed", [7]) not in heard(world, "1.1")
+    assert world.sessions.find(connection.pid) is None
+    assert world.roster.connections() == []
+    assert world.broker.channels() == {}
+
+
+def test_one_that_goes_and_is_refused_takes_nobody_elses_channel(world):
+    def go() -> None:
+        world.hub.disconnect("1.2", "transport_close")
+        raise BrokerUnavailable("Redis is away.")
+
+    enter(world, "1.1", 7)
+    world.connect("1.2", 8)
+    meddle(world, go)
+    with pytest.raises(BrokerUnavailable):
+        world.hub.subscribe("1.2", THREAD)
+    assert world.broker.channels() == {"user:7": 1, "thread:10": 1}
+    assert world.hub.connections.subscriptions == 2
+
+
+def test_one_that_goes_while_its_session_is_kept_is_in_no_roster(world, monkeypatch):
+    world.connect("1.1", 7)
+
+    def keep(live) -> None:
+        world.hub.disconnect("1.1", "transport_close")
+
+    monkeypatch.setattr(world.sessions, "keep", keep)
+    with pytest.raises(NotFound):
+        world.hub.subscribe("1.1", THREAD)
+    assert world.roster.connections() == []

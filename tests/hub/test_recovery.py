@@ -89,9 +89,9 @@ class ForgetfulSessions(MemorySessions):
 
 
 @pytest.fixture
-def world(monkeypatch) -> World:
+def world(build, monkeypatch) -> World:
     monkeypatch.setattr("tests.hub.conftest.MemorySessions", ForgetfulSessions)
-    return World(broker=YieldingBroker())
+    return build(broker=YieldingBroker())
 
 
 def publish(world, number: int, channel: str = "public.a", except_id: str | None = None, data=None) -> None:
@@ -373,8 +373,8 @@ def test_a_worker_that_was_stopped_confirms_nothing_of_the_time_before(world):
     assert since(world, connection) == [1]
 
 
-def test_a_quiet_client_is_recovered_however_long_it_heard_nothing():
-    world = World(broker=YieldingBroker(Bounds(seconds=0.02, user_seconds=0.02)))
+def test_a_quiet_client_is_recovered_however_long_it_heard_nothing(build):
+    world = build(broker=YieldingBroker(Bounds(seconds=0.02, user_seconds=0.02)))
     connection = world.connect("old")
     world.hub.subscribe("old", "public.a")
 
@@ -448,8 +448,8 @@ def test_another_epoch(world):
     assert fresh(world, stale) == Gap.EPOCH
 
 
-def test_a_log_that_lacks_something(monkeypatch):
-    world = World(broker=YieldingBroker(Bounds(events=5)))
+def test_a_log_that_lacks_something(build, monkeypatch):
+    world = build(broker=YieldingBroker(Bounds(events=5)))
     returning = cut_off(world, "public.a")
     for number in range(50):
         publish(world, number)
