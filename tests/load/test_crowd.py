@@ -31,7 +31,7 @@ class Member:
             if text == "2":
                 self.socket.send("3")
             elif text.startswith("42"):
-                name, data = json.loads(text[2:])
+                name, data, *_position = json.loads(text[2:])
                 if name == "subscribed":
                     self.subscribed += 1
                 elif name == "connected":
