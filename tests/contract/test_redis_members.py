@@ -126,6 +126,7 @@ def test_who_returns_before_the_lease_ends_was_never_away(redis_members, apart: 
 def test_a_worker_that_slept_through_its_lease_announces_its_members_again(redis_members, apart: Apart):
     a = redis_members("a")
     child = apart(2)
+    time.sleep(0.6)  # it has announced its member; else that too would be taken over
     child.send_signal(signal.SIGSTOP)
     wait_until(lambda: a.told() == [("leaving", THREAD, 2)], "the member to leave", LEASE + 1.5)
     child.send_signal(signal.SIGCONT)

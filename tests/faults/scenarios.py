@@ -29,14 +29,14 @@ class Scenario:
 def killed_worker(trial: Trial) -> None:
     """A worker is killed with -9."""
     trial.go_on(0.5)
-    os.kill(trial.cluster.worker(trial.dice), signal.SIGKILL)
+    os.kill(trial.cluster.busiest(), signal.SIGKILL)
     trial.go_on(2.5)
 
 
 def stalled_worker(trial: Trial) -> None:
     """A worker is stopped for longer than the ping timeout, and goes on."""
     trial.go_on(0.3)
-    worker = trial.cluster.worker(trial.dice)
+    worker = trial.cluster.busiest()
     os.kill(worker, signal.SIGSTOP)
     try:
         gevent.sleep(3)
