@@ -7,7 +7,7 @@ PYTEST=(.venv/bin/python -m pytest)
 [ $# -eq 0 ] || exec "${PYTEST[@]}" "$@"
 
 # The slower folders, about half of the time; the other half is everything else, so a new folder is never left out.
-HALF=(tests/auth tests/browser tests/cli tests/engine tests/laravel)
+HALF=(tests/auth tests/browser tests/cli tests/contract tests/engine tests/laravel)
 other=.make/tests-other-half.log
 mkdir -p .make
 
