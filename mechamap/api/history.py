@@ -7,14 +7,13 @@ from flask import Blueprint, Response, request
 
 from mechamap.auth.protocol import KeyRing
 from mechamap.broker.protocol import Broker
-from mechamap.domain.channels import parse_channel
-from mechamap.domain.errors import Forbidden, InvalidField
+from mechamap.domain.errors import InvalidField
 from mechamap.domain.history import Position
 from mechamap.edge.limits import RateLimits
 from mechamap.hub.history import MOST_EVENTS, page
 
 from .broadcasting import encode
-from .keys import authenticate
+from .keys import readable
 
 DEFAULT = 100
 """Events of a page that nobody gave a limit."""
@@ -26,11 +25,7 @@ def blueprint(broker: Broker, keyring: KeyRing, limits: RateLimits) -> Blueprint
 
     @api.get("/<channel>/history")
     def history(channel: str) -> Response:
-        key = authenticate(request.environ, request.remote_addr, keyring, limits)
-        limits.check_key(key.name)
-        wanted = parse_channel(channel)
-        if not key.may_publish(wanted):
-            raise Forbidden(f"The key {key.name!r} may not read {wanted.name}.", code="key_scope")
+        wanted = readable(channel, request.environ, request.remote_addr, keyring, limits)
         found = page(broker, wanted, position_in(request.args), limit_in(request.args))
         answer = Response(encode({"success": True, **asdict(found)}), content_type="application/json")
         answer.headers["Cache-Control"] = "no-store"

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from mechamap.auth.protocol import BroadcastKey, KeyRing
-from mechamap.domain.errors import KeyRefused
+from mechamap.domain.channels import Channel, parse_channel
+from mechamap.domain.errors import Forbidden, KeyRefused
 from mechamap.edge.limits import RateLimits
 
 HEADERS = ("HTTP_X_API_KEY", "HTTP_X_WEBSOCKET_API_KEY")
@@ -31,3 +32,21 @@ def authenticate(
     except KeyRefused:
         limits.note_failed_key(address)
         raise
+
+
+def readable(
+    name: str, environ: Mapping[str, object], address: str | None, keyring: KeyRing, limits: RateLimits
+) -> Channel:
+    """The channel of this name, if the presented key has it in its scope.
+
+    Raises:
+        KeyRefused, RateLimited: as ``authenticate``, and of the key itself.
+        InvalidField: no such channel can be.
+        Forbidden: ``key_scope``.
+    """
+    key = authenticate(environ, address, keyring, limits)
+    limits.check_key(key.name)
+    channel = parse_channel(name)
+    if not key.may_publish(channel):
+        raise Forbidden(f"The key {key.name!r} may not read {channel.name}.", code="key_scope")
+    return channel

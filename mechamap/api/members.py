@@ -5,14 +5,13 @@ from collections.abc import Mapping
 from flask import Blueprint, Response, jsonify, request
 
 from mechamap.auth.protocol import KeyRing
-from mechamap.domain.channels import parse_channel
-from mechamap.domain.errors import Forbidden, InvalidField
+from mechamap.domain.errors import InvalidField
 from mechamap.domain.members import MAX_PAGE
 from mechamap.domain.moments import now_iso
 from mechamap.edge.limits import RateLimits
 from mechamap.hub.operations import Operations
 
-from .keys import authenticate
+from .keys import readable
 
 PAGE = 100
 MAX_ID = 2**63 - 1
@@ -23,11 +22,7 @@ def blueprint(operations: Operations, keyring: KeyRing, limits: RateLimits) -> B
 
     @api.get("/<channel>/members")
     def members(channel: str) -> Response:
-        key = authenticate(request.environ, request.remote_addr, keyring, limits)
-        limits.check_key(key.name)
-        named = parse_channel(channel)
-        if not key.may_publish(named):
-            raise Forbidden(f"The key {key.name!r} may not see {named.name}.", code="key_scope")
+        named = readable(channel, request.environ, request.remote_addr, keyring, limits)
         page = operations.members(named, *page_asked(request.args))
         return jsonify({"success": True, "channel": named.name, **page.shown(), "timestamp": now_iso()})
 
