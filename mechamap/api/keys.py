@@ -41,7 +41,7 @@ def readable(
 
     Raises:
         KeyRefused, RateLimited: as ``authenticate``, and of the key itself.
-        InvalidField: no such channel can be.
+        InvalidChannel: no such channel can be.
         Forbidden: ``key_scope``.
     """
     key = authenticate(environ, address, keyring, limits)
