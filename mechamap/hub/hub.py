@@ -1,5 +1,4 @@
-"""What browsers do: connect, subscribe, unsubscribe, mark notifications as read, leave; and what reaches
-them."""
+"""What browsers do: connect, subscribe, unsubscribe, leave; and what reaches them."""
 
 import logging
 import time
@@ -8,18 +7,16 @@ from typing import Any
 
 from mechamap.broker.protocol import Broker
 from mechamap.domain.access import Decision
-from mechamap.domain.channels import Channel, parse_channel, user_channel
+from mechamap.domain.channels import Channel, parse_channel
 from mechamap.domain.commands import Action, Command
 from mechamap.domain.errors import Forbidden, InvalidField, NotFound, Unavailable
 from mechamap.domain.history import Gap, History, Position
 from mechamap.domain.identity import Identity, UserFacts
 from mechamap.domain.members import MemberPage
 from mechamap.domain.moments import now_iso
-from mechamap.domain.payloads import payload_of
 from mechamap.domain.publication import Publication
 from mechamap.domain.recovery import Returning
 from mechamap.presence.protocol import Roster
-from mechamap.store.protocol import MarkedRead, Notifications
 
 from .access import Judge
 from .arrivals import Admission, Arrivals
@@ -43,7 +40,6 @@ class Hub:
         broker: Broker,
         roster: Roster,
         judge: Judge,
-        notifications: Notifications,
         meter: Meter,
         recovery: Recovery,
         presence: Presence,
@@ -57,7 +53,6 @@ class Hub:
         self._broker = broker
         self._roster = roster
         self._judge = judge
-        self._notifications = notifications
         self._meter = meter
         self._recovery = recovery
         self._presence = presence
@@ -207,36 +202,6 @@ class Hub:
             BrokerUnavailable
         """
         return self._presence.page(self._connection(sid), parse_channel(name), after)
-
-    def mark_read(self, sid: str, ids: Collection[int | str]) -> tuple[MarkedRead, bool]:
-        """Mark the person's notifications as read and tell the person's other connections.
-
-        Returns:
-            What was marked, and whether the other connections could be told.
-
-        Raises:
-            NotFound: the connection is gone, or none of the ids is the person's own.
-            DirectoryUnavailable: nothing was marked.
-        """
-        connection = self._connection(sid)
-        user_id = connection.identity.user_id
-        own = user_channel(user_id)
-        marked = self._notifications.mark_read(user_id, ids)
-        news = []
-        for notification_id in marked.ids:
-            data = {
-                "notificationId": notification_id,
-                "notification_id": notification_id,
-                "readBy": user_id,
-                "unreadCount": marked.unread_count,
-                "unread_count": marked.unread_count,
-                "timestamp": marked.read_at,
-            }
-            news.append(Publication((own,), "notification_read", payload_of(data), except_id=sid))
-        failure = self._broker.publish_many(news).failure
-        if failure is not None:
-            log.warning("read_not_synced", extra={"user": user_id, "code": failure.code})
-        return marked, failure is None
 
     def revoke(self, connection: Connection, channel: Channel, decision: Decision) -> None:
         """Take a channel from a live connection whose rule no longer holds, and tell it why."""

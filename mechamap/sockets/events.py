@@ -24,6 +24,7 @@ from mechamap.engine import Postponed
 from mechamap.hub.arrivals import Admission
 from mechamap.hub.hub import Hub
 from mechamap.hub.protocol import Meter
+from mechamap.hub.reading import Reading
 from mechamap.store.protocol import Directory
 
 from .answers import Answer, failure, internal_error
@@ -46,6 +47,7 @@ class Events:
         self,
         socketio: "SocketIO",
         hub: Hub,
+        reading: Reading,
         authenticator: Authenticator,
         directory: Directory,
         limits: RateLimits,
@@ -53,6 +55,7 @@ class Events:
     ) -> None:
         self._socketio = socketio
         self._hub = hub
+        self._reading = reading
         self._authenticator = authenticator
         self._directory = directory
         self._limits = limits
@@ -159,12 +162,13 @@ class Events:
         return answer
 
     def on_notification_read(self, sid: str, args: tuple[object, ...]) -> Answer:
-        marked, told = self._hub.mark_read(sid, notification_ids(args))
+        marked, told = self._reading.mark(sid, notification_ids(args))
         return {
             "success": True,
             "notificationId": marked.ids[0],
             "notificationIds": list(marked.ids),
             "unreadCount": marked.unread_count,
+            "unread_count": marked.unread_count,
             "synced": told,
             "timestamp": marked.read_at,
         }

@@ -120,6 +120,35 @@ def test_the_sender_of_an_event_does_not_get_it_back(site):
     assert browser.events("notification_read") == []
 
 
+def test_a_device_that_was_away_gets_the_receipts_and_counts_it_missed_in_order(site, laravel_rows):
+    ids = range(300, 304)
+    for number in ids:
+        laravel_rows("INSERT INTO notifications VALUES (?, 4, 0, NULL)", number)
+    desk, phone = browse(site, 4), browse(site, 4)
+
+    def mark_all():
+        for number in ids:
+            assert desk.emit_ack("notification_read", {"notificationId": number})["synced"] is True
+
+    away(phone, mark_all)
+    phone.wait_for_many("unread.count.updated", 4)
+    assert phone.state()["recovered"] is True
+    told = [
+        (event, args[0].get("notification_id"), args[0]["unread_count"])
+        for event, args in phone.history()
+        if event in ("notification_read", "notification.read", "unread.count.updated")
+    ]
+    assert told == [
+        each
+        for number, left in zip(ids, (3, 2, 1, 0), strict=True)
+        for each in (
+            ("notification_read", number, left),
+            ("notification.read", number, left),
+            ("unread.count.updated", None, left),
+        )
+    ]
+
+
 def test_a_channel_that_is_not_allowed_any_more_stays_closed(site, laravel_rows):
     browser = browse(site, 2, "forum.1", "public.kept")
 
