@@ -120,6 +120,50 @@ def test_the_sender_of_an_event_does_not_get_it_back(site):
     assert browser.events("notification_read") == []
 
 
+class Polls:
+    """Long polling, request by request."""
+
+    def __init__(self, site: Site, auth: dict) -> None:
+        self._server = site.server
+        self._path = "/socket.io/?EIO=4&transport=polling"
+        opening = json.loads(self.get()[1:])
+        self._path += f"&sid={opening['sid']}"
+        self.post("40" + json.dumps(auth))
+        self.packets: list[str] = []
+
+    def get(self) -> str:
+        return self._server.get(self._path).text
+
+    def post(self, packets: str) -> None:
+        assert self._server.request("POST", self._path, packets).status == 200
+
+    def admitted(self) -> tuple[str, dict]:
+        """The pid of the CONNECT answer, and the greeting."""
+        while not any(packet.startswith('42["connected"') for packet in self.packets):
+            self.packets += self.get().split("\x1e")
+        answer = next(packet for packet in self.packets if packet.startswith("40"))
+        greeting = next(packet for packet in self.packets if packet.startswith('42["connected"'))
+        return json.loads(answer[2:])["pid"], json.loads(greeting[2:])[1]
+
+
+def test_a_poll_that_fails_does_not_end_the_session_though_the_client_closes_its_transport(site):
+    """engine.io-client answers any failed request with a CLOSE packet, and comes back."""
+    first = Polls(site, {"token": token(2)})
+    pid, _ = first.admitted()
+    first.post("1")
+    again, greeting = Polls(site, {"token": token(2), "pid": pid}).admitted()
+    assert (again, greeting.get("recovered")) == (pid, True)
+
+
+def test_a_polling_client_that_disconnects_on_purpose_begins_anew(site):
+    first = Polls(site, {"token": token(2)})
+    pid, _ = first.admitted()
+    first.post("41\x1e1")
+    again, greeting = Polls(site, {"token": token(2), "pid": pid}).admitted()
+    assert again != pid
+    assert "recovered" not in greeting
+
+
 def test_a_device_that_was_away_gets_the_receipts_and_counts_it_missed_in_order(site, laravel_rows):
     ids = range(300, 304)
     for number in ids:
