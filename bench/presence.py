@@ -25,6 +25,7 @@ REQUEST = (
     "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
 )
 JOINING = b'42["presence:joining"'
+PING = b"\x81\x012"
 TOTAL = re.compile(rb'"total":(\d+)')
 
 
@@ -62,7 +63,9 @@ class _Member:
         """Take what is there and count; how many bytes."""
         data = self.socket.recv(262_144)
         if not data:
-            raise SystemExit("the server closed a member's connection")
+            raise SystemExit(f"the server closed a member's connection: {self.rest + self.seen[-200:]!r}")
+        if PING in data:
+            self.send("3")
         text = self.rest + data
         if self.listed is None:
             self.seen += data
@@ -86,7 +89,7 @@ def presence(run: Run, number: int) -> dict:
             spent, began = cpu(pids), time.monotonic()
             for member in crowd:
                 _join(member)
-            size = _until_told(crowd)
+            size = _until_told(crowd, late)
             seconds, spent = time.monotonic() - began, cpu(pids) - spent
             deliveries = sum(member.told for member in crowd)
             one_by_one = _latecomers(pids, crowd, late)
@@ -112,7 +115,7 @@ def _latecomers(pids: list[int], crowd: list[_Member], late: list[_Member]) -> d
         began = time.monotonic()
         _join(member)
         inside.append(member)
-        _until_told(inside)
+        _until_told(inside, late[len(inside) - len(crowd) :])
         waited.append(time.monotonic() - began)
     spent = cpu(pids) - spent
     deliveries = sum(member.told for member in crowd) - before
@@ -141,11 +144,11 @@ def _join(member: _Member) -> None:
     member.send(f'42["subscribe",{{"channel":"{CHANNEL}"}}]')
 
 
-def _until_told(members: list[_Member]) -> int:
-    """Read until everybody knows everybody; how many bytes that were."""
+def _until_told(members: list[_Member], others: list[_Member]) -> int:
+    """Read until everybody knows everybody; how many bytes that were. ``others`` only answer pings."""
     size, deadline = 0, time.monotonic() + PATIENCE
     with selectors.EpollSelector() as selector:
-        for member in members:
+        for member in (*members, *others):
             selector.register(member.socket, selectors.EVENT_READ, member)
         while not all(m.listed is not None and m.listed + m.told >= len(members) for m in members):
             if time.monotonic() > deadline:
