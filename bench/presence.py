@@ -152,11 +152,20 @@ def _until_told(members: list[_Member], others: list[_Member]) -> int:
             selector.register(member.socket, selectors.EVENT_READ, member)
         while not all(m.listed is not None and m.listed + m.told >= len(members) for m in members):
             if time.monotonic() > deadline:
-                short = sum(m.listed is None or m.listed + m.told < len(members) for m in members)
-                raise SystemExit(f"{short} of {len(members)} members were not told of all others")
+                raise SystemExit(_complaint(members))
             for key, _ in selector.select(0.5):
                 size += key.data.read()
     return size
+
+
+def _complaint(members: list[_Member]) -> str:
+    """Who was refused, and who was not told of everybody."""
+    refused = [member for member in members if member.listed is None]
+    short = sum(m.listed is not None and m.listed + m.told < len(members) for m in members)
+    said = bytes(refused[0].seen[-300:]) if refused else b""
+    return (
+        f"of {len(members)} members {len(refused)} did not get in and {short} were not told of all: {said!r}"
+    )
 
 
 def _tokens(number: int) -> Iterator[str]:
