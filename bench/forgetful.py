@@ -2,6 +2,7 @@
 
 from mechamap.broker.recent import RecentEvents
 from mechamap.domain.history import Position
+from mechamap.hub.catching_up import CatchingUp
 from mechamap.hub.recovery import Recovery
 
 
@@ -11,7 +12,7 @@ def _nothing(*args: object, **named: object) -> None:
 
 RecentEvents.append = _nothing  # events keep epoch None, so no position travels behind them
 RecentEvents.position = Position("", 0)
-Recovery.keep = Recovery.ended = Recovery.confirm = _nothing
-Recovery.on_publication = lambda self, publication: ()
+Recovery.begin = Recovery.joined = Recovery.left = Recovery.ended = Recovery.confirm = _nothing
+CatchingUp.on_publication = lambda self, publication: ()
 
 from wsgi import app  # noqa: E402, F401  (built after the patches)

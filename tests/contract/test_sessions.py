@@ -301,8 +301,8 @@ def test_a_session_that_the_new_connection_ended_is_not_brought_back_by_the_old_
     old, new = two
     sessions.ended(new, final=True)
     join(sessions, old, "public.y", 6)
+    sleep(LEASE + 0.3)
     leave(sessions, old, "public.b")
-    sleep(WINDOW / 2)
     sessions.ended(old, final=False)
     assert sessions.find("p1") is None
 
