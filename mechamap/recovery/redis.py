@@ -121,7 +121,7 @@ class RedisSessions:
         else:
             arguments = [self._lease, kept.position.epoch, *_flat({name: since})]
             found = JOINED.run(self._client, key, arguments)
-        if not found:
+        if not found and self._live.get(live.sid) is live:
             self._keep(live, takes=False)
 
     def _renew_all(self) -> None:
