@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 
 from mechamap.domain.channels import Channel, known_channel, spell
+from mechamap.domain.errors import NotFound
 from mechamap.domain.history import Position
 from mechamap.domain.identity import Identity, UserFacts
 from mechamap.domain.publication import Publication
@@ -105,12 +106,21 @@ class Connection:
             channels=self.spellings,
         )
 
+    @property
+    def position(self) -> Position:
+        """Where it began, or up to where it has everything of its channels."""
+        return Position(self._epoch, self._begin)
+
     def kept(self) -> Kept:
         """How it is kept for its client's return."""
         since = {
             name: max(joined, self._begin) for name, joined in zip(self.spellings, self._since, strict=True)
         }
-        return Kept(self.user_id, self.sid, Position(self._epoch, self._begin), since)
+        return Kept(self.user_id, (self.sid,), self.position, since)
+
+    def joins(self) -> dict[str, int]:
+        """Where it joined each of its channels, as the client spells them, in the epoch of ``position``."""
+        return dict(zip(self.spellings, self._since, strict=True))
 
     def join(self, channel: Channel, position: Position) -> None:
         """Add a channel whose events it is owed from ``position`` on; the caller knows that it is not there
@@ -205,6 +215,17 @@ class Connections:
 
     def get(self, sid: str) -> Connection | None:
         return self._by_sid.get(sid)
+
+    def signed_in(self, sid: str) -> Connection:
+        """The connection.
+
+        Raises:
+            NotFound: there is none of this id.
+        """
+        connection = self._by_sid.get(sid)
+        if connection is None:
+            raise NotFound("The connection is not signed in.", code="not_connected")
+        return connection
 
     def add(self, connection: Connection) -> None:
         self._by_sid[connection.sid] = connection

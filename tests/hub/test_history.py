@@ -3,12 +3,12 @@
 import pytest
 
 from mechamap.domain.channels import parse_channel
-from mechamap.domain.errors import BrokerUnavailable, Forbidden, NotFound
+from mechamap.domain.errors import BrokerUnavailable, Forbidden, NotFound, Unavailable
 from mechamap.domain.history import History, Position
 from mechamap.domain.payloads import payload_of
 from mechamap.domain.publication import Publication
 from mechamap.domain.recovery import Returning
-from mechamap.hub import recovery
+from mechamap.hub import catching_up
 
 
 def publish(world, name: str, *channels: str, except_id: str | None = None) -> Position:
@@ -57,7 +57,7 @@ def test_without_a_position_nothing_old_comes_and_the_answer_is_one(world, since
 
 
 def test_what_was_published_while_the_logs_are_read_comes_once_and_in_order(world, since, monkeypatch):
-    replay, keep = world.broker.replay, world.sessions.keep
+    replay, joined = world.broker.replay, world.sessions.joined
 
     def replaying(*arguments) -> History:
         publish(world, "read")
@@ -65,12 +65,12 @@ def test_what_was_published_while_the_logs_are_read_comes_once_and_in_order(worl
         publish(world, "unread")
         return found
 
-    def keeping(connection) -> None:
+    def keeping(connection, name) -> None:
         publish(world, "kept")
-        keep(connection)
+        joined(connection, name)
 
     monkeypatch.setattr(world.broker, "replay", replaying)
-    monkeypatch.setattr(world.sessions, "keep", keeping)
+    monkeypatch.setattr(world.sessions, "joined", keeping)
     done = world.hub.subscribe("a", "public.news", since)
     publish(world, "end")
     assert heard(world, "a") == ["e0", "e1", "e2", "e3", "read", "unread", "kept", "end"]
@@ -130,11 +130,11 @@ def test_a_position_that_proves_nothing_is_answered_so_and_live_events_come(worl
     assert (done.recovered, done.reason, done.count) == (False, "epoch_changed", 0)
     publish(world, "e4")
     assert heard(world, "a") == ["e4"]
-    assert world.hub._recovery._collecting == {}
+    assert world.hub._catching_up._collecting == {}
 
 
 def test_too_much_is_told(world, since, monkeypatch):
-    monkeypatch.setattr(recovery, "MOST_EVENTS", 3)
+    monkeypatch.setattr(catching_up, "MOST_EVENTS", 3)
     done = world.hub.subscribe("a", "public.news", since)
     assert (done.recovered, done.reason, done.count) == (False, "too_much", 0)
 
@@ -154,7 +154,7 @@ def test_who_may_not_join_gets_nothing_of_the_past(world, since):
     assert heard(world, "a") == []
 
 
-@pytest.mark.parametrize("place", ["replay", "keep"])
+@pytest.mark.parametrize("place", ["replay", "joined"])
 def test_a_broker_that_goes_away_leaves_no_trace(world, since, monkeypatch, place):
     def away(*arguments):
         raise BrokerUnavailable("Redis is away.")
@@ -167,10 +167,31 @@ def test_a_broker_that_goes_away_leaves_no_trace(world, since, monkeypatch, plac
     publish(world, "e4")
     assert heard(world, "a") == []
     assert world.broker.channels() == before
-    assert world.hub._recovery._collecting == {}
+    assert world.hub._catching_up._collecting == {}
 
 
-@pytest.mark.parametrize("place", ["replay", "keep"])
+def test_a_new_epoch_before_it_is_let_in_is_not_passed_over(world, since, monkeypatch):
+    record = world.roster.record
+    other = Publication((parse_channel("public.news"),), "n", payload_of(1), epoch="elsewhen", offset=1)
+
+    def recording(connection) -> None:
+        monkeypatch.undo()
+        record(connection)
+        world.hub.on_publication(other)
+
+    before = world.broker.channels()
+    monkeypatch.setattr(world.roster, "record", recording)
+    with pytest.raises(Unavailable) as refusal:
+        world.hub.subscribe("a", "public.news", since)
+    assert refusal.value.code == "return_overrun"
+    assert heard(world, "a") == []
+    assert world.broker.channels() == before
+    connection = world.hub.connections.get("a")
+    assert connection.spellings == tuple(world.sessions.find(connection.pid).channels) == ("private-user.7",)
+    assert world.hub.subscribe("a", "public.news", since).count == 4
+
+
+@pytest.mark.parametrize("place", ["replay", "joined"])
 def test_a_client_that_leaves_meanwhile_gets_nothing_and_is_not_counted(world, since, monkeypatch, place):
     owner = world.broker if place == "replay" else world.sessions
     act = getattr(owner, place)
@@ -185,18 +206,18 @@ def test_a_client_that_leaves_meanwhile_gets_nothing_and_is_not_counted(world, s
         world.hub.subscribe("a", "public.news", since)
     assert heard(world, "a") == []
     assert world.broker.channels() == {}
-    assert world.hub._recovery._collecting == {}
+    assert world.hub._catching_up._collecting == {}
 
 
 def test_a_channel_that_is_taken_away_meanwhile_is_not_joined(world, since, monkeypatch):
-    keep = world.sessions.keep
+    joined = world.sessions.joined
 
-    def revoking(connection):
+    def revoking(connection, name):
         monkeypatch.undo()
         world.hub.unsubscribe("a", "public.news")
-        keep(connection)
+        joined(connection, name)
 
-    monkeypatch.setattr(world.sessions, "keep", revoking)
+    monkeypatch.setattr(world.sessions, "joined", revoking)
     with pytest.raises(Forbidden):
         world.hub.subscribe("a", "public.news", since)
     publish(world, "e4")
