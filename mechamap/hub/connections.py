@@ -215,10 +215,11 @@ class Connection:
         return tuple(sorted(named, key=lambda name: name is not None))
 
     def _owed_through(self, publication: Publication) -> Iterator[str]:
-        """The canonical names of its channels that bring it the event."""
-        rooms, comparable = publication.rooms, publication.epoch == self._epoch
-        for canonical, since in zip(self.canonicals, self._since, strict=True):
-            if canonical in rooms and not (comparable and publication.offset <= since):
+        """The canonical names of its channels that bring it the event, in the event's order."""
+        joined = dict(zip(self.canonicals, self._since, strict=True))
+        comparable = publication.epoch == self._epoch
+        for canonical in publication.rooms:
+            if canonical in joined and not (comparable and publication.offset <= joined[canonical]):
                 yield canonical
 
     def leave(self, canonical: str) -> bool:
