@@ -9,7 +9,7 @@ import pytest
 
 from mechamap import create_app
 from mechamap.api import history
-from mechamap.domain import access, channels, errors, idempotency, payloads, wire
+from mechamap.domain import access, channels, errors, idempotency, payloads, whispers, wire
 from mechamap.ingest import ingester, laravel_redis
 from mechamap.outbox import reading
 from mechamap.settings import load
@@ -39,7 +39,7 @@ def codes_in(module) -> set[str]:
 def test_the_api_document_names_every_code_of_the_domain():
     found = codes_in(idempotency) | codes_in(history)
     found |= codes_in(wire) | codes_in(errors) | codes_in(payloads) | codes_in(laravel_redis)
-    found |= codes_in(reading) | codes_in(outbox)
+    found |= codes_in(whispers) | codes_in(reading) | codes_in(outbox)
     found |= set(re.findall(r'"(ingest_(?:given|backlog)_[a-z_]+)"', Path(ingester.__file__).read_text()))
     judged = Path(access.__file__).read_text()
     verdicts = set(re.findall(r'(?:False, |return )"([a-z]+_[a-z_]+)", f?"', judged)) - {"no_rule"}
