@@ -85,6 +85,7 @@ class World:
             address="203.0.113.9",
             user_agent="test",
         )
+        self.transport.greeting()
         self.hub.join(admission)
         return admission
 

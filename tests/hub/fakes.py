@@ -19,6 +19,7 @@ class RecordingTransport:
         self.closed: dict[str, str] = {}
         self.alive: dict[str, str] = {}
         self.offsets: dict[str, list[int]] = {}
+        self.greeting = lambda: None
 
     def deliver(self, publication, having=()):
         rooms = (self.rooms.get(room, set()) for room in publication.rooms)
