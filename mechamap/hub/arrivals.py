@@ -13,6 +13,7 @@ from mechamap.domain.identity import Identity, UserFacts
 from mechamap.domain.recovery import Reason, Returning
 from mechamap.presence.protocol import Roster
 
+from .catching_up import CatchingUp
 from .connections import Connection, Connections
 from .presence import Presence
 from .protocol import Meter, Transport
@@ -52,6 +53,7 @@ class Arrivals:
         broker: Broker,
         roster: Roster,
         recovery: Recovery,
+        catching_up: CatchingUp,
         presence: Presence,
         meter: Meter,
         most: int,
@@ -63,6 +65,7 @@ class Arrivals:
         self._broker = broker
         self._roster = roster
         self._recovery = recovery
+        self._catching_up = catching_up
         self._presence = presence
         self._meter = meter
         self._most = most
@@ -108,6 +111,7 @@ class Arrivals:
             admission = self._follow(connection, own, claim, followed)
             self._enter(admission, own, returning)
         except BaseException:
+            self._catching_up.drop(sid)
             self._recovery.give_up(connection, returning)
             self._presence.ended(connection)
             self._leave(followed)
@@ -123,14 +127,14 @@ class Arrivals:
             return Admission(connection, lost=claim)
         for canonical in claim.since.keys() - {own.canonical}:
             self._subscribe(canonical, followed)
-        self._recovery.collect(connection.sid, frozenset(claim.since), claim.epoch)
-        missed = self._recovery.missed(claim.since, claim.epoch)
+        self._catching_up.collect(connection.sid, frozenset(claim.since), claim.epoch)
+        missed = self._catching_up.missed(claim.since, claim.epoch)
         if isinstance(missed, History):
             if own.canonical not in claim.since:  # it had left it
                 followed.remove(own.canonical)
                 self._leave([own.canonical])
             return Admission(connection, claim, missed)
-        self._recovery.drop(connection.sid)
+        self._catching_up.drop(connection.sid)
         self._leave(followed[1:])
         del followed[1:]
         return Admission(connection, lost=missed)
@@ -147,12 +151,10 @@ class Arrivals:
         else:
             self._recovery.resume(connection, returning.pid, claim)
             self._presence.reenter(connection)
-            self._recovery.check_collected(connection.sid)
+            self._catching_up.check(connection.sid)
         self._connections.add(connection)
         self._roster.record(connection)
         self._meter.connection("accepted")
-        if returning is not None:
-            self._meter.recovery("recovered" if admission.recovered else admission.lost.value)
         log.info(
             "connected",
             extra={
@@ -166,13 +168,21 @@ class Arrivals:
 
     def join(self, admission: Admission) -> int:
         """Give a returning client what it missed and let the connection join its rooms, without yielding; how
-        many events it was given."""
+        many events it was given.
+
+        Raises:
+            Unavailable: something may be missing after all. Nothing was given; the caller is to end the
+                connection, whose client may return once more.
+        """
         connection, given = admission.connection, 0
+        if admission.lost is not None:
+            self._meter.recovery(admission.lost.value)
         if admission.recovered:
             senders = admission.claim.kept.sids
-            for publication in self._recovery.owed(connection.sid, admission.missed, senders):
+            for publication in self._catching_up.owed(connection.sid, admission.missed, senders):
                 self._transport.replay(connection.sid, publication, connection.copies(publication))
                 given += 1
+            self._meter.recovery("recovered")
         for canonical, spelled in connection.rooms:
             self._transport.join(connection.sid, canonical, spelled)
         return given

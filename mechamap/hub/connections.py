@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 from mechamap.domain.channels import Channel, known_channel, spell
 from mechamap.domain.dialects import Dialect, mark
+from mechamap.domain.errors import NotFound
 from mechamap.domain.history import Position
 from mechamap.domain.identity import Identity, UserFacts
 from mechamap.domain.publication import Publication
@@ -289,6 +290,17 @@ class Connections:
 
     def get(self, sid: str) -> Connection | None:
         return self._by_sid.get(sid)
+
+    def signed_in(self, sid: str) -> Connection:
+        """The connection.
+
+        Raises:
+            NotFound: there is none of this id.
+        """
+        connection = self._by_sid.get(sid)
+        if connection is None:
+            raise NotFound("The connection is not signed in.", code="not_connected")
+        return connection
 
     def add(self, connection: Connection) -> None:
         self._by_sid[connection.sid] = connection
