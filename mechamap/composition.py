@@ -18,6 +18,8 @@ from mechamap.auth.keyring import BroadcastKeyRing
 from mechamap.auth.passwords import Passwords
 from mechamap.auth.protocol import BroadcastKey
 from mechamap.auth.sanctum import Sanctum
+from mechamap.auth.sanctum_http import VERIFY_PATH, SanctumByLaravel
+from mechamap.auth.sanctum_modes import SanctumModes
 from mechamap.auth.signin import SignIn
 from mechamap.broker.connection import command_client, command_pool
 from mechamap.broker.leadership import Alone, Leadership, LeasedLeadership
@@ -38,6 +40,8 @@ from mechamap.hub.rechecks import Rechecks
 from mechamap.hub.recovery import Recovery
 from mechamap.ingest.ingester import Ingester, Source
 from mechamap.ingest.laravel_redis import ORIGIN
+from mechamap.laravel.client import LaravelClient
+from mechamap.laravel.shared import RedisUsers
 from mechamap.metrics import Metrics
 from mechamap.outbox.pace import Pace
 from mechamap.outbox.protocol import ORIGIN as OUTBOX
@@ -50,7 +54,7 @@ from mechamap.recovery.memory import MemorySessions
 from mechamap.recovery.redis import RedisSessions
 from mechamap.runtime import Runtime, new_worker_id
 from mechamap.services import Services
-from mechamap.settings import ROOT, Settings
+from mechamap.settings import ROOT, SanctumMode, Settings
 from mechamap.sockets.events import Events
 from mechamap.sockets.transport import EngineTransport
 from mechamap.store import database
@@ -97,7 +101,7 @@ def compose(settings: Settings) -> Flask:
     # proof of identity
     jwt.configure(app, settings)
     jwts = jwt.Jwts(app, settings, Revocations(databases.own, settings.cache_seconds))
-    sanctum = Sanctum(TokenRows(databases.laravel, settings, directory.schema), settings)
+    sanctum = _sanctum(settings, TokenRows(databases.laravel, settings, directory.schema), directory)
     authenticator = TokenAuthenticator(jwts, sanctum, directory)
     keyring = BroadcastKeyRing(settings, api_keys)
     sign_in = SignIn(Accounts(databases.laravel, directory.schema), directory, settings.ladder, Passwords())
@@ -160,6 +164,7 @@ def compose(settings: Settings) -> Flask:
         databases=(
             ("database", Probe(databases.own).available),
             ("laravel_database", directory.available),
+            *((("sanctum", sanctum.available),) if settings.laravel_api_url is not None else ()),
         ),
         ingester=ingester,
         outbox=outbox,
@@ -172,6 +177,7 @@ def compose(settings: Settings) -> Flask:
         operations=operations,
         judge=judge,
         directory=directory,
+        sanctum=sanctum,
         authenticator=authenticator,
         jwts=jwts,
         sign_in=sign_in,
@@ -218,6 +224,22 @@ def _flask(settings: Settings) -> Flask:
         TESTING=settings.app_env == "testing",
     )
     return app
+
+
+def _sanctum(settings: Settings, rows: TokenRows, directory: LaravelDirectory) -> SanctumModes:
+    """Who verifies Sanctum tokens."""
+    by_laravel = None
+    if settings.laravel_api_url is not None and settings.sanctum_mode is not SanctumMode.DB:
+        shared = None
+        if settings.redis_url is not None:
+            shared = RedisUsers(command_pool(settings.redis_url, timeout=0.5), PREFIX, settings.secret_key)
+        by_laravel = SanctumByLaravel(
+            LaravelClient(f"{settings.laravel_api_url}{VERIFY_PATH}"),
+            settings.laravel_api_key,
+            settings.sanctum_cache_seconds,
+            shared,
+        )
+    return SanctumModes(settings.sanctum_mode, Sanctum(rows, settings), by_laravel, directory.available)
 
 
 def _socketio(app: Flask, settings: Settings) -> SocketIO:

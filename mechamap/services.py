@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from mechamap.auth.authenticator import TokenAuthenticator
 from mechamap.auth.jwt import Jwts
+from mechamap.auth.sanctum_modes import SanctumModes
 from mechamap.auth.signin import SignIn
 from mechamap.edge.limits import RateLimits
 from mechamap.engine import SocketIO
@@ -29,6 +30,7 @@ class Services:
     operations: Operations
     judge: Judge
     directory: LaravelDirectory
+    sanctum: SanctumModes
     authenticator: TokenAuthenticator
     jwts: Jwts
     sign_in: SignIn

@@ -24,7 +24,7 @@ MAX_PREFIX_LENGTH = 200
 MIN_SECRET_LENGTH = 32
 """Characters. RFC 7518 3.2 asks for a key at least as long as the HMAC's hash: 32 bytes for HS256."""
 
-__all__ = ["AppEnv", "Settings", "SettingsError", "load"]
+__all__ = ["AppEnv", "ChannelAuth", "SanctumMode", "Settings", "SettingsError", "load"]
 
 
 class AppEnv(StrEnum):
@@ -33,6 +33,22 @@ class AppEnv(StrEnum):
     DEVELOPMENT = "development"
     PRODUCTION = "production"
     TESTING = "testing"
+
+
+class SanctumMode(StrEnum):
+    """Who verifies Sanctum tokens. AUTO: the database, or where it cannot, Laravel over HTTP."""
+
+    DB = "db"
+    HTTP = "http"
+    AUTO = "auto"
+
+
+class ChannelAuth(StrEnum):
+    """Who may decide on private and presence channels: our own rules, a signature, or Laravel when asked."""
+
+    RULES = "rules"
+    SIGNATURE = "signature"
+    LARAVEL = "laravel"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +69,12 @@ class Settings:
     redis_url: str | None = field(repr=False)
     laravel_redis_url: str | None = field(repr=False)
     laravel_redis_prefix: str
+    laravel_api_url: str | None
+    laravel_api_key: str | None = field(repr=False)
+    laravel_auth_url: str | None
+    sanctum_mode: SanctumMode
+    sanctum_cache_seconds: float
+    channel_auth: tuple[ChannelAuth, ...]
     history_seconds: float
     history_user_seconds: float
     history_events: int
@@ -100,6 +122,13 @@ class Settings:
         return (self.ping_interval_ms + 2 * self.ping_timeout_ms) / 1000 + 1
 
     @property
+    def broadcasting_auth_url(self) -> str | None:
+        """Where Laravel is asked who may join a channel."""
+        if self.laravel_auth_url is not None:
+            return self.laravel_auth_url
+        return f"{self.laravel_api_url}/broadcasting/auth" if self.laravel_api_url is not None else None
+
+    @property
     def demo(self) -> bool:
         """Whether demo data and the demo page may exist."""
         return not self.production
@@ -140,7 +169,8 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     env = Environment(environ)
     app_env = AppEnv(env.choice("APP_ENV", tuple(AppEnv), AppEnv.DEVELOPMENT))
     instance = Path(env.text("INSTANCE_PATH") or ROOT / "instance").resolve()
-    if app_env is not AppEnv.PRODUCTION:
+    production = app_env is AppEnv.PRODUCTION
+    if not production:
         env = env.beneath(_development_secrets(instance, env))
 
     database_url = env.url("DATABASE_URL") or f"sqlite:///{instance / 'mechamap.sqlite'}"
@@ -159,6 +189,12 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         redis_url=env.redis_url("REDIS_URL"),
         laravel_redis_url=env.redis_url("LARAVEL_REDIS_URL"),
         laravel_redis_prefix=_laravel_redis_prefix(env),
+        laravel_api_url=env.address("LARAVEL_API_URL", secure=production),
+        laravel_api_key=env.text("LARAVEL_API_KEY"),
+        laravel_auth_url=env.address("LARAVEL_AUTH_URL", secure=production),
+        sanctum_mode=SanctumMode(env.choice("SANCTUM_MODE", tuple(SanctumMode), SanctumMode.AUTO)),
+        sanctum_cache_seconds=env.number("SANCTUM_CACHE_SECONDS", 300.0, 1.0, 3600.0),
+        channel_auth=_channel_auth(env),
         history_seconds=env.number("HISTORY_SECONDS", 120.0, 1.0, 86_400.0),
         history_user_seconds=env.number("HISTORY_USER_SECONDS", 600.0, 1.0, 86_400.0),
         history_events=env.integer("HISTORY_EVENTS", 500, 1, 10_000),
@@ -213,7 +249,23 @@ def _laravel_redis_prefix(env: Environment) -> str:
     return "" if prefix is None or prefix == NO_PREFIX else prefix
 
 
+def _channel_auth(env: Environment) -> tuple[ChannelAuth, ...]:
+    """The ways of CHANNEL_AUTH in their order, each once."""
+    name, known = "CHANNEL_AUTH", [way.value for way in ChannelAuth]
+    words = [word.lower() for word in env.words(name)] or [ChannelAuth.RULES.value]
+    for word in words:
+        if word not in known:
+            raise SettingsError(name, f"{word!r} is not one of {', '.join(known)}")
+        if words.count(word) > 1:
+            raise SettingsError(name, f"names {word} twice")
+    return tuple(map(ChannelAuth, words))
+
+
 def _refuse_contradictions(settings: Settings) -> None:
+    if settings.sanctum_mode is SanctumMode.HTTP and settings.laravel_api_url is None:
+        raise SettingsError("SANCTUM_MODE", "http needs LARAVEL_API_URL, the address of the Laravel site")
+    if ChannelAuth.LARAVEL in settings.channel_auth and settings.broadcasting_auth_url is None:
+        raise SettingsError("CHANNEL_AUTH", "laravel needs LARAVEL_AUTH_URL or LARAVEL_API_URL")
     if settings.workers > 1 and settings.redis_url is None:
         raise SettingsError(
             "WEB_CONCURRENCY", "more than one worker needs REDIS_URL, or workers would not hear each other"

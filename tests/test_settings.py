@@ -4,7 +4,7 @@ import pytest
 
 from mechamap.domain.history import Bounds
 from mechamap.domain.roles import Level
-from mechamap.settings import DEV_SECRETS_FILE, PLAN_ORIGINS, AppEnv, SettingsError, load
+from mechamap.settings import DEV_SECRETS_FILE, PLAN_ORIGINS, AppEnv, ChannelAuth, SettingsError, load
 
 STRONG = "s" * 48
 PRODUCTION = {"APP_ENV": "production", "SECRET_KEY": STRONG, "JWT_SECRET": STRONG}
@@ -89,6 +89,18 @@ def test_secrets_do_not_show_in_a_printed_settings(env):
         ("OUTBOX_POLL_MS", "0"),
         ("OUTBOX_IDLE_POLL_MS", "20"),
         ("LOG_LEVEL", "LOUD"),
+        ("LARAVEL_API_URL", "mechamap.com"),
+        ("LARAVEL_API_URL", "ftp://mechamap.com"),
+        ("LARAVEL_API_URL", "https://"),
+        ("LARAVEL_API_URL", "https://mechamap.com:port"),
+        ("LARAVEL_API_URL", "https://mechamap.com/?key=1"),
+        ("LARAVEL_AUTH_URL", "https://mechamap.com/a b"),
+        ("SANCTUM_MODE", "both"),
+        ("SANCTUM_MODE", "http"),
+        ("SANCTUM_CACHE_SECONDS", "0"),
+        ("CHANNEL_AUTH", "rules,me"),
+        ("CHANNEL_AUTH", "rules,rules"),
+        ("CHANNEL_AUTH", "laravel"),
         ("LOG_FORMAT", "xml"),
         ("ROLE_LEVELS", "vip"),
         ("ROLE_LEVELS", "vip=king"),
@@ -117,6 +129,33 @@ def test_a_url_with_a_password_is_not_repeated(env, url):
     with pytest.raises(SettingsError) as refusal:
         load({**env, "REDIS_URL": url})
     assert "hunter2" not in str(refusal.value)
+
+
+def test_laravel_is_called_by_https_or_on_this_machine(env):
+    url, production = "http://mechamap.com/", {**env, **PRODUCTION}
+    assert load({**env, "LARAVEL_API_URL": url}).laravel_api_url == "http://mechamap.com"
+    for name in ("LARAVEL_API_URL", "LARAVEL_AUTH_URL"):
+        with pytest.raises(SettingsError, match=f"^{name}: must begin with https://"):
+            load({**production, name: url})
+        for near in (
+            "https://mechamap.com",
+            "http://127.0.0.1:8000",
+            "http://[::1]:8000",
+            "http://localhost",
+        ):
+            load({**production, name: near})
+    with pytest.raises(SettingsError) as refusal:
+        load({**env, "LARAVEL_API_URL": "https://user:hunter2@mechamap.com"})
+    assert "hunter2" not in str(refusal.value)
+
+
+def test_channels_are_asked_of_laravel_at_its_usual_path_or_where_it_was_said(env):
+    asked = {**env, "CHANNEL_AUTH": "rules, Laravel", "LARAVEL_API_URL": "https://mechamap.com/"}
+    assert load(asked).channel_auth == (ChannelAuth.RULES, ChannelAuth.LARAVEL)
+    assert load(asked).broadcasting_auth_url == "https://mechamap.com/broadcasting/auth"
+    elsewhere = "https://mechamap.com/api/broadcasting/auth"
+    assert load({**asked, "LARAVEL_AUTH_URL": elsewhere}).broadcasting_auth_url == elsewhere
+    assert load(env).channel_auth == (ChannelAuth.RULES,)
 
 
 def test_laravels_redis_is_heard_only_under_a_prefix_that_somebody_named(env):

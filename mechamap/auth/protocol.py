@@ -20,6 +20,7 @@ class Authenticator(Protocol):
                 ``token_unsupported`` (the database has no table of such tokens), ``development_token``,
                 ``user_unknown``, ``user_inactive``, ``user_banned``).
             DirectoryUnavailable: the user's rows cannot be read now; the same token may pass later.
+            Unavailable: Laravel, which is to verify the token, gives no verdict (``verify_…``); likewise.
         """
 
 

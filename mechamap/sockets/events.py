@@ -16,7 +16,14 @@ from socketio.exceptions import ConnectionRefusedError as Refusal
 
 from mechamap.auth.protocol import Authenticator
 from mechamap.domain.channels import user_channel
-from mechamap.domain.errors import AuthenticationFailed, RateLimited, RealtimeError, Unavailable
+from mechamap.domain.errors import (
+    AuthenticationFailed,
+    DirectoryUnavailable,
+    RateLimited,
+    RealtimeError,
+    Unavailable,
+)
+from mechamap.domain.identity import Identity, UserFacts
 from mechamap.domain.moments import now_iso
 from mechamap.domain.recovery import Returning, offset_text
 from mechamap.edge.limits import RateLimits
@@ -103,13 +110,23 @@ class Events:
         admission = self._hub.connect(
             sid,
             identity,
-            self._directory.user(identity.user_id),
+            self._facts(identity),
             returning,
             transport=visitor.transport,
             address=visitor.address,
             user_agent=visitor.user_agent,
         )
         self._greet(sid, admission)
+
+    def _facts(self, identity: Identity) -> UserFacts | None:
+        """What the directory says of the user; None where it has no table of users, or is away and Laravel
+        itself vouched for the user."""
+        try:
+            return self._directory.user(identity.user_id)
+        except DirectoryUnavailable:
+            if not identity.vouched:
+                raise
+            return None
 
     def _greet(self, sid: str, admission: Admission) -> None:
         """The CONNECT answer's pid, the plan's two events, what became of a return, and what was missed."""
