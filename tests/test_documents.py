@@ -2,13 +2,14 @@
 name exists."""
 
 import re
+from itertools import groupby
 from pathlib import Path
 
 import pytest
 
 from mechamap import create_app
 from mechamap.api import history
-from mechamap.domain import access, errors, idempotency, payloads, wire
+from mechamap.domain import access, channels, errors, idempotency, payloads, wire
 from mechamap.ingest import ingester, laravel_redis
 from mechamap.outbox import reading
 from mechamap.settings import load
@@ -40,12 +41,20 @@ def test_the_api_document_names_every_code_of_the_domain():
     found |= codes_in(wire) | codes_in(errors) | codes_in(payloads) | codes_in(laravel_redis)
     found |= codes_in(reading) | codes_in(outbox)
     found |= set(re.findall(r'"(ingest_(?:given|backlog)_[a-z_]+)"', Path(ingester.__file__).read_text()))
-    verdicts = set(
-        re.findall(r'"((?:thread|forum|role|user|not)_[a-z_]+)"', Path(access.__file__).read_text())
-    )
+    judged = Path(access.__file__).read_text()
+    verdicts = set(re.findall(r'(?:False, |return )"([a-z]+_[a-z_]+)", f?"', judged)) - {"no_rule"}
+    verdicts |= set(re.findall(r'False,\n +"([a-z_]+)"', judged))
+    assert {"thread_spam", "role_too_low", "forum_role_unknown", "server_only"} <= verdicts
     for code in found | verdicts:
         stem = code.split("_")[0] + "_…"
         assert f"`{code}`" in API or f"`{stem}`" in API, code
+
+
+def test_the_api_document_has_every_spelling_of_a_channel_in_the_row_of_its_canonical_name():
+    rows = [re.findall(r"`([^`]+)`", row.split("|")[1]) for row in API.splitlines() if row.startswith("| `")]
+    for canonical, spellings in groupby(channels.GRAMMAR, lambda row: row.canonical):
+        names = [row.shown for row in spellings]
+        assert [row[: len(names)] for row in rows if row and row[0] == names[0]] == [names], canonical
 
 
 def test_the_api_document_names_every_reserved_event():

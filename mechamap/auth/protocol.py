@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Protocol
 
-from mechamap.domain.channels import Channel
+from mechamap.domain.channels import Channel, spell
 from mechamap.domain.identity import Identity
 
 
@@ -31,13 +31,17 @@ class BroadcastKey:
     Attributes:
         name: for logs, metrics, rate limits and the console.
         scopes: patterns of channel names it may publish to (``*`` is any run of characters); empty means all.
+            They are compared with a channel's first spelling: another one opens and closes nothing.
     """
 
     name: str
     scopes: tuple[str, ...] = ()
 
     def may_publish(self, channel: Channel) -> bool:
-        return not self.scopes or any(fnmatchcase(channel.name, scope) for scope in self.scopes)
+        if not self.scopes:
+            return True
+        name = spell(channel.canonical)
+        return any(fnmatchcase(name, scope) for scope in self.scopes)
 
 
 class KeyRing(Protocol):

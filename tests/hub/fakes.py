@@ -2,7 +2,15 @@
 
 import json
 
-from mechamap.domain.access import ForumFacts, ThreadFacts
+from mechamap.domain.access import (
+    ConversationFacts,
+    Fact,
+    ForumFacts,
+    MembershipFacts,
+    SellerFacts,
+    ShowcaseFacts,
+    ThreadFacts,
+)
 from mechamap.domain.errors import DirectoryUnavailable, NotFound
 from mechamap.domain.identity import Identity, TokenKind, UserFacts
 from mechamap.domain.members import EVENTS
@@ -61,6 +69,10 @@ class FactsByHand:
         self.people: dict[int, UserFacts] = {}
         self.threads: dict[int, ThreadFacts] = {}
         self.forums: dict[int, ForumFacts] = {}
+        self.conversations: dict[int, ConversationFacts] = {}
+        self.memberships: dict[tuple[int, int], MembershipFacts] = {}
+        self.showcases: dict[int, ShowcaseFacts] = {}
+        self.sellers: dict[int, SellerFacts] = {}
         self.away = False
 
     def _answer(self, value):
@@ -74,11 +86,19 @@ class FactsByHand:
     def users(self, user_ids):
         return self._answer({i: self.people[i] for i in user_ids if i in self.people})
 
-    def thread(self, thread_id):
-        return self._answer(self.threads.get(thread_id))
+    def find(self, fact: Fact, key):
+        rows = {
+            Fact.THREAD: self.threads,
+            Fact.FORUM: self.forums,
+            Fact.CONVERSATION: self.conversations,
+            Fact.MEMBERSHIP: self.memberships,
+            Fact.SHOWCASE: self.showcases,
+            Fact.SELLER: self.sellers,
+        }
+        return self._answer(rows[fact].get(key))
 
-    def forum(self, forum_id):
-        return self._answer(self.forums.get(forum_id))
+    def gather(self, places):
+        return {place: row for place in places if (row := self.find(*place)) is not None}
 
 
 class UnreadByHand:
