@@ -7,11 +7,11 @@ every event that is a string, and sends both when it connects again. If the answ
 
 import re
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from .history import Gap, Position
+from .history import Gap, Position, later
 
 MAX_PID_LENGTH = 64
 _OFFSET = re.compile(r"([A-Za-z0-9_-]{8})\.([0-9]{1,15})", re.ASCII)
@@ -53,22 +53,64 @@ class Returning:
     position: Position | None
 
 
+MOST_SIDS = 8
+"""Connections of a session that are remembered; the oldest go first."""
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
     """A session as it is kept for its client's return.
 
+    Several connections may have one session: a page that was given up by a stalled worker is back on another
+    while the first still lives, and what it sent there is handled late. So a session changes by what one of
+    them does, never to what one of them is. Nothing that the newest has gets lost: others only add. What a
+    page left on an older one may stay, which is seen and does no harm; every return judges it again.
+
     Attributes:
         user_id: whose it is; nobody else gets it back.
-        sid: the last connection's, which was left out of the events it caused.
-        position: where the sequence was when the session began.
+        sids: its connections, which were left out of the events they caused; the newest last.
+        position: where the sequence was when the session began, or up to where it was once confirmed.
         channels: name as the client spells it → the offset, in the position's epoch, after which it is owed
             the channel's events.
     """
 
     user_id: int
-    sid: str
+    sids: tuple[str, ...]
     position: Position
     channels: Mapping[str, int] = field(default_factory=dict)
+
+    def taken_over(self, by: "Kept", without: Collection[str] = ()) -> "Kept":
+        """A connection, as it is, has the session from now on; it may not have the channels ``without``."""
+        base = self._in_epoch(by.position.epoch)
+        channels = {name: since for name, since in base.channels.items() if name not in without}
+        sids = (*(sid for sid in self.sids if sid not in by.sids), *by.sids)[-MOST_SIDS:]
+        return Kept(self.user_id, sids, later(base.position, by.position), channels | dict(by.channels))
+
+    def joined(self, name: str, position: Position) -> "Kept":
+        """One of its connections joined a channel and is owed what comes after the position."""
+        base = self._in_epoch(position.epoch)
+        return replace(base, channels={**base.channels, name: position.offset})
+
+    def left(self, name: str, sid: str) -> "Kept":
+        """A connection left a channel; only the newest takes it from the session."""
+        if sid != self.sids[-1]:
+            return self
+        return replace(self, channels={n: since for n, since in self.channels.items() if n != name})
+
+    def confirmed(self, position: Position, joins: Mapping[str, int]) -> "Kept":
+        """A connection that joined its channels at these offsets has received all of theirs up to the
+        position. That says nothing of what came between what is owed and its joining."""
+        if position.epoch != self.position.epoch:
+            return self
+        has = position.offset
+        received = {n: has for n, since in self.channels.items() if joins.get(n, has) <= since < has}
+        return replace(self, position=later(self.position, position), channels={**self.channels, **received})
+
+    def _in_epoch(self, epoch: str) -> "Kept":
+        """Offsets of different epochs cannot be compared: what comes in the other one is owed whole."""
+        if epoch == self.position.epoch:
+            return self
+        return replace(self, position=Position(epoch, 0), channels=dict.fromkeys(self.channels, 0))
 
 
 ALREADY_SUBSCRIBED = "already_subscribed"

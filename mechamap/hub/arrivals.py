@@ -139,8 +139,10 @@ class Arrivals:
                 connection.join(channel, Position(claim.epoch, since))
         if not admission.recovered:
             connection.join(own, self._broker.position(own.canonical))
-        self._recovery.keep(connection, returning.pid if admission.recovered else None)
-        if admission.recovered:
+        if not admission.recovered:
+            self._recovery.begin(connection)
+        else:
+            self._recovery.resume(connection, returning.pid, claim)
             self._presence.reenter(connection)
             self._recovery.check_collected(connection.sid)
         self._connections.add(connection)
@@ -164,8 +166,8 @@ class Arrivals:
         many events it was given."""
         connection, given = admission.connection, 0
         if admission.recovered:
-            sender = admission.claim.kept.sid
-            for publication in self._recovery.owed(connection.sid, admission.missed, sender):
+            senders = admission.claim.kept.sids
+            for publication in self._recovery.owed(connection.sid, admission.missed, senders):
                 self._transport.replay(connection.sid, publication)
                 given += 1
         for canonical in connection.canonicals:

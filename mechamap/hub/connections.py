@@ -110,7 +110,11 @@ class Connection:
         since = {
             name: max(joined, self._begin) for name, joined in zip(self.spellings, self._since, strict=True)
         }
-        return Kept(self.user_id, self.sid, Position(self._epoch, self._begin), since)
+        return Kept(self.user_id, (self.sid,), Position(self._epoch, self._begin), since)
+
+    def joins(self) -> dict[str, int]:
+        """Where it joined each of its channels, as the client spells them, in the epoch of ``kept``."""
+        return dict(zip(self.spellings, self._since, strict=True))
 
     def join(self, channel: Channel, position: Position) -> None:
         """Add a channel whose events it is owed from ``position`` on; the caller knows that it is not there

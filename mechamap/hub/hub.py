@@ -157,7 +157,7 @@ class Hub:
         try:
             listing = self._presence.enter(connection, channel)
             self._connection(sid)  # that waited; nothing is kept of one that left meanwhile
-            self._recovery.keep(connection)
+            self._recovery.joined(connection, channel)
             self._presence.tell(connection, channel, listing)
             if owed:
                 self._check_still(connection, channel)
@@ -193,8 +193,9 @@ class Hub:
         """
         connection = self._connection(sid)
         channel = parse_channel(name)
-        if self._leave(connection, channel.canonical):
-            self._recovery.keep(connection)
+        had = connection.channels.get(channel.canonical)
+        if had is not None and self._leave(connection, channel.canonical):
+            self._recovery.left(connection, had)
         return channel
 
     def members(self, sid: str, name: object, after: int) -> MemberPage:
@@ -244,7 +245,7 @@ class Hub:
         if self._leave(connection, channel.canonical):
             self.tell_revoked(connection.sid, channel, decision)
             try:
-                self._recovery.keep(connection)
+                self._recovery.left(connection, channel)
             except Unavailable as err:  # a return would judge it again
                 log.info("session_not_kept", extra={"sid": connection.sid, "code": err.code})
 

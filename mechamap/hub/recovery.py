@@ -127,14 +127,40 @@ class Recovery:
         self._collecting: dict[str, _Collecting] = {}
         self._ahead: dict[str, tuple[_Ahead, ...]] = {}
 
-    def keep(self, connection: Connection, pid: str | None = None) -> None:
-        """Keep the connection's session as it is now: a new one, that of ``pid``, or its own.
+    def begin(self, connection: Connection) -> None:
+        """Keep the session of a connection that came without one.
 
         Raises:
             BrokerUnavailable: that cannot be promised.
         """
-        connection.pid = connection.pid or pid or new_pid()
+        connection.pid = new_pid()
         self._sessions.keep(connection)
+
+    def resume(self, connection: Connection, pid: str, claim: Claim) -> None:
+        """Give a session to the connection that returned to it, and take from it what it may not have.
+
+        Raises:
+            BrokerUnavailable: that cannot be promised.
+        """
+        connection.pid = pid
+        has = set(connection.spellings)
+        self._sessions.keep(connection, [name for name in claim.kept.channels if name not in has])
+
+    def joined(self, connection: Connection, channel: Channel) -> None:
+        """Keep that the connection has the channel, as it spells it.
+
+        Raises:
+            BrokerUnavailable: that cannot be promised.
+        """
+        self._sessions.joined(connection, channel.name)
+
+    def left(self, connection: Connection, channel: Channel) -> None:
+        """Keep that it has the channel no more.
+
+        Raises:
+            BrokerUnavailable: a return may bring it back, if its rule allows.
+        """
+        self._sessions.left(connection, channel.name)
 
     def ended(self, connection: Connection, reason: str, *, sent_away: bool) -> None:
         """The connection is over; its client may return unless it or the server meant it."""
@@ -160,7 +186,8 @@ class Recovery:
         if kept is None or kept.user_id != identity.user_id:
             return Lost.UNKNOWN
         position = returning.position or kept.position
-        owed, refused = {}, []
+        owed: dict[Channel, int] = {}
+        refused, spelled = [], {}
         for name, since in kept.channels.items():
             try:
                 channel = parse_channel(name)
@@ -170,7 +197,10 @@ class Recovery:
             if decision.allowed:
                 comparable = kept.position.epoch == position.epoch
                 received = returning.position.offset if returning.position is not None else 0
-                owed[channel] = max(since if comparable else 0, received)
+                since = max(since if comparable else 0, received)
+                # two connections of the session may have spelled it in two ways
+                channel = spelled.setdefault(channel.canonical, channel)
+                owed[channel] = min(owed.get(channel, since), since)
             else:
                 refused.append((channel, decision))
         return Claim(kept, position.epoch, owed, tuple(refused))
@@ -232,17 +262,17 @@ class Recovery:
         self,
         sid: str,
         missed: History,
-        sender: str,
+        senders: Collection[str],
         gets: Callable[[Publication], bool] = lambda publication: False,
     ) -> list[Publication]:
-        """All of it, in order, each once, but what it sent itself, as ``sender``, and what it ``gets``
-        through another of its channels; from now on nothing is collected. The caller must not yield until the
-        client has it and has joined the rooms."""
+        """All of it, in order, each once, but what it sent itself, as one of ``senders``, and what it
+        ``gets`` through another of its channels; from now on nothing is collected. The caller must not yield
+        until the client has it and has joined the rooms."""
         collected, end = self._collecting.pop(sid), missed.position
         later = [publication for publication in collected.events if publication.offset > end.offset]
         others = frozenset(publication.offset for publication in missed.events if gets(publication))
         self._ahead[sid] = (*self._ahead.get(sid, ()), _Ahead(end, collected.rooms, others))
-        return [p for p in (*missed.events, *later) if p.except_id != sender and not gets(p)]
+        return [p for p in (*missed.events, *later) if p.except_id not in senders and not gets(p)]
 
     def on_publication(self, publication: Publication) -> Collection[str]:
         """Part of every delivery; must not yield. Whom to pass over, because they have it already."""

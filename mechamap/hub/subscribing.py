@@ -76,7 +76,7 @@ class Past:
         def gets(publication: Publication) -> bool:
             return connection.gets(publication, but=canonical)
 
-        owed = self._recovery.owed(sid, missed, sid, gets)
+        owed = self._recovery.owed(sid, missed, (sid,), gets)
         for publication in owed:
             self._transport.replay(sid, publication)
         self._transport.join(sid, canonical)

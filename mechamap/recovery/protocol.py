@@ -1,12 +1,13 @@
 """What the use cases ask of the sessions' keeper, with the guarantees every implementation keeps."""
 
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
 from mechamap.domain.recovery import Kept
 
 
 class Live(Protocol):
-    """A live connection as its worker holds it; ``kept`` tells what it is now."""
+    """A live connection as its worker holds it. No method waits or fails."""
 
     @property
     def pid(self) -> str: ...
@@ -15,21 +16,38 @@ class Live(Protocol):
     def sid(self) -> str: ...
 
     def kept(self) -> Kept:
-        """Neither waits nor fails."""
+        """A session that only this connection has."""
+
+    def joins(self) -> Mapping[str, int]:
+        """The channels as in ``kept``, each with the offset at which this connection joined it."""
 
 
 class Sessions(Protocol):
     """Sessions by pid, found from every worker. One whose connection ended without being ended on purpose is
-    kept for the recovery window, also when its worker was killed."""
+    kept for the recovery window, also when its worker was killed.
 
-    def keep(self, live: Live) -> None:
-        """Keep the session of a live connection, or tell that its channels changed; the connection owns the
-        session from now on. Whatever else changes is noticed within a quarter of the window. Returns when
-        every worker would find it so.
+    What several connections of one session do is put together as ``Kept`` says. What they have received is
+    noticed within a quarter of the window.
+    """
+
+    def keep(self, live: Live, without: Collection[str] = ()) -> None:
+        """Begin the session of a new connection, or give the session of this pid to one that returned;
+        ``without`` are the channels it may not have any more. Returns when every worker would find it so.
 
         Raises:
             BrokerUnavailable: that cannot be promised.
         """
+
+    def joined(self, live: Live, name: str) -> None:
+        """The connection joined a channel. Returns when every worker would find it so.
+
+        Raises:
+            BrokerUnavailable: that cannot be promised; whether the connection has the channel is looked at
+                again within a quarter of the window.
+        """
+
+    def left(self, live: Live, name: str) -> None:
+        """The connection left a channel. Otherwise like ``joined``."""
 
     def find(self, pid: str) -> Kept | None:
         """The session, live or waiting for its client.
@@ -39,7 +57,7 @@ class Sessions(Protocol):
         """
 
     def ended(self, live: Live, *, final: bool) -> None:
-        """The connection is over; ``final`` also ends the session, if the connection still owns it. Never
+        """The connection is over; ``final`` also ends the session, if no newer connection has it. Never
         raises: a session that Redis could not be told about ends with its lease."""
 
 

@@ -1,69 +1,35 @@
-"""Sessions in Redis: one key each, under a lease that the worker of a live connection renews.
+"""Sessions in Redis: one key each, under a lease that the workers of its live connections renew.
 
 A worker that was killed leaves its sessions to their leases, which last a recovery window longer than the
-last renewal. So the record is written when rooms change, not when the client leaves; what else changes is
+last renewal. So channels are written when they change, not when the client leaves; what it has received is
 written with the renewal.
 """
 
 import logging
+import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from itertools import islice
 
-import msgspec
 import redis
 
-from mechamap.broker.connection import Script, command_client, translated
+from mechamap.broker.connection import command_client, translated
 from mechamap.broker.supervision import join, supervised
+from mechamap.domain.errors import BrokerUnavailable
 from mechamap.domain.history import Position
 from mechamap.domain.recovery import Kept
 
 from .protocol import Live
+from .scripts import END, JOINED, KEEP, LEFT, RENEW
 
 log = logging.getLogger(__name__)
 
 RENEWALS = 4
 """In one recovery window."""
-CHUNK = 200
-"""Keys per renewal: Redis does nothing else for half a millisecond."""
-
-# KEYS: the session. ARGV: the connection that wants to end it.
-_END = Script("""
-local kept = redis.call('GET', KEYS[1])
-if kept and string.find(kept, '"' .. ARGV[1] .. '"', 1, true) then redis.call('UNLINK', KEYS[1]) end
-return 0
-""")
-
-# KEYS: sessions. ARGV: the lease in ms, then of each its connection and what it is now. Answers which exist.
-# One that another connection owns is left to it.
-_RENEW = Script("""
-local had = {}
-for i, key in ipairs(KEYS) do
-  local kept = redis.call('GET', key)
-  had[i] = kept and 1 or 0
-  if kept == ARGV[2 * i + 1] then
-    redis.call('PEXPIRE', key, ARGV[1])
-  elseif kept and string.find(kept, '"' .. ARGV[2 * i] .. '"', 1, true) then
-    redis.call('SET', key, ARGV[2 * i + 1], 'PX', ARGV[1])
-  end
-end
-return had
-""")
-
-
-class _Record(msgspec.Struct, forbid_unknown_fields=True):
-    """Schema version 1."""
-
-    v: int
-    user: int
-    sid: str
-    epoch: str
-    offset: int
-    channels: dict[str, int]
-
-
-_decode = msgspec.json.Decoder(_Record).decode
+CHUNK = 100
+"""Keys per renewal: Redis does nothing else for about a millisecond."""
+_VALUE = re.compile(r"([0-9]{1,16})(?: .*)?", re.ASCII | re.DOTALL)
 
 
 class RedisSessions:
@@ -72,37 +38,44 @@ class RedisSessions:
     def __init__(self, url: str, window: float, *, prefix: str) -> None:
         """``window``: seconds a session waits for its client."""
         self._client = command_client(url)
-        self._prefix = f"{prefix}:session:"
+        self._prefix = f"{prefix}:session:2:"  # the layout's version: servers of another pass by
         self._pause = window / RENEWALS
         self._lease = int((window + 2 * self._pause) * 1000)
-        self._live: dict[str, Live] = {}
+        self._live: dict[str, Live] = {}  # by sid: a session may have several
+        self._unsure: dict[str, set[str]] = {}  # by sid, the channels that Redis may not know the truth of
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def keep(self, live: Live) -> None:
-        self._live[live.pid] = live  # first: the connection may end while Redis is being told
+    def keep(self, live: Live, without: Collection[str] = ()) -> None:
+        self._live[live.sid] = live  # first: the connection may end while Redis is being told
         with translated("the session was not kept"):
-            self._write(live)
+            self._keep(live, without, takes=True)
+
+    def joined(self, live: Live, name: str) -> None:
+        self._changed(live, name)
+
+    def left(self, live: Live, name: str) -> None:
+        self._changed(live, name)
 
     def find(self, pid: str) -> Kept | None:
         with translated("the session cannot be looked up"):
-            text = self._client.get(self._prefix + pid)
-        if text is None:
+            fields = self._fields(pid)
+        if not fields or b"end" in fields:
             return None
         try:
-            record = _decode(text)
-        except msgspec.MsgspecError:
+            return _kept(fields)
+        except (ValueError, KeyError):
             log.warning("session_malformed")
             return None
-        return Kept(record.user, record.sid, Position(record.epoch, record.offset), record.channels)
 
     def ended(self, live: Live, *, final: bool) -> None:
-        if self._live.get(live.pid) is live:
-            del self._live[live.pid]
+        self._unsure.pop(live.sid, None)
+        if self._live.get(live.sid) is live:
+            del self._live[live.sid]
         if not final:
             return
         try:
-            _END.run(self._client, [self._prefix + live.pid], [live.sid])
+            END.run(self._client, [self._prefix + live.pid], [self._lease, live.sid])
         except redis.RedisError as err:
             log.info("session_not_ended", extra={"error": type(err).__name__})
 
@@ -115,16 +88,60 @@ class RedisSessions:
             join(self._thread, 2.0)
         self._client.close()
 
-    def _write(self, live: Live) -> None:
-        self._client.set(self._prefix + live.pid, _encode(live.kept()), px=self._lease)
+    def _fields(self, pid: str) -> Mapping[bytes, bytes]:
+        try:
+            return self._client.hgetall(self._prefix + pid)
+        except redis.ResponseError as err:
+            if not str(err).startswith("WRONGTYPE"):
+                raise
+            return {b"": b""}  # as malformed as can be
+
+    def _keep(self, live: Live, without: Collection[str] = (), *, takes: bool) -> None:
+        kept = live.kept()
+        about = (kept.user_id, live.sid, kept.position.epoch, kept.position.offset)
+        gone = [_field(name) for name in without]
+        channels = _flat(kept.channels)
+        arguments = [self._lease, int(takes), *about, len(gone), *gone, *channels]
+        KEEP.run(self._client, [self._prefix + live.pid], arguments)
+
+    def _changed(self, live: Live, name: str) -> None:
+        try:
+            with translated("the change of the session was not kept"):
+                self._write(live, name)
+        except BrokerUnavailable:
+            if self._live.get(live.sid) is live:
+                self._unsure.setdefault(live.sid, set()).add(name)
+            raise
+
+    def _write(self, live: Live, name: str) -> None:
+        """Write whether the connection has the channel; all it has where Redis has lost the session."""
+        kept, key = live.kept(), [self._prefix + live.pid]
+        since = kept.channels.get(name)
+        if since is None:
+            found = LEFT.run(self._client, key, [self._lease, live.sid, _field(name)])
+        else:
+            arguments = [self._lease, kept.position.epoch, *_flat({name: since})]
+            found = JOINED.run(self._client, key, arguments)
+        if not found:
+            self._keep(live, takes=False)
 
     def _renew_all(self) -> None:
         while not self._stopping.wait(self._pause):
             try:
+                self._make_sure()
                 for lives in self._chunks():
                     self._renew(lives)
             except redis.RedisError as err:
                 log.warning("sessions_not_renewed", extra={"error": type(err).__name__})
+
+    def _make_sure(self) -> None:
+        for sid, names in list(self._unsure.items()):
+            while names:
+                name = next(iter(names))
+                if (live := self._live.get(sid)) is not None:
+                    self._write(live, name)
+                names.discard(name)
+            self._unsure.pop(sid, None)
 
     def _chunks(self) -> Iterator[list[Live]]:
         rest = iter(list(self._live.values()))
@@ -133,19 +150,46 @@ class RedisSessions:
             time.sleep(0.001)
 
     def _renew(self, lives: list[Live]) -> None:
-        """Renew the leases of what the sessions are now; what Redis has lost is written again."""
+        """Renew the leases and tell what has been received; what Redis has lost is written again."""
         keys = [self._prefix + live.pid for live in lives]
         arguments: list[object] = [self._lease]
         for live in lives:
-            arguments += (live.sid, _encode(live.kept()))
-        renewed = _RENEW.run(self._client, keys, arguments)
-        for live, had in zip(lives, renewed, strict=True):
-            if not had and self._live.get(live.pid) is live:
-                self._write(live)
+            position, joins = live.kept().position, live.joins()
+            arguments += (live.sid, position.epoch, position.offset, len(joins), *_flat(joins))
+        known = RENEW.run(self._client, keys, arguments)
+        for live, knows in zip(lives, known, strict=True):
+            if not knows and self._live.get(live.sid) is live:
+                self._keep(live, takes=False)
 
 
-def _encode(kept: Kept) -> bytes:
-    position = kept.position
-    return msgspec.json.encode(
-        _Record(1, kept.user_id, kept.sid, position.epoch, position.offset, dict(kept.channels))
-    )
+def _field(name: str) -> str:
+    return f"c:{name}"
+
+
+def _flat(channels: Mapping[str, int]) -> list[object]:
+    """Fields and values of channels, one after the other."""
+    return [part for name, since in channels.items() for part in (_field(name), since)]
+
+
+def _kept(fields: Mapping[bytes, bytes]) -> Kept:
+    """A session as it was written.
+
+    Raises:
+        KeyError, ValueError: nobody could have written that.
+    """
+    channels = {}
+    for field, value in fields.items():
+        if field.startswith(b"c:"):
+            channels[field[2:].decode()] = _number(value)
+    position = Position(fields[b"epoch"].decode(), _number(fields[b"offset"]))
+    sids = tuple(fields[b"sids"].decode().split())
+    if not sids:
+        raise ValueError("A session without a connection.")
+    return Kept(int(fields[b"user"]), sids, position, channels)
+
+
+def _number(value: bytes) -> int:
+    found = _VALUE.fullmatch(value.decode())
+    if found is None:
+        raise ValueError("No number.")
+    return int(found[1])

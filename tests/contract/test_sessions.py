@@ -8,7 +8,7 @@ import pytest
 
 from mechamap.domain.errors import BrokerUnavailable
 from mechamap.domain.history import Position
-from mechamap.domain.recovery import Kept
+from mechamap.domain.recovery import MOST_SIDS, Kept
 from mechamap.recovery import redis as keeper
 from mechamap.recovery.memory import MemorySessions
 from mechamap.recovery.redis import RedisSessions
@@ -23,7 +23,7 @@ PREFIX = "sessions-of-the-test"
 
 @dataclass(eq=False)
 class Page:
-    """A live connection."""
+    """A live connection: where it joined its channels, and up to where it has everything."""
 
     pid: str
     sid: str
@@ -32,7 +32,11 @@ class Page:
     position: Position = field(default_factory=lambda: Position("epoch", 3))
 
     def kept(self) -> Kept:
-        return Kept(self.user_id, self.sid, self.position, dict(self.channels))
+        channels = {name: max(since, self.position.offset) for name, since in self.channels.items()}
+        return Kept(self.user_id, (self.sid,), self.position, channels)
+
+    def joins(self) -> dict[str, int]:
+        return dict(self.channels)
 
 
 Open = Callable[..., RedisSessions]
@@ -87,12 +91,36 @@ def test_a_kept_session_is_found_as_it_is(sessions, fields):
     assert sessions.find("p2") is None
 
 
-def test_what_changes_and_is_kept_again_is_found_so(sessions):
+def join(sessions, page: Page, name: str, since: int) -> None:
+    page.channels[name] = since
+    page.position = Position(page.position.epoch, min(page.position.offset, since))
+    sessions.joined(page, name)
+
+
+def leave(sessions, page: Page, name: str) -> None:
+    page.channels.pop(name, None)
+    sessions.left(page, name)
+
+
+def shared(*pages: Page, without: str = "") -> Kept:
+    """The session that these have, who came in this order."""
+    channels = {
+        name: since for page in pages for name, since in page.kept().channels.items() if name != without
+    }
+    return Kept(7, tuple(page.sid for page in pages), pages[-1].position, channels)
+
+
+def test_what_changes_is_found_so(sessions):
     page = Page("p1", "1.1")
     sessions.keep(page)
-    page.channels["public.a"] = 9
-    sessions.keep(page)
+    join(sessions, page, "public.a", 9)
+    assert sessions.find("p1") == page.kept()
     assert sessions.find("p1").channels == {"private-user.7": 3, "public.a": 9}
+    leave(sessions, page, "private-user.7")
+    leave(sessions, page, "public.never")
+    assert sessions.find("p1").channels == {"public.a": 9}
+    join(sessions, page, "public.a", 4)
+    assert sessions.find("p1") == page.kept()
 
 
 def test_a_live_session_lasts_longer_than_any_lease(sessions):
@@ -128,18 +156,19 @@ def test_a_client_that_came_back_owns_its_session(sessions):
     sessions.ended(old, final=False)
     sessions.keep(new)
     time.sleep(LEASE + 0.3)
-    assert sessions.find("p1") == new.kept()
+    assert sessions.find("p1") == shared(old, new)
 
 
 @pytest.mark.parametrize("final", [True, False])
 def test_the_late_end_of_an_old_connection_ends_nothing(sessions, final):
-    old, new = Page("p1", "1.1"), Page("p1", "2.2", channels={"public.a": 5})
+    old, new = Page("p1", "1.1"), Page("p1", "2.2")
     sessions.keep(old)
     sessions.keep(new)
+    join(sessions, new, "public.a", 5)
     sessions.ended(old, final=final)
-    assert sessions.find("p1") == new.kept()
+    assert sessions.find("p1") == shared(old, new)
     time.sleep(LEASE + 0.3)
-    assert sessions.find("p1") == new.kept()
+    assert sessions.find("p1") == shared(old, new)
     sessions.ended(new, final=True)
     assert sessions.find("p1") is None
 
@@ -165,17 +194,129 @@ def test_sessions_end_one_by_one(sessions):
 def test_what_else_changes_is_found_after_a_while(sessions):
     page = Page("p1", "1.1")
     sessions.keep(page)
-    page.position, page.channels = Position("epoch", 8), {"private-user.7": 8}
+    page.position = Position("epoch", 8)
     wait_until(lambda: sessions.find("p1") == page.kept(), "the change", WINDOW / 2)
 
 
-def test_an_old_connection_does_not_change_what_is_not_its_own_any_more(sessions):
-    old, new = Page("p1", "1.1"), Page("p1", "2.2", channels={"public.a": 5})
+# --- two live connections of one session ---
+
+OWN = "private-user.7"
+
+
+@pytest.fixture
+def two(sessions) -> tuple[Page, Page]:
+    """A page that returned with two channels while its old connection, which joined one of them late, lives;
+    and left the third on the new one."""
+    old = Page("p1", "1.1", channels={OWN: 3, "public.b": 3, "public.c": 3})
+    new = Page("p1", "2.2", channels={OWN: 3, "public.b": 3, "public.c": 3})
     sessions.keep(old)
     sessions.keep(new)
-    old.channels = {"private-user.7": 8}
+    join(sessions, new, "public.x", 5)
+    leave(sessions, new, "public.c")
+    return old, new
+
+
+def test_what_an_old_connection_joins_late_takes_nothing_from_the_new_one(sessions, two):
+    old, _ = two
+    join(sessions, old, "public.y", 6)
+    assert sessions.find("p1").channels == {OWN: 3, "public.b": 3, "public.x": 5, "public.y": 6}
+
+
+@pytest.mark.parametrize("name", ["public.b", "public.x"])
+def test_what_an_old_connection_leaves_late_the_new_one_keeps(sessions, two, name):
+    """It unsubscribes, or the channel is taken from it; the page may have joined it again meanwhile."""
+    old, new = two
+    leave(sessions, old, name)
+    assert sessions.find("p1").channels == new.channels
+
+
+def test_the_renewal_of_an_old_connection_brings_nothing_back(sessions, two):
+    old, new = two
     time.sleep(WINDOW / 2)
-    assert sessions.find("p1") == new.kept()
+    assert sessions.find("p1").channels == new.channels
+    old.position = Position("epoch", 9)
+    time.sleep(WINDOW / 2)
+    assert sessions.find("p1").channels == {OWN: 9, "public.b": 9, "public.x": 5}
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_the_session_waits_when_both_have_ended(sessions, two, first):
+    join(sessions, two[0], "public.y", 6)
+    for page in (two[first], two[1 - first]):
+        sessions.ended(page, final=False)
+    assert sessions.find("p1").channels == {OWN: 3, "public.b": 3, "public.x": 5, "public.y": 6}
+    third = Page("p1", "3.3", channels=dict(sessions.find("p1").channels))
+    sessions.keep(third)
+    leave(sessions, third, "public.y")
+    assert sessions.find("p1") == Kept(7, ("1.1", "2.2", "3.3"), third.position, third.channels)
+
+
+def test_one_that_claims_late_and_dies_takes_nothing_from_the_one_that_lives(sessions, two):
+    """Its CONNECT waited in the buffers of a stalled worker."""
+    _, new = two
+    late = Page("p1", "3.3", channels=dict(sessions.find("p1").channels))
+    join(sessions, new, "public.z", 7)
+    sessions.keep(late)
+    sessions.ended(late, final=False)
+    join(sessions, new, "public.w", 8)
+    time.sleep(LEASE + 0.3)
+    assert sessions.find("p1").channels == new.channels
+    new.position = Position("epoch", 9)
+    wait_until(lambda: set(sessions.find("p1").channels.values()) == {9}, "what was received", WINDOW)
+
+
+def test_a_return_takes_away_what_is_refused_and_nothing_that_was_joined_meanwhile(sessions):
+    old, new = Page("p1", "1.1", channels={OWN: 3, "public.b": 3}), Page("p1", "2.2")
+    sessions.keep(old)
+    join(sessions, old, "public.y", 6)
+    sessions.keep(new, ["public.b"])
+    assert sessions.find("p1") == Kept(7, ("1.1", "2.2"), new.position, {OWN: 3, "public.y": 6})
+
+
+def test_a_session_that_the_new_connection_ended_is_not_brought_back_by_the_old_one(sessions, two):
+    old, new = two
+    sessions.ended(new, final=True)
+    join(sessions, old, "public.y", 6)
+    leave(sessions, old, "public.b")
+    time.sleep(WINDOW / 2)
+    sessions.ended(old, final=False)
+    assert sessions.find("p1") is None
+
+
+def test_what_one_received_says_nothing_of_what_another_is_owed_from_before(sessions, two):
+    """The new one asked for the past of a channel that the old one has had for long."""
+    old, new = two
+    old.position = Position("epoch", 30)
+    wait_until(lambda: sessions.find("p1").channels["public.b"] == 30, "what was received", WINDOW)
+    old.channels["public.b"] = 20
+    leave(sessions, new, "public.b")
+    join(sessions, new, "public.b", 10)
+    old.position = Position("epoch", 40)
+    wait_until(lambda: sessions.find("p1").channels[OWN] == 40, "what was received", WINDOW)
+    assert sessions.find("p1").channels["public.b"] == 10
+    new.position = Position("epoch", 25)
+    wait_until(lambda: sessions.find("p1").channels["public.b"] == 25, "what was received", WINDOW)
+
+
+def test_of_a_new_epoch_everything_is_owed_that_the_session_had(sessions, two):
+    old, new = two
+    new.channels, new.position = dict.fromkeys(new.channels, 0), Position("later", 0)
+    join(sessions, new, "public.z", 2)
+    assert sessions.find("p1") == Kept(7, ("1.1", "2.2"), new.position, new.channels)
+    old.position = Position("epoch", 90)
+    time.sleep(WINDOW / 2)
+    assert sessions.find("p1") == Kept(7, ("1.1", "2.2"), new.position, new.channels)
+
+
+def test_the_last_few_connections_of_a_session_are_remembered(sessions):
+    for number in range(MOST_SIDS + 3):
+        page = Page("p1", f"1.{number}")
+        sessions.keep(page)
+        sessions.ended(page, final=False)
+    assert sessions.find("p1").sids == tuple(f"1.{number}" for number in range(3, MOST_SIDS + 3))
+    sessions.keep(page)
+    assert sessions.find("p1").sids[-1] == page.sid
+    assert len(sessions.find("p1").sids) == MOST_SIDS
 
 
 # --- in one process ---
@@ -196,17 +337,21 @@ def test_of_too_many_that_wait_the_oldest_go_first(monkeypatch):
 
 def test_every_worker_finds_a_session_and_may_take_it(redis_sessions: Open):
     here, there = redis_sessions(), redis_sessions()
-    old, new = Page("p1", "1.1"), Page("p1", "2.2", channels={"public.a": 5})
+    old, new = Page("p1", "1.1"), Page("p1", "2.2")
     here.keep(old)
     assert there.find("p1") == old.kept()
     there.keep(new)
-    assert here.find("p1") == new.kept()
-    old.channels = {"public.b": 9}
+    join(there, new, "public.a", 5)
+    leave(there, new, OWN)
+    assert here.find("p1") == shared(old, new, without=OWN)
+    join(here, old, "public.b", 9)
+    leave(here, old, "public.a")
     time.sleep(WINDOW / 2)
-    assert here.find("p1") == new.kept()
+    assert there.find("p1").channels == {"public.a": 5, "public.b": 9}
     here.ended(old, final=True)
-    assert there.find("p1") == new.kept()
+    assert there.find("p1") is not None
     there.ended(new, final=True)
+    join(here, old, "public.c", 9)
     assert here.find("p1") is None
 
 
@@ -228,15 +373,47 @@ def test_a_worker_that_stops_leaves_its_sessions_to_their_leases(redis_sessions:
 
 
 def test_what_redis_lost_is_written_again_for_live_connections_only(redis_sessions: Open, redis_server):
-    sessions = redis_sessions()
-    page, gone = Page("p1", "1.1"), Page("p2", "1.2")
-    sessions.keep(page)
-    sessions.keep(gone)
-    sessions.ended(gone, final=False)
+    here, there = redis_sessions(), redis_sessions()
+    page, gone, other = Page("p1", "1.1"), Page("p2", "1.2"), Page("p1", "2.2")
+    here.keep(page)
+    here.keep(gone)
+    here.ended(gone, final=False)
+    there.keep(other)
+    join(here, page, "public.a", 5)
+    join(there, other, "public.b", 6)
     redis_server.client().flushall()
-    assert sessions.find("p1") is None
-    wait_until(lambda: sessions.find("p1") == page.kept(), "the session to be written again", WINDOW)
-    assert sessions.find("p2") is None
+    assert here.find("p1") is None
+    everything = {OWN: 3, "public.a": 5, "public.b": 6}
+    wait_until(
+        lambda: (found := here.find("p1")) and found.channels == everything,
+        "the session to be written again by both",
+        WINDOW,
+    )
+    assert here.find("p2") is None
+
+
+@pytest.mark.parametrize("change", ["join", "leave"])
+def test_a_change_of_what_redis_lost_writes_the_whole(redis_sessions: Open, redis_server, change):
+    sessions = redis_sessions(started=False)
+    page = Page("p1", "1.1", channels={OWN: 3, "public.a": 4})
+    sessions.keep(page)
+    redis_server.client().flushall()
+    if change == "join":
+        join(sessions, page, "public.b", 5)
+    else:
+        leave(sessions, page, "public.a")
+    assert sessions.find("p1") == page.kept()
+
+
+def test_what_follows_the_number_of_a_channel_stays_with_it(redis_sessions: Open, redis_server):
+    """As a server of a later version may write it."""
+    sessions, redis = redis_sessions(), redis_server.client()
+    page, key = Page("p1", "1.1"), f"{PREFIX}:session:2:p1"
+    sessions.keep(page)
+    redis.hset(key, f"c:{OWN}", "3 echo %1")
+    assert sessions.find("p1") == page.kept()
+    page.position = Position("epoch", 8)
+    wait_until(lambda: redis.hget(key, f"c:{OWN}") == "8 echo %1", "what was received", WINDOW)
 
 
 def test_more_sessions_than_one_command_takes_are_all_renewed(redis_sessions: Open, monkeypatch):
@@ -248,17 +425,28 @@ def test_more_sessions_than_one_command_takes_are_all_renewed(redis_sessions: Op
     assert all(sessions.find(f"p{n}") for n in range(7))
 
 
+GOOD = {"user": "7", "sids": "1.1", "epoch": "e", "offset": "1", "c:public.a": "1"}
+
+
 @pytest.mark.parametrize(
-    "text",
-    ["", "nonsense", "[]", "{}", '{"v":1,"user":"7","sid":"1.1","epoch":"e","offset":1,"channels":{}}',
-     '{"v":1,"user":7,"sid":"1.1","epoch":"e","offset":1,"channels":{},"more":1}'],
+    "fields",
+    ["", "nonsense", {"x": "y"}, {**GOOD, "user": "seven"}, {**GOOD, "sids": " "}, {**GOOD, "offset": "-1"},
+     {**GOOD, "c:public.a": "1x"}, {**GOOD, "epoch": b"\xff"}, {"user": "7", "sids": "1.1", "offset": "1"}],
 )  # fmt: skip
-def test_a_record_that_nobody_could_have_written_is_no_session(
-    redis_sessions: Open, redis_server, text, caplog
+def test_a_record_that_nobody_could_have_written_is_no_session_and_gives_way(
+    redis_sessions: Open, redis_server, fields, caplog
 ):
-    redis_server.client().set(f"{PREFIX}:session:p1", text)
-    assert redis_sessions().find("p1") is None
+    sessions, redis, key = redis_sessions(started=False), redis_server.client(), f"{PREFIX}:session:2:p1"
+    if isinstance(fields, str):
+        redis.set(key, fields)
+    else:
+        redis.hset(key, mapping=fields)
+    assert sessions.find("p1") is None
     assert "session_malformed" in caplog.messages
+    if isinstance(fields, str):
+        page = Page("p1", "1.1")
+        sessions.keep(page)
+        assert sessions.find("p1") == page.kept()
 
 
 def test_while_redis_is_away_nothing_is_promised_and_an_end_is_no_error(
@@ -272,8 +460,26 @@ def test_while_redis_is_away_nothing_is_promised_and_an_end_is_no_error(
         sessions.find("p1")
     with pytest.raises(BrokerUnavailable):
         sessions.keep(Page("p2", "1.2"))
+    with pytest.raises(BrokerUnavailable):
+        join(sessions, page, "public.a", 4)
     sessions.ended(page, final=True)
     redis_server.start()
+
+
+def test_a_change_that_redis_was_not_told_is_looked_at_again(redis_sessions: Open, redis_server):
+    sessions = redis_sessions()
+    page = Page("p1", "1.1", channels={OWN: 3, "public.a": 4})
+    sessions.keep(page)
+    redis_server.stop()
+    with pytest.raises(BrokerUnavailable):
+        leave(sessions, page, "public.a")
+    with pytest.raises(BrokerUnavailable):
+        join(sessions, page, "public.b", 5)
+    with pytest.raises(BrokerUnavailable):
+        join(sessions, page, "public.c", 6)
+    page.channels.pop("public.c")  # it was told that it has it not
+    redis_server.start()
+    wait_until(lambda: sessions.find("p1") == page.kept(), "the changes to be written", 3 * WINDOW)
 
 
 def test_renewal_goes_on_after_redis_was_away(redis_sessions: Open, redis_server):

@@ -60,8 +60,8 @@ def test_a_session_is_kept_with_where_it_began_and_joined_each_channel():
     held.join(parse_channel("private-user.7"), BEGINNING)
     held.join(parse_channel("public.news"), Position("epoch-01", 50))
     kept = held.kept()
-    assert (kept.user_id, kept.sid, kept.position) == (7, "a", BEGINNING)
-    assert kept.channels == {"private-user.7": 40, "public.news": 50}
+    assert (kept.user_id, kept.sids, kept.position) == (7, ("a",), BEGINNING)
+    assert kept.channels == held.joins() == {"private-user.7": 40, "public.news": 50}
     held.leave("user:7")
     assert held.kept().channels == {"public.news": 50}
 

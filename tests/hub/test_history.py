@@ -57,7 +57,7 @@ def test_without_a_position_nothing_old_comes_and_the_answer_is_one(world, since
 
 
 def test_what_was_published_while_the_logs_are_read_comes_once_and_in_order(world, since, monkeypatch):
-    replay, keep = world.broker.replay, world.sessions.keep
+    replay, joined = world.broker.replay, world.sessions.joined
 
     def replaying(*arguments) -> History:
         publish(world, "read")
@@ -65,12 +65,12 @@ def test_what_was_published_while_the_logs_are_read_comes_once_and_in_order(worl
         publish(world, "unread")
         return found
 
-    def keeping(connection) -> None:
+    def keeping(connection, name) -> None:
         publish(world, "kept")
-        keep(connection)
+        joined(connection, name)
 
     monkeypatch.setattr(world.broker, "replay", replaying)
-    monkeypatch.setattr(world.sessions, "keep", keeping)
+    monkeypatch.setattr(world.sessions, "joined", keeping)
     done = world.hub.subscribe("a", "public.news", since)
     publish(world, "end")
     assert heard(world, "a") == ["e0", "e1", "e2", "e3", "read", "unread", "kept", "end"]
@@ -154,7 +154,7 @@ def test_who_may_not_join_gets_nothing_of_the_past(world, since):
     assert heard(world, "a") == []
 
 
-@pytest.mark.parametrize("place", ["replay", "keep"])
+@pytest.mark.parametrize("place", ["replay", "joined"])
 def test_a_broker_that_goes_away_leaves_no_trace(world, since, monkeypatch, place):
     def away(*arguments):
         raise BrokerUnavailable("Redis is away.")
@@ -170,7 +170,7 @@ def test_a_broker_that_goes_away_leaves_no_trace(world, since, monkeypatch, plac
     assert world.hub._recovery._collecting == {}
 
 
-@pytest.mark.parametrize("place", ["replay", "keep"])
+@pytest.mark.parametrize("place", ["replay", "joined"])
 def test_a_client_that_leaves_meanwhile_gets_nothing_and_is_not_counted(world, since, monkeypatch, place):
     owner = world.broker if place == "replay" else world.sessions
     act = getattr(owner, place)
@@ -189,14 +189,14 @@ def test_a_client_that_leaves_meanwhile_gets_nothing_and_is_not_counted(world, s
 
 
 def test_a_channel_that_is_taken_away_meanwhile_is_not_joined(world, since, monkeypatch):
-    keep = world.sessions.keep
+    joined = world.sessions.joined
 
-    def revoking(connection):
+    def revoking(connection, name):
         monkeypatch.undo()
         world.hub.unsubscribe("a", "public.news")
-        keep(connection)
+        joined(connection, name)
 
-    monkeypatch.setattr(world.sessions, "keep", revoking)
+    monkeypatch.setattr(world.sessions, "joined", revoking)
     with pytest.raises(Forbidden):
         world.hub.subscribe("a", "public.news", since)
     publish(world, "e4")

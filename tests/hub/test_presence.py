@@ -237,10 +237,10 @@ def test_one_that_goes_and_is_refused_takes_nobody_elses_channel(world):
 def test_one_that_goes_while_its_session_is_kept_is_in_no_roster(world, monkeypatch):
     world.connect("1.1", 7)
 
-    def keep(live) -> None:
+    def joined(live, name) -> None:
         world.hub.disconnect("1.1", "transport_close")
 
-    monkeypatch.setattr(world.sessions, "keep", keep)
+    monkeypatch.setattr(world.sessions, "joined", joined)
     with pytest.raises(NotFound):
         world.hub.subscribe("1.1", THREAD)
     assert world.roster.connections() == []

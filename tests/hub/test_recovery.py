@@ -78,8 +78,8 @@ class ForgetfulSessions(MemorySessions):
         super().__init__(*args, **options)
         self.ends: list[tuple[str, bool]] = []
 
-    def keep(self, live):
-        super().keep(live)
+    def keep(self, live, without=()):
+        super().keep(live, without)
         if self.fail:
             raise BrokerUnavailable("Not now.")
 
@@ -253,6 +253,39 @@ def test_its_own_events_do_not_come_back_to_the_sender(world):
     world.broker.after = lambda: publish(world, 3, except_id="old")
     world.arrive("new", returning=returning)
     assert given(world, "new") == [2]
+
+
+def test_its_own_events_do_not_come_back_after_several_breaks_either(world):
+    """It received nothing in between, so it asks again for what it caused on every connection it had."""
+    returning = cut_off(world, "public.a")
+    publish(world, 1, except_id="old")
+    for sid in ("second", "third"):
+        world.arrive(sid, returning=returning)
+        publish(world, sid, except_id=sid)
+        world.transport.close(sid, "transport_close")
+        world.hub.disconnect(sid, "transport_close")
+    publish(world, 2, except_id="somebody")
+    world.arrive("new", returning=returning)
+    assert given(world, "new") == [2]
+
+
+def test_what_a_page_does_on_a_connection_it_gave_up_takes_nothing_from_the_one_it_has(world):
+    """The old one was on a stalled worker, which now finds what the page sent it."""
+    old = world.connect("old")
+    for channel in ("public.a", "forum.1"):
+        world.hub.subscribe("old", channel)
+    world.arrive("new", returning=Returning(old.pid, None))
+    world.hub.subscribe("new", "public.x")
+    world.hub.subscribe("old", "public.y")
+    world.hub.unsubscribe("old", "public.a")
+    world.facts.forums.pop(1)
+    world.rechecks.user(7)
+    for sid in ("old", "new"):
+        world.transport.close(sid, "ping_timeout")
+        world.hub.disconnect(sid, "ping_timeout")
+    channels = ["private-user.7", "public.a", "public.x", "public.y"]
+    assert world.arrive("again", returning=Returning(old.pid, None)).connection.spellings == tuple(channels)
+    assert sorted(world.sessions.find(old.pid).channels) == channels
 
 
 def test_a_channel_that_is_refused_now_is_left_out_and_named(world):
@@ -579,6 +612,6 @@ def test_two_returns_at_once_get_all_of_it_each_and_the_later_one_has_the_sessio
     assert given(world, "first") == given(world, "second") == [1, 2, 3]
     assert in_order(world, "first")
     world.hub.disconnect("second", "client_disconnect")
-    assert world.sessions.find(returning.pid).sid == "first"
+    assert world.sessions.find(returning.pid).sids[-1] == "first"
     world.hub.disconnect("first", "client_disconnect")
     assert world.sessions.find(returning.pid) is None
