@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from mechamap.broker.protocol import Broker
 from mechamap.domain.channels import Channel, user_channel
+from mechamap.domain.dialects import Dialect
 from mechamap.domain.errors import Unavailable
 from mechamap.domain.history import History, Position
 from mechamap.domain.identity import Identity, UserFacts
@@ -77,6 +78,7 @@ class Arrivals:
         transport: str,
         address: str | None,
         user_agent: str | None,
+        dialect: Dialect = Dialect.PLAN,
     ) -> Admission:
         """Put the connection into the books and follow its channels: the person's own, or those of the
         session it returns to.
@@ -99,6 +101,7 @@ class Arrivals:
             address=address,
             user_agent=user_agent,
             connected_at=self._clock(),
+            dialect=dialect,
         )
         followed: list[str] = []
         try:
@@ -136,9 +139,9 @@ class Arrivals:
         connection, claim = admission.connection, admission.claim
         if claim is not None:
             for channel, since in claim.owed.items():
-                connection.join(channel, Position(claim.epoch, since))
+                connection.join(channel, Position(claim.epoch, since), claim.dialect_of(channel))
         if not admission.recovered:
-            connection.join(own, self._broker.position(own.canonical))
+            connection.join(own, self._broker.position(own.canonical), connection.dialect)
         if not admission.recovered:
             self._recovery.begin(connection)
         else:
@@ -168,10 +171,10 @@ class Arrivals:
         if admission.recovered:
             senders = admission.claim.kept.sids
             for publication in self._recovery.owed(connection.sid, admission.missed, senders):
-                self._transport.replay(connection.sid, publication)
+                self._transport.replay(connection.sid, publication, connection.copies(publication))
                 given += 1
-        for canonical in connection.canonicals:
-            self._transport.join(connection.sid, canonical)
+        for canonical, spelled in connection.rooms:
+            self._transport.join(connection.sid, canonical, spelled)
         return given
 
     def _subscribe(self, canonical: str, followed: list[str]) -> None:

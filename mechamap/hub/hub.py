@@ -10,6 +10,7 @@ from mechamap.broker.protocol import Broker
 from mechamap.domain.access import Decision
 from mechamap.domain.channels import Channel, parse_channel, user_channel
 from mechamap.domain.commands import Action, Command
+from mechamap.domain.dialects import Dialect
 from mechamap.domain.errors import Forbidden, InvalidField, NotFound, Unavailable
 from mechamap.domain.history import Gap, History, Position
 from mechamap.domain.identity import Identity, UserFacts
@@ -18,6 +19,7 @@ from mechamap.domain.moments import now_iso
 from mechamap.domain.payloads import payload_of
 from mechamap.domain.publication import Publication
 from mechamap.domain.recovery import Returning
+from mechamap.domain.whispers import Whisper, check_whispered_in
 from mechamap.presence.protocol import Roster
 from mechamap.store.protocol import MarkedRead, Notifications
 
@@ -102,15 +104,20 @@ class Hub:
             return
         self._recovery.ended(connection, reason, sent_away=sent_away)
         self._presence.ended(connection)
-        for canonical in connection.canonicals:
+        for canonical, spelled in connection.rooms:
+            if spelled is not None:
+                self._transport.leave(sid, canonical, spelled)
             self._broker.unsubscribe(canonical)
         self._roster.forget(sid)
         self._meter.disconnection(reason)
         log.info("disconnected", extra={"user": connection.user_id, "sid": sid, "code": reason})
 
-    def subscribe(self, sid: str, name: object, since: Position | None = None) -> Subscribed:
-        """Join a channel; joining twice is once. Returns only when every later event of the channel will
-        arrive. In a presence channel the connection is sent the members first.
+    def subscribe(
+        self, sid: str, name: object, since: Position | None = None, dialect: Dialect | None = None
+    ) -> Subscribed:
+        """Join a channel; joining twice is once, and the second says how it is spelled. Returns only when
+        every later event of the channel will arrive. In a presence channel the connection is sent the members
+        first. Without a ``dialect`` its events come in the connection's own.
 
         With ``since`` the client is first sent what the channel had after that position, if that can be given
         whole. The caller must not yield before it has told the client the result.
@@ -123,8 +130,10 @@ class Hub:
         """
         connection = self._connection(sid)
         channel = parse_channel(name)
+        dialect = dialect or connection.dialect
         joined = connection.canonicals
         if channel.canonical in joined:
+            self._respell(connection, channel, dialect)
             self._presence.tell_again(connection, channel)
             return self._past.none(channel, since)
         if len(joined) >= self._max_subscriptions:
@@ -151,9 +160,10 @@ class Hub:
             return self._past.none(channel, since)
         owed = isinstance(missed, History)
         begin = self._broker.position(channel.canonical)
-        self.connections.subscribe(connection, channel, since if owed and since is not None else begin)
+        start = since if owed and since is not None else begin
+        self.connections.subscribe(connection, channel, start, dialect)
         if not owed:
-            self._transport.join(sid, channel.canonical)
+            self._transport.join(sid, channel.canonical, connection.spelled(channel.canonical))
         try:
             listing = self._presence.enter(connection, channel)
             self._connection(sid)  # that waited; nothing is kept of one that left meanwhile
@@ -172,6 +182,24 @@ class Hub:
         if isinstance(missed, History):
             return self._past.let_in(connection, channel, missed)
         return self._past.none(channel, since, missed)
+
+    def _respell(self, connection: Connection, channel: Channel, dialect: Dialect) -> None:
+        """Let a connection hear a channel that it has as it says now. For the plan's dialect names do not
+        matter.
+
+        Raises:
+            BrokerUnavailable: a return would restore the channel as it was.
+        """
+        sid, canonical = connection.sid, channel.canonical
+        before, after = connection.spelled(canonical), channel.name if dialect is Dialect.ECHO else None
+        if before == after:
+            return
+        had = connection.mark_of(canonical)
+        self._transport.leave(sid, canonical, before)
+        connection.respell(channel, dialect)
+        self._transport.join(sid, canonical, after)
+        self._recovery.left(connection, had)
+        self._recovery.joined(connection, channel)
 
     def position(self, channel: Channel) -> Position:
         """Where this worker is in a channel it follows: what a client may ask from later."""
@@ -193,7 +221,7 @@ class Hub:
         """
         connection = self._connection(sid)
         channel = parse_channel(name)
-        had = connection.channels.get(channel.canonical)
+        had = connection.mark_of(channel.canonical)
         if had is not None and self._leave(connection, channel.canonical):
             self._recovery.left(connection, had)
         return channel
@@ -239,20 +267,41 @@ class Hub:
             log.warning("read_not_synced", extra={"user": user_id, "code": failure.code})
         return marked, failure is None
 
+    def whisper(self, sid: str, whisper: Whisper) -> Channel:
+        """Hand what a browser says to the others in a channel that it has.
+
+        Raises:
+            InvalidField: the channel's name.
+            Forbidden: it has not subscribed, or the channel carries no whispers.
+            NotFound: the connection is gone.
+            BrokerUnavailable
+        """
+        connection = self._connection(sid)
+        channel = parse_channel(whisper.channel)
+        check_whispered_in(channel, subscribed=connection.has(channel))
+        self._broker.publish(
+            Publication((channel,), whisper.event, whisper.payload, except_id=sid, origin="client")
+        )
+        return channel
+
     def revoke(self, connection: Connection, channel: Channel, decision: Decision) -> None:
         """Take a channel from a live connection whose rule no longer holds, and tell it why."""
         self._refused(connection, channel, decision)
-        if self._leave(connection, channel.canonical):
-            self.tell_revoked(connection.sid, channel, decision)
+        dialect, had = connection.dialect_of(channel.canonical), connection.mark_of(channel.canonical)
+        if had is not None and self._leave(connection, channel.canonical):
+            self.tell_revoked(connection.sid, channel, decision, dialect)
             try:
-                self._recovery.left(connection, channel)
+                self._recovery.left(connection, had)
             except Unavailable as err:  # a return would judge it again
                 log.info("session_not_kept", extra={"sid": connection.sid, "code": err.code})
 
-    def tell_revoked(self, sid: str, channel: Channel, decision: Decision) -> None:
+    def tell_revoked(
+        self, sid: str, channel: Channel, decision: Decision, dialect: Dialect = Dialect.PLAN
+    ) -> None:
         """Tell a connection why it has a channel no more."""
         told = {"channel": channel.name, "code": decision.code, "message": decision.reason}
-        self._transport.send(sid, "subscription_error", {**told, "error": "Unauthorized"})
+        first = (channel.name, Forbidden.http_status) if dialect is Dialect.ECHO else ()
+        self._transport.send(sid, "subscription_error", *first, {**told, "error": "Unauthorized"})
         self._transport.send(sid, "unsubscribed", {**told, "reason": "revoked"})
 
     def close(self, connection: Connection, code: str, reason: str) -> None:
@@ -318,9 +367,10 @@ class Hub:
     def _leave(self, connection: Connection, canonical: str) -> bool:
         if self.connections.get(connection.sid) is not connection:
             return False  # it is gone, and left all of them then
+        spelled = connection.spelled(canonical)
         if not self.connections.unsubscribe(connection, canonical):
             return False
-        self._transport.leave(connection.sid, canonical)
+        self._transport.leave(connection.sid, canonical, spelled)
         self._presence.leave(connection, canonical)
         self._broker.unsubscribe(canonical)
         self._roster.record(connection)

@@ -18,11 +18,13 @@ from dataclasses import dataclass, field
 from mechamap.broker.protocol import Broker
 from mechamap.domain.access import Decision
 from mechamap.domain.channels import Channel, parse_channel
+from mechamap.domain.dialects import Dialect, mark, unmark
 from mechamap.domain.errors import InvalidChannel, Unavailable
 from mechamap.domain.history import Gap, History, Position
 from mechamap.domain.identity import Identity, UserFacts
 from mechamap.domain.publication import Publication
 from mechamap.domain.recovery import Kept, Lost, Reason, Returning, new_pid
+from mechamap.domain.whispers import momentary
 from mechamap.recovery.protocol import Sessions
 
 from .access import Judge
@@ -48,12 +50,18 @@ class Claim:
         epoch: of the offsets in ``owed``.
         owed: the channels still allowed, each with the offset after which its events are owed.
         refused: the channels that are not allowed any more.
+        echo: of both, the canonical names of those that it hears in Laravel Echo's dialect.
     """
 
     kept: Kept
     epoch: str
     owed: Mapping[Channel, int]
     refused: tuple[tuple[Channel, Decision], ...]
+    echo: frozenset[str] = frozenset()
+
+    def dialect_of(self, channel: Channel) -> Dialect:
+        """In which one it hears the channel."""
+        return Dialect.ECHO if channel.canonical in self.echo else Dialect.PLAN
 
     @property
     def since(self) -> dict[str, int]:
@@ -143,24 +151,24 @@ class Recovery:
             BrokerUnavailable: that cannot be promised.
         """
         connection.pid = pid
-        has = set(connection.spellings)
+        has = set(connection.marks)
         self._sessions.keep(connection, [name for name in claim.kept.channels if name not in has])
 
     def joined(self, connection: Connection, channel: Channel) -> None:
-        """Keep that the connection has the channel, as it spells it.
+        """Keep that the connection has the channel, as it spells and hears it.
 
         Raises:
             BrokerUnavailable: that cannot be promised.
         """
-        self._sessions.joined(connection, channel.name)
+        self._sessions.joined(connection, mark(channel.name, connection.dialect_of(channel.canonical)))
 
-    def left(self, connection: Connection, channel: Channel) -> None:
-        """Keep that it has the channel no more.
+    def left(self, connection: Connection, mark: str) -> None:
+        """Keep that it has no channel with this mark (``Connection.mark_of``) any more.
 
         Raises:
             BrokerUnavailable: a return may bring it back, if its rule allows.
         """
-        self._sessions.left(connection, channel.name)
+        self._sessions.left(connection, mark)
 
     def ended(self, connection: Connection, reason: str, *, sent_away: bool) -> None:
         """The connection is over; its client may return unless it or the server meant it."""
@@ -187,12 +195,15 @@ class Recovery:
             return Lost.UNKNOWN
         position = returning.position or kept.position
         owed: dict[Channel, int] = {}
-        refused, spelled = [], {}
-        for name, since in kept.channels.items():
+        refused, spelled, echo = [], {}, set()
+        for marked, since in kept.channels.items():
+            name, dialect = unmark(marked)
             try:
                 channel = parse_channel(name)
             except InvalidChannel:  # a name of an older version
                 return Lost.UNKNOWN
+            if dialect is Dialect.ECHO and channel.canonical not in spelled:
+                echo.add(channel.canonical)
             decision = self._judge.decide(identity, channel, facts)
             if decision.allowed:
                 comparable = kept.position.epoch == position.epoch
@@ -203,7 +214,7 @@ class Recovery:
                 owed[channel] = min(owed.get(channel, since), since)
             else:
                 refused.append((channel, decision))
-        return Claim(kept, position.epoch, owed, tuple(refused))
+        return Claim(kept, position.epoch, owed, tuple(refused), frozenset(echo))
 
     def confirm(self, connections: Iterable[Connection]) -> None:
         """Once a second: move the sessions of live connections on to what their clients have for certain.
@@ -265,14 +276,20 @@ class Recovery:
         senders: Collection[str],
         gets: Callable[[Publication], bool] = lambda publication: False,
     ) -> list[Publication]:
-        """All of it, in order, each once, but what it sent itself, as one of ``senders``, and what it
-        ``gets`` through another of its channels; from now on nothing is collected. The caller must not yield
-        until the client has it and has joined the rooms."""
+        """All of it that is not momentary, in order, each once, but what it sent itself, as one of
+        ``senders``, and what it ``gets`` through another of its channels; from now on nothing is collected.
+        The caller must not yield until the client has it and has joined the rooms."""
         collected, end = self._collecting.pop(sid), missed.position
         later = [publication for publication in collected.events if publication.offset > end.offset]
         others = frozenset(publication.offset for publication in missed.events if gets(publication))
         self._ahead[sid] = (*self._ahead.get(sid, ()), _Ahead(end, collected.rooms, others))
-        return [p for p in (*missed.events, *later) if p.except_id not in senders and not gets(p)]
+        return [
+            publication
+            for publication in (*missed.events, *later)
+            if publication.except_id not in senders
+            and not momentary(publication.event)
+            and not gets(publication)
+        ]
 
     def on_publication(self, publication: Publication) -> Collection[str]:
         """Part of every delivery; must not yield. Whom to pass over, because they have it already."""

@@ -1,5 +1,5 @@
 """The plan's events: connect, subscribe, unsubscribe, notification_read, ping, disconnect; pages of members;
-and anything else a client may send.
+Laravel Echo's whispers, which it calls ``client event``; and anything else a client may send.
 
 Each event ends in an answer: the plan's event, and the same as an acknowledgement where the client asked for
 one. A handler never raises, whatever the payload.
@@ -16,6 +16,7 @@ from socketio.exceptions import ConnectionRefusedError as Refusal
 
 from mechamap.auth.protocol import Authenticator
 from mechamap.domain.channels import user_channel
+from mechamap.domain.dialects import Dialect, dialect_of_subscription
 from mechamap.domain.errors import (
     AuthenticationFailed,
     DirectoryUnavailable,
@@ -26,6 +27,7 @@ from mechamap.domain.errors import (
 from mechamap.domain.identity import Identity, UserFacts
 from mechamap.domain.moments import now_iso
 from mechamap.domain.recovery import Returning, offset_text
+from mechamap.domain.whispers import read_whisper
 from mechamap.edge.limits import RateLimits
 from mechamap.engine import Postponed
 from mechamap.hub.arrivals import Admission
@@ -33,8 +35,8 @@ from mechamap.hub.hub import Hub
 from mechamap.hub.protocol import Meter
 from mechamap.store.protocol import Directory
 
-from .answers import Answer, failure, internal_error
-from .handshake import Visitor, returning_of, token_of, visitor_of
+from .answers import Answer, failure, internal_error, status_of
+from .handshake import Visitor, dialect_of, returning_of, token_of, visitor_of
 from .payloads import after_of, channel_of, notification_ids, shown, since_of
 
 if TYPE_CHECKING:
@@ -81,6 +83,7 @@ class Events:
             "presence:members",
             self._guarded("presence:members", self.on_members, "subscription_error"),
         )
+        on("client event", self._guarded("client_event", self.on_whisper, "error"))
         on("ping", self._guarded("ping", self.on_ping, "error"))
         on("*", self.on_unknown)
 
@@ -88,7 +91,7 @@ class Events:
         """Verify, admit, and greet."""
         visitor, returning = visitor_of(environ), returning_of(auth)
         try:
-            self._admit(sid, visitor, token_of(auth, environ), returning)
+            self._admit(sid, visitor, token_of(auth, environ), returning, dialect_of(auth, environ))
         except RealtimeError as err:
             self._meter.connection(err.code)
             log.info("connection_refused", extra={"code": err.code, "address": visitor.address})
@@ -100,7 +103,9 @@ class Events:
             answer = internal_error("connect")
             raise Refusal("Internal error", {k: answer[k] for k in ("code", "incident")}) from err
 
-    def _admit(self, sid: str, visitor: Visitor, token: object, returning: Returning | None) -> None:
+    def _admit(
+        self, sid: str, visitor: Visitor, token: object, returning: Returning | None, dialect: Dialect
+    ) -> None:
         self._limits.check_signins(visitor.address)
         try:
             identity = self._authenticator.authenticate(token)
@@ -115,6 +120,7 @@ class Events:
             transport=visitor.transport,
             address=visitor.address,
             user_agent=visitor.user_agent,
+            dialect=dialect,
         )
         self._greet(sid, admission)
 
@@ -145,7 +151,7 @@ class Events:
             send(sid, "recovery", {"recovered": False, "reason": admission.lost.value, "timestamp": now})
         elif admission.claim is not None:
             for channel, decision in admission.claim.refused:
-                self._hub.tell_revoked(sid, channel, decision)
+                self._hub.tell_revoked(sid, channel, decision, admission.claim.dialect_of(channel))
         given = self._hub.join(admission)
         if admission.recovered:
             log.info("recovered", extra={"user": connection.user_id, "sid": sid, "replayed": given})
@@ -155,7 +161,7 @@ class Events:
         self._hub.disconnect(sid, reason.replace(" ", "_")[:40])
 
     def on_subscribe(self, sid: str, args: tuple[object, ...]) -> Answer:
-        done = self._hub.subscribe(sid, channel_of(args), since_of(args))
+        done = self._hub.subscribe(sid, channel_of(args), since_of(args), self._spoken(sid, args))
         place = {"epoch": done.position.epoch, "offset": done.position.offset}
         answer: Answer = {"channel": channel_of(args), "status": "success", "timestamp": now_iso(), **place}
         if done.recovered is not None:
@@ -193,6 +199,13 @@ class Events:
         self._socketio.send_to(sid, "presence:members", answer)
         return answer
 
+    def on_whisper(self, sid: str, args: tuple[object, ...]) -> Answer:
+        """What a browser says to the others in a channel."""
+        self._limits.check_whisper(sid)
+        whisper = read_whisper(args[0] if args else None)
+        channel = self._hub.whisper(sid, whisper)
+        return {"channel": channel.name, "event": whisper.event, "status": "success", "timestamp": now_iso()}
+
     def on_ping(self, sid: str, args: tuple[object, ...]) -> Answer:
         answer: Answer = {"timestamp": now_iso()}
         self._socketio.send_to(sid, "pong", answer)
@@ -216,15 +229,25 @@ class Events:
                 self._within_rate(sid)
                 return handler(sid, args)
             except RealtimeError as err:
-                answer = failure(err)
+                answer, status = failure(err), status_of(err)
             except Exception:
-                answer = internal_error(name)
+                answer, status = internal_error(name), RealtimeError.http_status
+            first: tuple[object, ...] = ()
             if error_event == "subscription_error":
-                answer = {"channel": shown(channel_of(args)), **answer}
-            self._socketio.send_to(sid, error_event, answer)
+                channel = shown(channel_of(args))
+                answer = {"channel": channel, **answer}
+                if self._spoken(sid, args) is Dialect.ECHO:
+                    first = (channel, status)
+            self._socketio.send_to(sid, error_event, *first, answer)
             return answer
 
         return run
+
+    def _spoken(self, sid: str, args: tuple[object, ...]) -> Dialect:
+        """In which dialect the client asked for something of a channel."""
+        connection = self._hub.connections.get(sid)
+        own = connection.dialect if connection is not None else Dialect.PLAN
+        return dialect_of_subscription(args[0] if args else None) or own
 
     def _within_rate(self, sid: str) -> None:
         """Raise RateLimited for a client that sends too fast; one that goes on regardless is closed."""

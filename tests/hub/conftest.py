@@ -9,6 +9,7 @@ import pytest
 
 from mechamap.broker.memory import MemoryBroker
 from mechamap.domain.access import ForumFacts, Policy, ThreadFacts
+from mechamap.domain.dialects import Dialect
 from mechamap.domain.identity import UserFacts
 from mechamap.domain.recovery import Returning
 from mechamap.hub.access import Judge
@@ -71,10 +72,17 @@ class World:
             11: ThreadFacts(11, 1, author_id=8, hidden=True),
         }
 
-    def connect(self, sid: str, user_id: int = 7, **token) -> Connection:
-        return self.arrive(sid, user_id, **token).connection
+    def connect(self, sid: str, user_id: int = 7, **more) -> Connection:
+        return self.arrive(sid, user_id, **more).connection
 
-    def arrive(self, sid: str, user_id: int = 7, returning: Returning | None = None, **token) -> Admission:
+    def arrive(
+        self,
+        sid: str,
+        user_id: int = 7,
+        returning: Returning | None = None,
+        dialect: Dialect = Dialect.PLAN,
+        **token,
+    ) -> Admission:
         self.transport.alive[sid] = "websocket"
         admission = self.hub.connect(
             sid,
@@ -84,6 +92,7 @@ class World:
             transport="websocket",
             address="203.0.113.9",
             user_agent="test",
+            dialect=dialect,
         )
         self.hub.join(admission)
         return admission

@@ -23,6 +23,7 @@ class RecordingTransport:
 
     def __init__(self) -> None:
         self.rooms: dict[str, set[str]] = {}
+        self.spelled: dict[str, dict[str, str]] = {}
         self.sent: dict[str, list[tuple[str, tuple]]] = {}
         self.closed: dict[str, str] = {}
         self.alive: dict[str, str] = {}
@@ -33,18 +34,32 @@ class RecordingTransport:
         members = set().union(*rooms) - {publication.except_id, *having}
         for sid in members:
             self.replay(sid, publication)
-        return len(members)
+        copies = 0
+        for room in publication.rooms:
+            for sid, spelled in sorted(self.spelled.get(room, {}).items()):
+                if sid not in {publication.except_id, *having}:
+                    self.replay(sid, publication, (spelled,))
+                    copies += 1
+        return len(members) + copies
 
-    def replay(self, sid, publication):
+    def replay(self, sid, publication, copies=(None,)):
         data = json.loads(publication.payload)
-        self.send(sid, publication.event, *(data if publication.event in EVENTS else (data,)))
-        self.offsets.setdefault(sid, []).append(publication.offset)
+        args = tuple(data) if publication.event in EVENTS else (data,)
+        for spelled in copies:
+            self.send(sid, publication.event, *(args if spelled is None else (spelled, args[-1])))
+            self.offsets.setdefault(sid, []).append(publication.offset)
 
-    def join(self, sid, room):
-        self.rooms.setdefault(room, set()).add(sid)
+    def join(self, sid, room, spelled=None):
+        if spelled is None:
+            self.rooms.setdefault(room, set()).add(sid)
+        else:
+            self.spelled.setdefault(room, {})[sid] = spelled
 
-    def leave(self, sid, room):
-        self.rooms.get(room, set()).discard(sid)
+    def leave(self, sid, room, spelled=None):
+        if spelled is None:
+            self.rooms.get(room, set()).discard(sid)
+        else:
+            assert self.spelled[room].pop(sid) == spelled
 
     def send(self, sid, event, *args):
         self.sent.setdefault(sid, []).append((event, args))
