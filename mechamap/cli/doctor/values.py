@@ -24,6 +24,10 @@ VARIABLES: Mapping[str, str] = {
     "redis_url": "REDIS_URL",
     "laravel_redis_url": "LARAVEL_REDIS_URL",
     "laravel_redis_prefix": "LARAVEL_REDIS_PREFIX",
+    "pusher_app_id": "PUSHER_APP_ID",
+    "pusher_app_keys": "PUSHER_APP_KEY",
+    "pusher_app_secrets": "PUSHER_APP_SECRET",
+    "pusher_path": "PUSHER_PATH",
     "history_seconds": "HISTORY_SECONDS",
     "history_user_seconds": "HISTORY_USER_SECONDS",
     "history_events": "HISTORY_EVENTS",
@@ -56,7 +60,9 @@ VARIABLES: Mapping[str, str] = {
     "max_broadcast_bytes": "MAX_BROADCAST_BYTES",
 }
 """Field → variable; the few whose names differ by more than case are why this is a table."""
-SECRETS = frozenset({"secret_key", "jwt_secret", "jwt_secret_previous", "api_keys", "server_secret"})
+SECRETS = frozenset(
+    {"secret_key", "jwt_secret", "jwt_secret_previous", "api_keys", "server_secret", "pusher_app_secrets"}
+)
 URLS = frozenset({"redis_url", "laravel_redis_url", "database_url", "laravel_database_url"})
 _SAFE_OPTIONS = frozenset({"db", "charset", "unix_socket", "mode", "timeout", "protocol"})
 
