@@ -2,13 +2,16 @@
 that names the variable."""
 
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from .domain.apps import APP_ID, APP_KEY, MAX_APP_KEYS, App, secret_problem
 from .domain.history import Bounds
+from .domain.pusher_signature import AppKey
 from .domain.roles import Ladder, Level
 from .environment import Environment, SettingsError
 
@@ -75,6 +78,10 @@ class Settings:
     sanctum_mode: SanctumMode
     sanctum_cache_seconds: float
     channel_auth: tuple[ChannelAuth, ...]
+    pusher_app_id: str | None
+    pusher_app_keys: tuple[str, ...]
+    pusher_app_secrets: tuple[str, ...] = field(repr=False)
+    pusher_path: str
     history_seconds: float
     history_user_seconds: float
     history_events: int
@@ -109,6 +116,14 @@ class Settings:
     @property
     def production(self) -> bool:
         return self.app_env is AppEnv.PRODUCTION
+
+    @property
+    def apps(self) -> tuple[App, ...]:
+        """The app of the settings, if there is one."""
+        if self.pusher_app_id is None:
+            return ()
+        pairs = zip(self.pusher_app_keys, self.pusher_app_secrets, strict=True)
+        return (App(self.pusher_app_id, tuple(AppKey(*pair) for pair in pairs)),)
 
     @property
     def history(self) -> Bounds:
@@ -195,6 +210,10 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         sanctum_mode=SanctumMode(env.choice("SANCTUM_MODE", tuple(SanctumMode), SanctumMode.AUTO)),
         sanctum_cache_seconds=env.number("SANCTUM_CACHE_SECONDS", 300.0, 1.0, 3600.0),
         channel_auth=_channel_auth(env),
+        pusher_app_id=env.text("PUSHER_APP_ID"),
+        pusher_app_keys=env.words("PUSHER_APP_KEY"),
+        pusher_app_secrets=env.words("PUSHER_APP_SECRET"),
+        pusher_path=_mount(env.text("PUSHER_PATH") or ""),
         history_seconds=env.number("HISTORY_SECONDS", 120.0, 1.0, 86_400.0),
         history_user_seconds=env.number("HISTORY_USER_SECONDS", 600.0, 1.0, 86_400.0),
         history_events=env.integer("HISTORY_EVENTS", 500, 1, 10_000),
@@ -261,6 +280,52 @@ def _channel_auth(env: Environment) -> tuple[ChannelAuth, ...]:
     return tuple(map(ChannelAuth, words))
 
 
+def _mount(path: str) -> str:
+    """``/prefix`` of a path in any spelling; empty for none."""
+    words = path.strip("/")
+    if words and not re.fullmatch(r"[A-Za-z0-9._\-]+(?:/[A-Za-z0-9._\-]+)*", words, re.ASCII):
+        raise SettingsError("PUSHER_PATH", f"is {path!r}; use a path such as /pusher")
+    if words.partition("/")[0] in (
+        "api",
+        "admin",
+        "static",
+        "demo",
+        "socket.io",
+        "health",
+        "metrics",
+        "apps",
+    ):
+        raise SettingsError("PUSHER_PATH", f"is {path!r}, where the server has something else")
+    return f"/{words}" if words else ""
+
+
+def _check_app(settings: Settings) -> None:
+    """PUSHER_APP_ID, PUSHER_APP_KEY and PUSHER_APP_SECRET are one app, or none of them is there."""
+    app_id, keys = settings.pusher_app_id, settings.pusher_app_keys
+    given = {
+        "PUSHER_APP_ID": app_id,
+        "PUSHER_APP_KEY": keys,
+        "PUSHER_APP_SECRET": settings.pusher_app_secrets,
+    }
+    missing = [name for name, value in given.items() if not value]
+    if missing and len(missing) < len(given):
+        raise SettingsError(missing[0], f"is required with {next(name for name in given if given[name])}")
+    if app_id is None:
+        return
+    if not APP_ID.fullmatch(app_id):
+        raise SettingsError("PUSHER_APP_ID", "must be 1 to 64 letters, digits, dashes or underscores")
+    if len(keys) != len(settings.pusher_app_secrets) or len(keys) > MAX_APP_KEYS:
+        raise SettingsError(
+            "PUSHER_APP_SECRET", f"must have as many entries as PUSHER_APP_KEY, at most {MAX_APP_KEYS}"
+        )
+    if not all(APP_KEY.fullmatch(key) for key in keys):
+        raise SettingsError("PUSHER_APP_KEY", "must be 1 to 128 letters, digits, dashes or underscores")
+    for secret in settings.pusher_app_secrets if settings.production else ():
+        problem = "is a placeholder" if secret.lower() in PLACEHOLDERS else secret_problem(secret)
+        if problem is not None:
+            raise SettingsError("PUSHER_APP_SECRET", f"{problem}; generate one with: {GENERATE}")
+
+
 def _refuse_contradictions(settings: Settings) -> None:
     if settings.sanctum_mode is SanctumMode.HTTP and settings.laravel_api_url is None:
         raise SettingsError("SANCTUM_MODE", "http needs LARAVEL_API_URL, the address of the Laravel site")
@@ -276,6 +341,7 @@ def _refuse_contradictions(settings: Settings) -> None:
         raise SettingsError(
             "OUTBOX_IDLE_POLL_MS", f"must be at least OUTBOX_POLL_MS, which is {settings.outbox_poll_ms}"
         )
+    _check_app(settings)
     if not settings.production:
         return
     if not settings.rate_limits:

@@ -182,6 +182,53 @@ def test_a_prefix_without_a_redis_to_hear_is_a_contradiction(env):
         load({**env, "LARAVEL_REDIS_PREFIX": "laravel_database_"})
 
 
+APP = {"PUSHER_APP_ID": "7", "PUSHER_APP_KEY": "key", "PUSHER_APP_SECRET": "a" * 20}
+
+
+def test_an_app_is_its_id_its_keys_and_their_secrets(env):
+    assert load(env).apps == ()
+    [app] = load({**env, **APP, "PUSHER_APP_KEY": "new, old", "PUSHER_APP_SECRET": "a, b"}).apps
+    assert (app.id, [(key.key, key.secret) for key in app.keys]) == ("7", [("new", "a"), ("old", "b")])
+    assert "a" * 20 not in repr(load({**env, **APP}))
+
+
+@pytest.mark.parametrize("missing", APP)
+def test_an_app_is_whole_or_none(env, missing):
+    given = {name: value for name, value in APP.items() if name != missing}
+    with pytest.raises(SettingsError, match=f"^{missing}: is required with"):
+        load({**env, **given})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PUSHER_APP_ID", "a/b"),
+        ("PUSHER_APP_KEY", "a:b"),
+        ("PUSHER_APP_SECRET", "one,two"),
+        ("PUSHER_PATH", "/api"),
+        ("PUSHER_PATH", "a b"),
+        ("PUSHER_PATH", "a//b"),
+    ],
+)
+def test_an_app_that_cannot_be(env, name, value):
+    with pytest.raises(SettingsError, match=f"^{name}: "):
+        load({**env, **APP, name: value})
+
+
+@pytest.mark.parametrize("secret", ["short", "changeme", "with a blank and long"])
+def test_production_wants_a_secret_that_is_one(env, secret):
+    strong = {**env, **PRODUCTION, **APP}
+    assert load(strong).apps
+    with pytest.raises(SettingsError, match="^PUSHER_APP_SECRET: ") as refusal:
+        load({**strong, "PUSHER_APP_SECRET": secret})
+    assert secret not in str(refusal.value)
+
+
+@pytest.mark.parametrize("path", ["pusher", "/pusher", "/pusher/"])
+def test_a_path_in_any_spelling(env, path):
+    assert load({**env, "PUSHER_PATH": path}).pusher_path == "/pusher"
+
+
 def test_what_is_kept_of_channels_can_be_set(env):
     assert load(env).history == Bounds(120.0, 600.0, 500)
     set_otherwise = {"HISTORY_SECONDS": "30", "HISTORY_USER_SECONDS": "60.5", "HISTORY_EVENTS": "50"}

@@ -27,7 +27,8 @@ _SIGNED_ONCE = ("auth_key", "auth_timestamp", "auth_version", "auth_signature", 
 
 @dataclass(frozen=True, slots=True)
 class AppKey:
-    """A public key and the secret that belongs to it. An app has several while they are being changed."""
+    """A public key and the secret that belongs to it. An app has several of them, or one key with several
+    secrets, while they are being changed."""
 
     key: str
     secret: str = field(repr=False)
@@ -104,16 +105,22 @@ def check_request(request: SignedRequest, keys: Iterable[AppKey], now: float) ->
             raise SignatureRefused(f"{name} is missing from the query.", code="signature_missing")
     if given["auth_version"] != VERSION:
         raise SignatureRefused(f"auth_version must be {VERSION}.", code="signature_invalid")
-    key = next((each for each in keys if _equal(each.key, given["auth_key"])), None)
-    if key is None:
+    named = [each for each in keys if _equal(each.key, given["auth_key"])]
+    if not named:
         raise SignatureRefused("auth_key is not a key of this app.", code="app_key_unknown")
     # Over the parameters as given, so a wrong body or a late clock is told only to who knows the secret.
-    signatures = [sign_request(key.secret, request.method, path, given) for path in request.paths]
-    if not any(_equal(each, given["auth_signature"]) for each in signatures):
+    key = next((each for each in named if _signed_by(each, request)), None)
+    if key is None:
         raise SignatureRefused("Invalid signature.", code="signature_invalid")
     _check_clock(given["auth_timestamp"], now)
     _check_body(request.body, given.get("body_md5"))
     return key
+
+
+def _signed_by(key: AppKey, request: SignedRequest) -> bool:
+    given = request.parameters
+    made = (sign_request(key.secret, request.method, path, given) for path in request.paths)
+    return any(_equal(each, given["auth_signature"]) for each in made)
 
 
 def _check_clock(timestamp: str, now: float) -> None:

@@ -75,6 +75,11 @@ def test_the_documented_list_in_every_spelling(form):
     assert check_request(listing(LISTINGS[form]), [KEY], THEN) is KEY
 
 
+def test_one_key_may_have_two_secrets_while_they_are_changed():
+    newer = AppKey(KEY.key, "another-secret")
+    assert check_request(event(query()), [newer, KEY], THEN) is KEY
+
+
 def test_a_get_may_have_the_md5_of_nothing():
     given = {
         "auth_key": KEY.key,

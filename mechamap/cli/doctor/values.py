@@ -30,6 +30,10 @@ VARIABLES: Mapping[str, str] = {
     "sanctum_mode": "SANCTUM_MODE",
     "sanctum_cache_seconds": "SANCTUM_CACHE_SECONDS",
     "channel_auth": "CHANNEL_AUTH",
+    "pusher_app_id": "PUSHER_APP_ID",
+    "pusher_app_keys": "PUSHER_APP_KEY",
+    "pusher_app_secrets": "PUSHER_APP_SECRET",
+    "pusher_path": "PUSHER_PATH",
     "history_seconds": "HISTORY_SECONDS",
     "history_user_seconds": "HISTORY_USER_SECONDS",
     "history_events": "HISTORY_EVENTS",
@@ -63,7 +67,15 @@ VARIABLES: Mapping[str, str] = {
 }
 """Field → variable; the few whose names differ by more than case are why this is a table."""
 SECRETS = frozenset(
-    {"secret_key", "jwt_secret", "jwt_secret_previous", "api_keys", "server_secret", "laravel_api_key"}
+    {
+        "secret_key",
+        "jwt_secret",
+        "jwt_secret_previous",
+        "api_keys",
+        "server_secret",
+        "laravel_api_key",
+        "pusher_app_secrets",
+    }
 )
 URLS = frozenset({"redis_url", "laravel_redis_url", "database_url", "laravel_database_url"})
 _SAFE_OPTIONS = frozenset({"db", "charset", "unix_socket", "mode", "timeout", "protocol"})
