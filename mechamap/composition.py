@@ -14,9 +14,13 @@ from mechamap.api.broadcasting import Broadcasts
 from mechamap.api.lane import BroadcastLane, ExpressLane
 from mechamap.auth import jwt
 from mechamap.auth.authenticator import TokenAuthenticator
+from mechamap.auth.channel_authorization import ChannelAuthorization
+from mechamap.auth.channel_laravel import LaravelChannels
+from mechamap.auth.channel_signature import ChannelSignatures
 from mechamap.auth.keyring import BroadcastKeyRing
 from mechamap.auth.passwords import Passwords
 from mechamap.auth.protocol import BroadcastKey
+from mechamap.auth.pusher import AppRegistry
 from mechamap.auth.sanctum import Sanctum
 from mechamap.auth.sanctum_http import VERIFY_PATH, SanctumByLaravel
 from mechamap.auth.sanctum_modes import SanctumModes
@@ -26,6 +30,7 @@ from mechamap.broker.leadership import Alone, Leadership, LeasedLeadership
 from mechamap.broker.memory import MemoryBroker
 from mechamap.broker.redis import PREFIX, RedisBroker
 from mechamap.domain.access import Policy
+from mechamap.domain.credentials import ChannelAuth
 from mechamap.edge import errors, requests
 from mechamap.edge.limits import RateLimits
 from mechamap.edge.proxies import TrustedProxies
@@ -58,6 +63,7 @@ from mechamap.settings import ROOT, SanctumMode, Settings
 from mechamap.sockets.events import Events
 from mechamap.sockets.transport import EngineTransport
 from mechamap.store import database
+from mechamap.store.apps import Apps
 from mechamap.store.audit import AuditTrail
 from mechamap.store.keys import ApiKeys
 from mechamap.store.laravel.accounts import Accounts
@@ -128,7 +134,9 @@ def compose(settings: Settings) -> Flask:
     # the use cases on the transport
     socketio = _socketio(app, settings)
     transport = EngineTransport(socketio)
-    judge = Judge(directory, Policy(settings.ladder, settings.private_forum_level))
+    authorization = _authorization(settings, AppRegistry(settings, Apps(databases.own, settings.secret_key)))
+    policy = Policy(settings.ladder, settings.private_forum_level, site_channels=authorization is not None)
+    judge = Judge(directory, policy, authorization)
     presence = Presence(members, broker, transport)
     hub = Hub(
         worker_id=worker_id,
@@ -193,7 +201,7 @@ def compose(settings: Settings) -> Flask:
     errors.init_app(app)
     origins = settings.origins
     requests.init_app(app, allowed_origins=origins, tls=settings.tls, seen=metrics.request)
-    Events(socketio, hub, authenticator, directory, limits, metrics).register()
+    Events(socketio, hub, authenticator, directory, limits, metrics, ways=settings.channel_auth).register()
     broadcasts = Broadcasts(publisher, keyring, limits)
     app.register_blueprint(broadcast.blueprint(broadcasts))
     app.register_blueprint(history.blueprint(broker, keyring, limits))
@@ -240,6 +248,20 @@ def _sanctum(settings: Settings, rows: TokenRows, directory: LaravelDirectory) -
             shared,
         )
     return SanctumModes(settings.sanctum_mode, Sanctum(rows, settings), by_laravel, directory.available)
+
+
+def _authorization(settings: Settings, apps: AppRegistry) -> ChannelAuthorization | None:
+    """Who decides on channels in our rules' stead, if anyone."""
+    signatures, ways = ChannelSignatures(apps), settings.channel_auth
+    url, asked = settings.broadcasting_auth_url, None
+    if ChannelAuth.LARAVEL in ways and url is not None:
+        asked = LaravelChannels(LaravelClient(url), signatures)
+    known = {ChannelAuth.SIGNATURE: signatures, ChannelAuth.LARAVEL: asked}
+    others = [known[way] for way in ways if way is not ChannelAuth.RULES]
+    if not others:
+        return None
+    again = asked if signatures not in others else None
+    return ChannelAuthorization(others, by_rules=ChannelAuth.RULES in ways, again=again)
 
 
 def _socketio(app: Flask, settings: Settings) -> SocketIO:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from .domain.apps import APP_ID, APP_KEY, MAX_APP_KEYS, App, secret_problem
+from .domain.credentials import ChannelAuth
 from .domain.history import Bounds
 from .domain.pusher_signature import AppKey
 from .domain.roles import Ladder, Level
@@ -44,14 +45,6 @@ class SanctumMode(StrEnum):
     DB = "db"
     HTTP = "http"
     AUTO = "auto"
-
-
-class ChannelAuth(StrEnum):
-    """Who may decide on private and presence channels: our own rules, a signature, or Laravel when asked."""
-
-    RULES = "rules"
-    SIGNATURE = "signature"
-    LARAVEL = "laravel"
 
 
 @dataclass(frozen=True, slots=True)

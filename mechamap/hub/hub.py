@@ -10,6 +10,7 @@ from mechamap.broker.protocol import Broker
 from mechamap.domain.access import Decision
 from mechamap.domain.channels import Channel, parse_channel, user_channel
 from mechamap.domain.commands import Action, Command
+from mechamap.domain.credentials import Credentials
 from mechamap.domain.dialects import Dialect
 from mechamap.domain.errors import Forbidden, InvalidField, NotFound, Unavailable
 from mechamap.domain.history import Gap, History, Position
@@ -113,11 +114,17 @@ class Hub:
         log.info("disconnected", extra={"user": connection.user_id, "sid": sid, "code": reason})
 
     def subscribe(
-        self, sid: str, name: object, since: Position | None = None, dialect: Dialect | None = None
+        self,
+        sid: str,
+        name: object,
+        since: Position | None = None,
+        dialect: Dialect | None = None,
+        credentials: Credentials | None = None,
     ) -> Subscribed:
         """Join a channel; joining twice is once, and the second says how it is spelled. Returns only when
         every later event of the channel will arrive. In a presence channel the connection is sent the members
-        first. Without a ``dialect`` its events come in the connection's own.
+        first. Without a ``dialect`` its events come in the connection's own. ``credentials`` are for channels
+        on which Laravel decides; asking it takes time, and the connection is looked at again afterwards.
 
         With ``since`` the client is first sent what the channel had after that position, if that can be given
         whole. The caller must not yield before it has told the client the result.
@@ -142,7 +149,7 @@ class Hub:
                 f"The connection has {len(joined)} channels; the limit is {self._max_subscriptions}.",
                 code="too_many_subscriptions",
             )
-        decision = self._judge.decide(connection.identity, channel, connection.facts)
+        decision = self._judge.decide(connection.identity, channel, connection.facts, credentials)
         if not decision.allowed:
             self._refused(connection, channel, decision)
             raise Forbidden(decision.reason, code=decision.code)

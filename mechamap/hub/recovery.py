@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from mechamap.broker.protocol import Broker
 from mechamap.domain.access import Decision
 from mechamap.domain.channels import Channel, parse_channel
+from mechamap.domain.credentials import Credentials
 from mechamap.domain.dialects import Dialect, mark, unmark
 from mechamap.domain.errors import InvalidChannel, Unavailable
 from mechamap.domain.history import Gap, History, Position
@@ -184,11 +185,17 @@ class Recovery:
             came_for = returning.pid if returning is not None else None
             self._sessions.ended(connection, final=connection.pid != came_for)
 
-    def claim(self, returning: Returning, identity: Identity, facts: UserFacts | None) -> Claim | Reason:
+    def claim(
+        self,
+        returning: Returning,
+        identity: Identity,
+        facts: UserFacts | None,
+        credentials: Credentials | None = None,
+    ) -> Claim | Reason:
         """What a returning client may have back, or why it gets nothing.
 
         Raises:
-            BrokerUnavailable, DirectoryUnavailable: it cannot be told now.
+            Unavailable: it cannot be told now.
         """
         kept = self._sessions.find(returning.pid)
         if kept is None or kept.user_id != identity.user_id:
@@ -204,7 +211,7 @@ class Recovery:
                 return Lost.UNKNOWN
             if dialect is Dialect.ECHO and channel.canonical not in spelled:
                 echo.add(channel.canonical)
-            decision = self._judge.decide(identity, channel, facts)
+            decision = self._judge.decide_again(identity, channel, facts, credentials)
             if decision.allowed:
                 comparable = kept.position.epoch == position.epoch
                 received = returning.position.offset if returning.position is not None else 0
