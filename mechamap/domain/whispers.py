@@ -7,14 +7,12 @@ of the site or of the server; only private and presence channels carry them.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .channels import PRESENCE, Channel
+from .channels import Channel
 from .errors import Forbidden, InvalidField, PayloadTooLarge
 from .payloads import payload_of
 from .wire import check_event
 
 PREFIX = "client-"
-GUARDED = ("private-", PRESENCE)
-"""Begin the names of the channels that carry whispers."""
 MAX_WHISPER_BYTES = 10_240
 """Pusher's limit for the data of a client event."""
 
@@ -59,7 +57,7 @@ def check_whispered_in(channel: Channel, *, subscribed: bool) -> None:
     Raises:
         Forbidden
     """
-    if not channel.name.startswith(GUARDED):
+    if not channel.guarded:
         raise Forbidden("Only private and presence channels carry whispers.", code="whisper_channel")
     if not subscribed:
         raise Forbidden("Only subscribers of a channel whisper in it.", code="not_subscribed")

@@ -30,6 +30,7 @@ from .connections import Connection, Connections
 from .presence import Presence
 from .protocol import Meter, Transport
 from .recovery import Recovery
+from .spelling import Spelling
 from .subscribing import Past, Subscribed
 
 log = logging.getLogger(__name__)
@@ -76,6 +77,7 @@ class Hub:
             most=max_connections,
             clock=clock,
         )
+        self._spelling = Spelling(transport, recovery, presence)
         self._past = Past(transport, broker, recovery)
         self._max_subscriptions = max_subscriptions
         self._clock = clock
@@ -140,8 +142,7 @@ class Hub:
         dialect = dialect or connection.dialect
         joined = connection.canonicals
         if channel.canonical in joined:
-            self._respell(connection, channel, dialect)
-            self._presence.tell_again(connection, channel)
+            self._spelling.again(connection, channel, dialect)
             return self._past.none(channel, since)
         if len(joined) >= self._max_subscriptions:
             raise InvalidField(
@@ -189,24 +190,6 @@ class Hub:
         if isinstance(missed, History):
             return self._past.let_in(connection, channel, missed)
         return self._past.none(channel, since, missed)
-
-    def _respell(self, connection: Connection, channel: Channel, dialect: Dialect) -> None:
-        """Let a connection hear a channel that it has as it says now. For the plan's dialect names do not
-        matter.
-
-        Raises:
-            BrokerUnavailable: a return would restore the channel as it was.
-        """
-        sid, canonical = connection.sid, channel.canonical
-        before, after = connection.spelled(canonical), channel.name if dialect is Dialect.ECHO else None
-        if before == after:
-            return
-        had = connection.mark_of(canonical)
-        self._transport.leave(sid, canonical, before)
-        connection.respell(channel, dialect)
-        self._transport.join(sid, canonical, after)
-        self._recovery.left(connection, had)
-        self._recovery.joined(connection, channel)
 
     def position(self, channel: Channel) -> Position:
         """Where this worker is in a channel it follows: what a client may ask from later."""

@@ -12,7 +12,7 @@ from mechamap.domain.dialects import Dialect, mark
 from mechamap.domain.publication import Publication
 from mechamap.hub.protocol import Link
 
-from .encoding import packet_of
+from .encoding import copy_of, packet_of
 
 if TYPE_CHECKING:
     from mechamap.engine import SocketIO
@@ -34,7 +34,7 @@ class EngineTransport:
                 return self._deliver_copies(publication, spellings, skip)
             queued = self._socketio.deliver_encoded(publication.rooms, packet_of(publication), skip=skip)
             for name in spellings:
-                encoded = packet_of(publication, name)
+                encoded = copy_of(publication, name)
                 queued += self._socketio.deliver_encoded((_room(name),), encoded, skip=skip)
             return queued
         return self._socketio.deliver_encoded(publication.rooms, packet_of(publication), skip=skip)
@@ -54,14 +54,14 @@ class EngineTransport:
         queued = 0
         for copy, sids, more in zip(copies, getting, reversed(again), strict=True):
             if more:
-                self._socketio.deliver_to(more, packet_of(publication, copy, last=False))
+                self._socketio.deliver_to(more, copy_of(publication, copy, last=False))
             if len(sids) > len(more):
-                queued += self._socketio.deliver_to(sids - more, packet_of(publication, copy))
+                queued += self._socketio.deliver_to(sids - more, copy_of(publication, copy))
         return queued
 
     def replay(self, sid: str, publication: Publication, copies: Sequence[str | None] = (None,)) -> None:
         for place, copy in enumerate(copies, 1):
-            encoded = packet_of(publication, copy, last=place == len(copies))
+            encoded = copy_of(publication, copy, last=place == len(copies))
             self._socketio.send_encoded_to(sid, encoded)
 
     def join(self, sid: str, room: str, spelled: str | None = None) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from mechamap.domain.channels import parse_channel
 from mechamap.domain.dialects import Dialect
+from mechamap.domain.errors import Forbidden
 from mechamap.domain.history import Position
 from mechamap.domain.payloads import payload_of
 from mechamap.domain.publication import Publication
@@ -176,3 +177,52 @@ def test_members_are_announced_under_the_name_a_client_uses(world):
     assert given(world, "1.1", "presence:joining") == [
         ("presence-thread.10", {"user_id": 8, "user_info": {"id": 8, "name": "User 8"}})
     ]
+
+
+THREAD, ALIAS = "presence-thread.10", "thread.10"
+
+
+def listed(world, sid: str) -> list:
+    return [
+        [member["user_id"] for member in members]
+        for _, members, _ in given(world, sid, "presence:subscribed")
+    ]
+
+
+@pytest.mark.parametrize("dialect", Dialect)
+def test_under_a_name_with_members_a_subscriber_becomes_one(world, dialect):
+    world.connect("1.1", 8, dialect=dialect)
+    world.hub.subscribe("1.1", THREAD)
+    world.connect("2.2", dialect=dialect)
+    world.hub.subscribe("2.2", ALIAS)
+    assert listed(world, "2.2") == []
+    world.hub.subscribe("2.2", THREAD)
+    world.hub.subscribe("2.2", THREAD)
+    assert listed(world, "2.2") == [[7, 8], [7, 8]]
+    publish(world, 1, THREAD)
+    assert given(world, "2.2") == [(THREAD, 1) if dialect is ECHO else (1,)]
+    assert world.arrive("3.3", returning=cut_off(world, "2.2")).recovered
+    assert world.hub.members("3.3", THREAD, 0).total == 2
+    assert len(given(world, "1.1", "presence:joining")) == 1
+
+
+def test_under_another_name_a_page_of_echo_is_no_member_any_more(world):
+    world.connect("1.1", dialect=ECHO)
+    for name in (THREAD, ALIAS):
+        world.hub.subscribe("1.1", name)
+    publish(world, 1, THREAD)
+    assert given(world, "1.1") == [(ALIAS, 1)]
+    with pytest.raises(Forbidden):
+        world.hub.members("1.1", THREAD, 0)
+
+
+def test_what_the_latest_subscription_said_survives_a_return(world):
+    world.connect("old")
+    world.hub.subscribe("old", ALIAS)
+    world.hub.subscribe("old", "private-thread.10", dialect=ECHO)
+    publish(world, 0, OWN)
+    returning = cut_off(world, "old")
+    publish(world, 1, THREAD)
+    connection = world.arrive("new", returning=returning).connection
+    assert given(world, "new") == [("private-thread.10", 1)]
+    assert connection.spellings == (OWN, "private-thread.10")

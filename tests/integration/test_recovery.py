@@ -5,7 +5,9 @@ import os
 import signal
 import threading
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import gevent
 import pytest
@@ -287,3 +289,44 @@ def test_several_connections_of_one_session_get_everything_once_each(cluster):  
     with last:
         assert answer["pid"] == auth["pid"]
         assert heard(last, 8) == list(range(1, 9))
+
+
+@contextmanager
+def stalled(worker: int) -> Iterator[None]:
+    """A worker that does nothing; whoever connects meanwhile reaches the other one."""
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        state = Path(f"/proc/{worker}/stat")
+        wait_until(lambda: state.read_text().rpartition(")")[2].split()[0] == "T", "the worker to stop")
+        yield
+    finally:
+        os.kill(worker, signal.SIGCONT)
+
+
+def test_what_a_stalled_worker_finds_late_takes_nothing_from_the_page_that_came_back(cluster):  # noqa: F811
+    here, there = cluster.server.workers()
+    auth = {"token": token(2)}
+    with ExitStack() as held:
+        with stalled(there):
+            old, answer = raw_return(cluster, auth)
+            held.enter_context(old)
+            old.call("subscribe", {"channel": "public.b"})
+        auth["pid"] = answer["pid"]
+        with stalled(here):
+            old.send("421" + json.dumps(["subscribe", {"channel": "public.y"}]))
+            old.send("422" + json.dumps(["unsubscribe", {"channel": "public.b"}]))
+            new, answer = raw_return(cluster, auth)
+            held.enter_context(new)
+            assert answer["pid"] == auth["pid"]
+            new.call("subscribe", {"channel": "public.x"})
+        while not old.packet().startswith("432"):
+            pass
+    numbers(cluster, "public.x", 0, 1)
+    numbers(cluster, "public.b", 1, 1)
+    last, answer = raw_return(cluster, auth)
+    with last:
+        assert answer["pid"] == auth["pid"]
+        while (event := last.event())[0] != "connected":
+            pass
+        assert sorted(event[1]["channels"]) == ["private-user.2", "public.b", "public.x", "public.y"]
+        assert heard(last, 1) == [0, 1]

@@ -53,13 +53,18 @@ def page(socketio, app):
 def encoded(monkeypatch) -> list[str | None]:
     """The spellings under which something was encoded, each time."""
     found: list[str | None] = []
-    original = module.packet_of
+    packet_of, copy_of = module.packet_of, module.copy_of
 
-    def packet_of(publication, spelled=None, **more):
+    def counted_packet_of(publication):
+        found.append(None)
+        return packet_of(publication)
+
+    def counted_copy_of(publication, spelled, **more):
         found.append(spelled)
-        return original(publication, spelled, **more)
+        return copy_of(publication, spelled, **more)
 
-    monkeypatch.setattr(module, "packet_of", packet_of)
+    monkeypatch.setattr(module, "packet_of", counted_packet_of)
+    monkeypatch.setattr(module, "copy_of", counted_copy_of)
     return found
 
 
