@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from mechamap.auth.authenticator import TokenAuthenticator
 from mechamap.auth.jwt import Jwts
 from mechamap.auth.signin import SignIn
+from mechamap.domain.channels import Parse
 from mechamap.edge.limits import RateLimits
 from mechamap.engine import SocketIO
 from mechamap.hub.access import Judge
@@ -38,3 +39,4 @@ class Services:
     limits: RateLimits
     metrics: Metrics
     databases: Databases
+    parse_channel: Parse

@@ -50,7 +50,7 @@ class Connection:
         self.address = address
         self.user_agent = user_agent
         self.connected_at = connected_at
-        # a canonical name alone where the client spells the channel as the plan does
+        # a canonical name alone where the client spells the channel as lists do
         self._channels: tuple[str | Channel, ...] = ()
         # where the sequence was when it began, or up to where it has everything; and when it joined each
         # channel, which decides what comes through it
@@ -119,9 +119,13 @@ class Connection:
             self._epoch, self._begin, self._since = position.epoch, 0, (0,) * len(self._since)
         if position.offset < self._begin:  # it is owed what it was once past
             self._begin, self._given = position.offset, None
-        plain = channel.name == spell(channel.canonical)
-        self._channels = (*self._channels, channel.canonical if plain else channel)
+        self._channels = (*self._channels, _noted(channel))
         self._since = (*self._since, position.offset)
+
+    def respell(self, channel: Channel) -> None:
+        """Call a channel that it has by another of its names."""
+        names = zip(self.canonicals, self._channels, strict=True)
+        self._channels = tuple(_noted(channel) if name == channel.canonical else c for name, c in names)
 
     def confirm(self, given: Position | None) -> None:
         """It has received what it was given up to the last call's position, and was given all up to this
@@ -152,6 +156,10 @@ class Connection:
         self._channels = self._channels[:index] + self._channels[index + 1 :]
         self._since = self._since[:index] + self._since[index + 1 :]
         return True
+
+
+def _noted(channel: Channel) -> str | Channel:
+    return channel.canonical if channel.name == spell(channel.canonical) else channel
 
 
 class SidIndex:

@@ -8,7 +8,7 @@ from typing import Any
 
 from mechamap.broker.protocol import Broker
 from mechamap.domain.access import Decision
-from mechamap.domain.channels import Channel, parse_channel, user_channel
+from mechamap.domain.channels import Channel, Parse, parse_channel, user_channel
 from mechamap.domain.commands import Action, Command
 from mechamap.domain.errors import Forbidden, InvalidField, NotFound, Unavailable
 from mechamap.domain.history import Gap, History, Position
@@ -49,6 +49,7 @@ class Hub:
         presence: Presence,
         max_connections: int,
         max_subscriptions: int,
+        parse: Parse = parse_channel,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.connections = Connections()
@@ -75,6 +76,7 @@ class Hub:
         )
         self._past = Past(transport, broker, recovery)
         self._max_subscriptions = max_subscriptions
+        self._parse = parse
         self._clock = clock
 
     def connect(
@@ -122,10 +124,13 @@ class Hub:
             NotFound: the connection is gone.
         """
         connection = self._connection(sid)
-        channel = parse_channel(name)
+        channel = self._parse(name)
         joined = connection.canonicals
         if channel.canonical in joined:
-            self._presence.tell_again(connection, channel)
+            if self._presence.tell_again(connection, channel):
+                self._connection(sid)  # that waited
+                self._recovery.keep(connection)
+                self._roster.record(connection)
             return self._past.none(channel, since)
         if len(joined) >= self._max_subscriptions:
             raise InvalidField(
@@ -192,7 +197,7 @@ class Hub:
             BrokerUnavailable: it left, but would be brought back by a recovery.
         """
         connection = self._connection(sid)
-        channel = parse_channel(name)
+        channel = self._parse(name)
         if self._leave(connection, channel.canonical):
             self._recovery.keep(connection)
         return channel
@@ -206,7 +211,7 @@ class Hub:
             NotFound: the connection is gone.
             BrokerUnavailable
         """
-        return self._presence.page(self._connection(sid), parse_channel(name), after)
+        return self._presence.page(self._connection(sid), self._parse(name), after)
 
     def mark_read(self, sid: str, ids: Collection[int | str]) -> tuple[MarkedRead, bool]:
         """Mark the person's notifications as read and tell the person's other connections.

@@ -114,14 +114,20 @@ class Presence:
         members = shown.pop("members")  # where Laravel Echo looks for them; it passes over the rest
         self._transport.send(connection.sid, SUBSCRIBED, channel.name, members, shown)
 
-    def tell_again(self, connection: Connection, channel: Channel) -> None:
-        """Send a member the list once more.
+    def tell_again(self, connection: Connection, channel: Channel) -> bool:
+        """Send a member the list once more. A connection that has the channel under a name without members
+        becomes one, and is told so by the result.
 
         Raises:
             Unavailable: it cannot be told.
         """
         if not channel.presence:
-            return
+            return False
+        if channel.canonical not in self._joined.get(connection.sid, ()):
+            new = self.enter(connection, channel)
+            connection.respell(channel)
+            self.tell(connection, channel, new)
+            return True
         listing = self._begin(connection, channel)
         try:
             listing.page = self._members.page(channel.canonical, 0, LISTED)
@@ -129,6 +135,7 @@ class Presence:
             self._end(connection, channel.canonical)
             raise
         self.tell(connection, channel, listing)
+        return False
 
     def page(self, connection: Connection, channel: Channel, after: int) -> MemberPage:
         """More of the list, for a member.

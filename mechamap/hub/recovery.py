@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from mechamap.broker.protocol import Broker
 from mechamap.domain.access import Decision
-from mechamap.domain.channels import Channel, parse_channel
+from mechamap.domain.channels import Channel, parse_channel_of_site
 from mechamap.domain.errors import InvalidChannel, Unavailable
 from mechamap.domain.history import Gap, History, Position
 from mechamap.domain.identity import Identity, UserFacts
@@ -163,7 +163,7 @@ class Recovery:
         owed, refused = {}, []
         for name, since in kept.channels.items():
             try:
-                channel = parse_channel(name)
+                channel = parse_channel_of_site(name)
             except InvalidChannel:  # a name of an older version
                 return Lost.UNKNOWN
             decision = self._judge.decide(identity, channel, facts)

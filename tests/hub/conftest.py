@@ -9,9 +9,10 @@ import pytest
 
 from mechamap.broker.memory import MemoryBroker
 from mechamap.domain.access import ForumFacts, Policy, ThreadFacts
+from mechamap.domain.channels import parser
 from mechamap.domain.identity import UserFacts
 from mechamap.domain.recovery import Returning
-from mechamap.hub.access import Judge
+from mechamap.hub.access import Judge, SiteAuthoriser
 from mechamap.hub.arrivals import Admission
 from mechamap.hub.connections import Connection
 from mechamap.hub.hub import Hub
@@ -36,11 +37,13 @@ class World:
     broker: MemoryBroker = field(default_factory=MemoryBroker)
     roster: MemoryRoster = field(default_factory=lambda: MemoryRoster("w1"))
     now: float = 1_000_000.0
+    policy: Policy = field(default_factory=Policy)
+    site: SiteAuthoriser | None = None
     sessions: MemorySessions = field(init=False)
     members: MemoryMembers = field(init=False)
 
     def __post_init__(self) -> None:
-        judge = Judge(self.facts, Policy())
+        judge = Judge(self.facts, self.policy, self.site)
         self.sessions = MemorySessions(120.0, clock=lambda: self.now)
         self.members = MemoryMembers(5.0, clock=lambda: self.now)
         presence = Presence(self.members, self.broker, self.transport)
@@ -56,6 +59,7 @@ class World:
             presence=presence,
             max_connections=20,
             max_subscriptions=4,
+            parse=parser(site_channels=self.policy.site_channels),
             clock=lambda: self.now,
         )
         self.rechecks = Rechecks(
