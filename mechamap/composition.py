@@ -30,6 +30,7 @@ from mechamap.broker.leadership import Alone, Leadership, LeasedLeadership
 from mechamap.broker.memory import MemoryBroker
 from mechamap.broker.redis import PREFIX, RedisBroker
 from mechamap.domain.access import Policy
+from mechamap.domain.channels import Parse, parser
 from mechamap.domain.credentials import ChannelAuth
 from mechamap.edge import errors, requests
 from mechamap.edge.limits import RateLimits
@@ -136,6 +137,7 @@ def compose(settings: Settings) -> Flask:
     transport = EngineTransport(socketio)
     authorization = _authorization(settings, AppRegistry(settings, Apps(databases.own, settings.secret_key)))
     policy = Policy(settings.ladder, settings.private_forum_level, site_channels=authorization is not None)
+    parse = parser(site_channels=policy.site_channels)
     judge = Judge(directory, policy, authorization)
     presence = Presence(members, broker, transport)
     hub = Hub(
@@ -150,11 +152,12 @@ def compose(settings: Settings) -> Flask:
         presence=presence,
         max_connections=-(-settings.max_connections // settings.workers),
         max_subscriptions=settings.max_subscriptions,
+        parse=parse,
     )
     publisher = Publisher(broker, metrics, settings.max_broadcast_bytes)
-    operations = ClusterOperations(broker, roster, members, publisher)
-    ingester = _ingester(settings, worker_id, publisher, metrics)
-    outbox = _outbox(settings, worker_id, publisher, metrics, outbox_rows)
+    operations = ClusterOperations(broker, roster, members, publisher, parse)
+    ingester = _ingester(settings, worker_id, publisher, metrics, parse)
+    outbox = _outbox(settings, worker_id, publisher, metrics, outbox_rows, parse)
     seen = LaravelLastSeen(databases.laravel, settings, directory.schema)
     runtime = Runtime(
         worker_id=worker_id,
@@ -195,6 +198,7 @@ def compose(settings: Settings) -> Flask:
         limits=limits,
         metrics=metrics,
         databases=databases,
+        parse_channel=parse,
     )
 
     # the edges
@@ -202,11 +206,11 @@ def compose(settings: Settings) -> Flask:
     origins = settings.origins
     requests.init_app(app, allowed_origins=origins, tls=settings.tls, seen=metrics.request)
     Events(socketio, hub, authenticator, directory, limits, metrics, ways=settings.channel_auth).register()
-    broadcasts = Broadcasts(publisher, keyring, limits)
+    broadcasts = Broadcasts(publisher, keyring, limits, parse)
     app.register_blueprint(broadcast.blueprint(broadcasts))
-    app.register_blueprint(history.blueprint(broker, keyring, limits))
-    app.register_blueprint(members_api.blueprint(operations, keyring, limits))
-    app.register_blueprint(operator.blueprint(operations, settings.secret_key))
+    app.register_blueprint(history.blueprint(broker, keyring, limits, parse))
+    app.register_blueprint(members_api.blueprint(operations, keyring, limits, parse))
+    app.register_blueprint(operator.blueprint(operations, settings.secret_key, parse))
     app.register_blueprint(health.blueprint(runtime.checks, metrics.render))
     app.register_blueprint(demo.blueprint(services))
     admin.init_app(app, services)
@@ -278,7 +282,9 @@ def _socketio(app: Flask, settings: Settings) -> SocketIO:
     )
 
 
-def _ingester(settings: Settings, worker_id: str, publisher: Publisher, metrics: Metrics) -> Ingester | None:
+def _ingester(
+    settings: Settings, worker_id: str, publisher: Publisher, metrics: Metrics, parse: Parse
+) -> Ingester | None:
     """What listens to Laravel's Redis, where one is configured."""
     if settings.laravel_redis_url is None:
         return None
@@ -287,6 +293,7 @@ def _ingester(settings: Settings, worker_id: str, publisher: Publisher, metrics:
         prefix=settings.laravel_redis_prefix,
         own=f"{PREFIX}:".encode(),
         max_bytes=settings.max_broadcast_bytes,
+        parse=parse,
     )
     key = BroadcastKey(ORIGIN)
     leadership = _leadership(settings, "ingester", worker_id)
@@ -294,7 +301,7 @@ def _ingester(settings: Settings, worker_id: str, publisher: Publisher, metrics:
 
 
 def _outbox(
-    settings: Settings, worker_id: str, publisher: Publisher, metrics: Metrics, rows: OutboxRows
+    settings: Settings, worker_id: str, publisher: Publisher, metrics: Metrics, rows: OutboxRows, parse: Parse
 ) -> Relay | None:
     """What publishes the rows of Laravel's outbox, where it is on."""
     if not settings.outbox:
@@ -308,6 +315,7 @@ def _outbox(
         pace=Pace(settings.outbox_poll_ms / 1000, settings.outbox_idle_poll_ms / 1000),
         max_bytes=settings.max_broadcast_bytes,
         on_lost=_leave,
+        parse=parse,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from mechamap.broker.protocol import Broker
 from mechamap.domain.access import Decision
-from mechamap.domain.channels import Channel, parse_channel, user_channel
+from mechamap.domain.channels import Channel, Parse, parse_channel, user_channel
 from mechamap.domain.commands import Action, Command
 from mechamap.domain.credentials import Credentials
 from mechamap.domain.dialects import Dialect
@@ -53,6 +53,7 @@ class Hub:
         presence: Presence,
         max_connections: int,
         max_subscriptions: int,
+        parse: Parse = parse_channel,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.connections = Connections()
@@ -80,6 +81,7 @@ class Hub:
         self._spelling = Spelling(transport, recovery, presence)
         self._past = Past(transport, broker, recovery)
         self._max_subscriptions = max_subscriptions
+        self._parse = parse
         self._clock = clock
 
     def connect(
@@ -138,7 +140,7 @@ class Hub:
             NotFound: the connection is gone.
         """
         connection = self._connection(sid)
-        channel = parse_channel(name)
+        channel = self._parse(name)
         dialect = dialect or connection.dialect
         joined = connection.canonicals
         if channel.canonical in joined:
@@ -210,7 +212,7 @@ class Hub:
             BrokerUnavailable: it left, but would be brought back by a recovery.
         """
         connection = self._connection(sid)
-        channel = parse_channel(name)
+        channel = self._parse(name)
         had = connection.mark_of(channel.canonical)
         if had is not None and self._leave(connection, channel.canonical):
             self._recovery.left(connection, had)
@@ -225,7 +227,7 @@ class Hub:
             NotFound: the connection is gone.
             BrokerUnavailable
         """
-        return self._presence.page(self._connection(sid), parse_channel(name), after)
+        return self._presence.page(self._connection(sid), self._parse(name), after)
 
     def mark_read(self, sid: str, ids: Collection[int | str]) -> tuple[MarkedRead, bool]:
         """Mark the person's notifications as read and tell the person's other connections.
@@ -267,7 +269,7 @@ class Hub:
             BrokerUnavailable
         """
         connection = self._connection(sid)
-        channel = parse_channel(whisper.channel)
+        channel = self._parse(whisper.channel)
         check_whispered_in(channel, subscribed=connection.has(channel))
         self._broker.publish(
             Publication((channel,), whisper.event, whisper.payload, except_id=sid, origin="client")

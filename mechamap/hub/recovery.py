@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from mechamap.broker.protocol import Broker
 from mechamap.domain.access import Decision
-from mechamap.domain.channels import Channel, parse_channel
+from mechamap.domain.channels import Channel, parse_channel_of_site
 from mechamap.domain.credentials import Credentials
 from mechamap.domain.dialects import Dialect, mark, unmark
 from mechamap.domain.errors import InvalidChannel, Unavailable
@@ -206,7 +206,7 @@ class Recovery:
         for marked, since in kept.channels.items():
             name, dialect = unmark(marked)
             try:
-                channel = parse_channel(name)
+                channel = parse_channel_of_site(name)
             except InvalidChannel:  # a name of an older version
                 return Lost.UNKNOWN
             if dialect is Dialect.ECHO and channel.canonical not in spelled:
