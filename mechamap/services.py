@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 from mechamap.auth.authenticator import TokenAuthenticator
 from mechamap.auth.jwt import Jwts
+from mechamap.auth.sanctum_modes import SanctumModes
 from mechamap.auth.signin import SignIn
+from mechamap.domain.channels import Parse
 from mechamap.edge.limits import RateLimits
 from mechamap.engine import SocketIO
 from mechamap.hub.access import Judge
@@ -29,6 +31,7 @@ class Services:
     operations: Operations
     judge: Judge
     directory: LaravelDirectory
+    sanctum: SanctumModes
     authenticator: TokenAuthenticator
     jwts: Jwts
     sign_in: SignIn
@@ -38,3 +41,4 @@ class Services:
     limits: RateLimits
     metrics: Metrics
     databases: Databases
+    parse_channel: Parse

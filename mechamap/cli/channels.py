@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mechamap.domain import access
-from mechamap.domain.channels import Channel, parse_channel
+from mechamap.domain.channels import Channel
 from mechamap.domain.errors import InvalidField
 from mechamap.domain.identity import Identity, TokenKind
 from mechamap.domain.members import MAX_PAGE
@@ -89,7 +89,7 @@ def history(services: "Services", channel: str, limit: int, since: str | None, a
 @pass_services
 def members(services: "Services", channel: str, after: int, limit: int, as_json: bool) -> None:
     """List the members of a presence channel, by id."""
-    page = operations_of(services).members(parse_channel(channel), after, limit)
+    page = operations_of(services).members(services.parse_channel(channel), after, limit)
     if as_json:
         print_json(page.shown())
     elif page.members:
@@ -142,7 +142,7 @@ def rules(services: "Services", as_json: bool) -> None:
 @pass_services
 def explain(services: "Services", user_id: int, channel: str, as_json: bool) -> None:
     """Say whether a user may join a channel, and why."""
-    wanted = parse_channel(channel)
+    wanted = services.parse_channel(channel)
     facts, decision = judged(services, user_id, wanted)
     level = services.settings.ladder.level(facts.user.role) if facts.user else None
     if as_json:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 from .errors import InvalidChannel
 
@@ -103,7 +104,8 @@ _PLACES = {
     "{role}": r"([a-z][a-z0-9_]*)",
 }
 _PLACE = re.compile(r"(\{[a-z]+\})")
-_SITE = re.compile(r"[-a-zA-Z0-9_=@,.;]+", re.ASCII)
+# Pusher's characters; what looks like a socket's id (``12.34``) is none.
+_SITE = re.compile(r"(?![0-9]+\.[0-9]+\Z)[-a-zA-Z0-9_=@,.;]+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +183,10 @@ class Channel:
         return self.name.startswith((PRIVATE, PRESENCE))
 
 
-Parse = Callable[[object, str], Channel]
-"""Finds the channel of a name; the second argument is the field to blame. See ``parse_channel``."""
+class Parse(Protocol):
+    """Finds the channel of a name: ``parse_channel``, or ``parse_channel_of_site``."""
+
+    def __call__(self, name: object, field: str = "channel") -> Channel: ...
 
 
 def parse_channel(name: object, field: str = "channel") -> Channel:
@@ -226,6 +230,11 @@ def parse_channel_of_site(name: object, field: str = "channel") -> Channel:
         ):
             raise
     return Channel(name, ChannelKind.SITE, f"{ChannelKind.SITE}:{name}")
+
+
+def parser(*, site_channels: bool) -> Parse:
+    """How names are read where the site has channels of its own, and where it has none."""
+    return parse_channel_of_site if site_channels else parse_channel
 
 
 def user_channel(user_id: int) -> Channel:

@@ -23,6 +23,8 @@ class Identity:
         expires_at: Unix seconds after which the token proves nothing; None for tokens without an end.
         token_ref: identifies the token without revealing it (first 16 hex digits of its SHA-256); known while
             a token is being judged, and not kept with a connection.
+        vouched: Laravel itself said just now that the user may sign in: a directory that is away need not be
+            asked. Not kept with a connection either.
     """
 
     user_id: int
@@ -31,6 +33,7 @@ class Identity:
     kind: TokenKind
     expires_at: float | None
     token_ref: str = ""
+    vouched: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from mechamap.broker.protocol import Broker
 from mechamap.domain.channels import Channel, user_channel
+from mechamap.domain.credentials import Credentials
 from mechamap.domain.dialects import Dialect
 from mechamap.domain.errors import Unavailable
 from mechamap.domain.history import History, Position
@@ -77,6 +78,7 @@ class Arrivals:
         identity: Identity,
         facts: UserFacts | None,
         returning: Returning | None,
+        credentials: Credentials | None = None,
         *,
         transport: str,
         address: str | None,
@@ -87,11 +89,14 @@ class Arrivals:
         session it returns to.
 
         Raises:
-            Unavailable: this worker is full, or the broker cannot promise delivery.
+            Unavailable: this worker is full, or the broker cannot promise delivery, or it cannot be told now
+                what a session may have back.
         """
         if len(self._connections) >= self._most:
             raise Unavailable("The server is full; try again shortly.", code="server_full", retry_after=5)
-        claim = self._recovery.claim(returning, identity, facts) if returning is not None else None
+        claim = None
+        if returning is not None:
+            claim = self._recovery.claim(returning, identity, facts, credentials)
         own = user_channel(identity.user_id)
         kept = claim.kept if isinstance(claim, Claim) else None
         connection = Connection(

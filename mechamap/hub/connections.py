@@ -58,7 +58,7 @@ class Connection:
         self.dialect = dialect
         # the canonical names of the channels that it hears in Laravel Echo's dialect
         self._echo: tuple[str, ...] = ()
-        # a canonical name alone where the client spells the channel as the plan does
+        # a canonical name alone where the client spells the channel as lists do
         self._channels: tuple[str | Channel, ...] = ()
         # where the sequence was when it began, or up to where it has everything; and when it joined each
         # channel, which decides what comes through it

@@ -8,8 +8,9 @@ from typing import Any
 
 from mechamap.broker.protocol import Broker
 from mechamap.domain.access import Decision
-from mechamap.domain.channels import Channel, parse_channel
+from mechamap.domain.channels import Channel, Parse, parse_channel
 from mechamap.domain.commands import Action, Command
+from mechamap.domain.credentials import Credentials
 from mechamap.domain.dialects import Dialect
 from mechamap.domain.errors import Unavailable
 from mechamap.domain.history import Gap, Position
@@ -54,6 +55,7 @@ class Hub:
         presence: Presence,
         max_connections: int,
         max_subscriptions: int,
+        parse: Parse = parse_channel,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.connections = Connections()
@@ -88,9 +90,11 @@ class Hub:
             catching_up=self._catching_up,
             presence=presence,
             meter=meter,
+            parse=parse,
             most=max_subscriptions,
         )
-        self._whispering = Whispering(self.connections, broker)
+        self._whispering = Whispering(self.connections, broker, parse)
+        self._parse = parse
         self._reading = Reading(self.connections, notifications, broker)
         self._clock = clock
 
@@ -137,11 +141,17 @@ class Hub:
         log.info("disconnected", extra={"user": connection.user_id, "sid": sid, "code": reason})
 
     def subscribe(
-        self, sid: str, name: object, since: Position | None = None, dialect: Dialect | None = None
+        self,
+        sid: str,
+        name: object,
+        since: Position | None = None,
+        dialect: Dialect | None = None,
+        credentials: Credentials | None = None,
     ) -> Subscribed:
         """Join a channel; joining twice is once, and the second says how it is spelled. Returns only when
         every later event of the channel will arrive. In a presence channel the connection is sent the members
-        first. Without a ``dialect`` its events come in the connection's own.
+        first. Without a ``dialect`` its events come in the connection's own. ``credentials`` are for channels
+        on which Laravel decides; asking it takes time, and the connection is looked at again afterwards.
 
         With ``since`` the client is first sent what the channel had after that position, if that can be given
         whole. The caller must not yield before it has told the client the result.
@@ -152,7 +162,7 @@ class Hub:
             Unavailable: facts or broker are away, or what was missed cannot be given whole now.
             NotFound: the connection is gone.
         """
-        return self._subscriptions.subscribe(sid, name, since, dialect)
+        return self._subscriptions.subscribe(sid, name, since, dialect, credentials)
 
     def position(self, channel: Channel) -> Position:
         """Where this worker is in a channel it follows: what a client may ask from later."""
@@ -177,7 +187,7 @@ class Hub:
             NotFound: the connection is gone.
             BrokerUnavailable
         """
-        return self._presence.page(self.connections.signed_in(sid), parse_channel(name), after)
+        return self._presence.page(self.connections.signed_in(sid), self._parse(name), after)
 
     def mark_read(self, sid: str, ids: Collection[int | str]) -> tuple[MarkedRead, bool]:
         """Mark the person's notifications as read and tell the person's other connections.

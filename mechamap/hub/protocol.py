@@ -4,6 +4,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from mechamap.domain.access import Decision
+from mechamap.domain.channels import Channel
+from mechamap.domain.credentials import Credentials
+from mechamap.domain.identity import Identity
 from mechamap.domain.publication import Publication
 
 
@@ -40,6 +44,30 @@ class Transport(Protocol):
 
     def close(self, sid: str, reason: str) -> None:
         """End a connection for good: session, socket and buffers."""
+
+
+class ChannelAuthorizer(Protocol):
+    """Whoever decides on channels in our rules' stead. Asking may wait; it blocks nobody but who asks."""
+
+    def concerns(self, identity: Identity, channel: Channel) -> bool:
+        """Whether it decides on this channel for this person, and not our rules."""
+
+    def authorize(self, identity: Identity, channel: Channel, credentials: Credentials | None) -> Decision:
+        """May it be joined? Without credentials: no.
+
+        Raises:
+            Unavailable: there is no verdict now; the code begins ``auth_``.
+        """
+
+    def renew(self, identity: Identity, channel: Channel, credentials: Credentials | None) -> Decision:
+        """May a client that returns have it back?
+
+        Raises:
+            Unavailable: likewise.
+        """
+
+    def keep(self) -> Decision:
+        """The verdict on what a live connection has: it is not asked again about that."""
 
 
 class Links(Protocol):

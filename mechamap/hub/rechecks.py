@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from mechamap.domain.access import Place
 from mechamap.domain.channels import Channel
-from mechamap.domain.errors import DirectoryUnavailable, Unavailable
+from mechamap.domain.errors import DirectoryUnavailable
 from mechamap.domain.identity import UserFacts
 from mechamap.store.protocol import Directory
 
@@ -119,10 +119,6 @@ class Rechecks:
     ) -> None:
         identity = connection.identity
         for channel in channels:
-            try:
-                decision = self._judge.decide_by(places, identity, channel, connection.facts)
-            except Unavailable as err:  # Laravel was asked and did not answer: it keeps the channel
-                log.warning("recheck_postponed", extra={"user": connection.user_id, "code": err.code})
-                continue
+            decision = self._judge.decide_by(places, identity, channel, connection.facts)
             if not decision.allowed and connection.has(channel):
                 self._hub.revoke(connection, channel, decision)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from mechamap.broker.protocol import Broker
 from mechamap.domain.access import Decision
-from mechamap.domain.channels import Channel, parse_channel
+from mechamap.domain.channels import Channel, parse_channel_of_site
+from mechamap.domain.credentials import Credentials
 from mechamap.domain.dialects import Dialect, mark, unmark
 from mechamap.domain.errors import InvalidChannel
 from mechamap.domain.identity import Identity, UserFacts
@@ -122,11 +123,17 @@ class Recovery:
             came_for = returning.pid if returning is not None else None
             self._sessions.ended(connection, final=connection.pid != came_for)
 
-    def claim(self, returning: Returning, identity: Identity, facts: UserFacts | None) -> Claim | Reason:
+    def claim(
+        self,
+        returning: Returning,
+        identity: Identity,
+        facts: UserFacts | None,
+        credentials: Credentials | None = None,
+    ) -> Claim | Reason:
         """What a returning client may have back, or why it gets nothing.
 
         Raises:
-            BrokerUnavailable, DirectoryUnavailable: it cannot be told now.
+            Unavailable: it cannot be told now.
         """
         kept = self._sessions.find(returning.pid)
         if kept is None or kept.user_id != identity.user_id:
@@ -137,12 +144,12 @@ class Recovery:
         for marked, since in kept.channels.items():
             name, dialect = unmark(marked)
             try:
-                channel = parse_channel(name)
+                channel = parse_channel_of_site(name)
             except InvalidChannel:  # a name of an older version
                 return Lost.UNKNOWN
             if dialect is Dialect.ECHO and channel.canonical not in spelled:
                 echo.add(channel.canonical)
-            decision = self._judge.decide(identity, channel, facts)
+            decision = self._judge.decide_again(identity, channel, facts, credentials)
             if decision.allowed:
                 comparable = kept.position.epoch == position.epoch
                 received = returning.position.offset if returning.position is not None else 0

@@ -4,7 +4,8 @@ import logging
 
 from mechamap.broker.protocol import Broker
 from mechamap.domain.access import Decision
-from mechamap.domain.channels import Channel, parse_channel
+from mechamap.domain.channels import Channel, Parse
+from mechamap.domain.credentials import Credentials
 from mechamap.domain.dialects import Dialect, mark
 from mechamap.domain.errors import Forbidden, InvalidField, Unavailable
 from mechamap.domain.history import Gap, History, Position
@@ -37,6 +38,7 @@ class Subscriptions:
         catching_up: CatchingUp,
         presence: Presence,
         meter: Meter,
+        parse: Parse,
         most: int,
     ) -> None:
         """``most``: channels of one connection."""
@@ -49,20 +51,27 @@ class Subscriptions:
         self._catching_up = catching_up
         self._presence = presence
         self._meter = meter
+        self._parse = parse
         self._most = most
         self._spelling = Spelling(transport, recovery, presence)
         self._past = Past(transport, broker, catching_up)
 
     def subscribe(
-        self, sid: str, name: object, since: Position | None, dialect: Dialect | None
+        self,
+        sid: str,
+        name: object,
+        since: Position | None,
+        dialect: Dialect | None,
+        credentials: Credentials | None,
     ) -> Subscribed:
         """See ``Hub.subscribe``."""
         connection = self._connections.signed_in(sid)
-        channel = parse_channel(name)
+        channel = self._parse(name)
         dialect = dialect or connection.dialect
         joined = connection.canonicals
         if channel.canonical in joined:
-            self._spelling.again(connection, channel, dialect)
+            if self._spelling.again(connection, channel, dialect):
+                self._roster.record(connection)
             return self._past.none(channel, since)
         if len(joined) >= self._most:
             raise InvalidField(
@@ -70,7 +79,7 @@ class Subscriptions:
                 f"The connection has {len(joined)} channels; the limit is {self._most}.",
                 code="too_many_subscriptions",
             )
-        decision = self._judge.decide(connection.identity, channel, connection.facts)
+        decision = self._judge.decide(connection.identity, channel, connection.facts, credentials)
         if not decision.allowed:
             self._refused(connection, channel, decision)
             raise Forbidden(decision.reason, code=decision.code)
@@ -133,7 +142,7 @@ class Subscriptions:
     def unsubscribe(self, sid: str, name: object) -> Channel:
         """See ``Hub.unsubscribe``."""
         connection = self._connections.signed_in(sid)
-        channel = parse_channel(name)
+        channel = self._parse(name)
         had = connection.mark_of(channel.canonical)
         if had is not None and self.leave(connection, channel.canonical):
             self._recovery.left(connection, had)

@@ -9,15 +9,23 @@ costs 60 us an event.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from socketio.exceptions import ConnectionRefusedError as Refusal
 
 from mechamap.auth.protocol import Authenticator
 from mechamap.domain.channels import user_channel
+from mechamap.domain.credentials import ChannelAuth, Credentials
 from mechamap.domain.dialects import Dialect, dialect_of_subscription
-from mechamap.domain.errors import AuthenticationFailed, RateLimited, RealtimeError, Unavailable
+from mechamap.domain.errors import (
+    AuthenticationFailed,
+    DirectoryUnavailable,
+    RateLimited,
+    RealtimeError,
+    Unavailable,
+)
+from mechamap.domain.identity import Identity, UserFacts
 from mechamap.domain.moments import now_iso
 from mechamap.domain.recovery import Returning, offset_text
 from mechamap.domain.whispers import read_whisper
@@ -29,7 +37,7 @@ from mechamap.hub.protocol import Meter
 from mechamap.store.protocol import Directory
 
 from .answers import Answer, failure, internal_error, status_of
-from .handshake import Visitor, dialect_of, returning_of, token_of, visitor_of
+from .handshake import Visitor, credentials_of, dialect_of, returning_of, token_of, visitor_of
 from .payloads import after_of, channel_of, notification_ids, shown, since_of
 
 if TYPE_CHECKING:
@@ -52,7 +60,9 @@ class Events:
         directory: Directory,
         limits: RateLimits,
         meter: Meter,
+        ways: Collection[ChannelAuth] = (),
     ) -> None:
+        """``ways``: who else than our rules decides on channels, and so what is read of credentials."""
         self._socketio = socketio
         self._hub = hub
         self._authenticator = authenticator
@@ -60,6 +70,10 @@ class Events:
         self._limits = limits
         self._meter = meter
         self._refusals: dict[str, int] = {}
+        self._signed = ChannelAuth.SIGNATURE in ways
+        self._asked = ChannelAuth.LARAVEL in ways
+        # by socket id, where Laravel is asked: what it knows the browser by
+        self._credentials: dict[str, Credentials] = {}
 
     def register(self) -> None:
         """Bind the handlers. A name bound here is part of the contract with browsers."""
@@ -83,8 +97,13 @@ class Events:
     def on_connect(self, sid: str, environ: Mapping[str, Any], auth: object) -> None:
         """Verify, admit, and greet."""
         visitor, returning = visitor_of(environ), returning_of(auth)
+        credentials = credentials_of(sid, visitor.address, auth, environ) if self._asked else None
         try:
-            self._admit(sid, visitor, token_of(auth, environ), returning, dialect_of(auth, environ))
+            self._admit(
+                sid, visitor, token_of(auth, environ), returning, dialect_of(auth, environ), credentials
+            )
+            if credentials is not None and self._hub.connections.get(sid) is not None:
+                self._credentials[sid] = credentials
         except RealtimeError as err:
             self._meter.connection(err.code)
             log.info("connection_refused", extra={"code": err.code, "address": visitor.address})
@@ -97,7 +116,13 @@ class Events:
             raise Refusal("Internal error", {k: answer[k] for k in ("code", "incident")}) from err
 
     def _admit(
-        self, sid: str, visitor: Visitor, token: object, returning: Returning | None, dialect: Dialect
+        self,
+        sid: str,
+        visitor: Visitor,
+        token: object,
+        returning: Returning | None,
+        dialect: Dialect,
+        credentials: Credentials | None,
     ) -> None:
         self._limits.check_signins(visitor.address)
         try:
@@ -108,14 +133,25 @@ class Events:
         admission = self._hub.connect(
             sid,
             identity,
-            self._directory.user(identity.user_id),
+            self._facts(identity),
             returning,
+            credentials=credentials,
             transport=visitor.transport,
             address=visitor.address,
             user_agent=visitor.user_agent,
             dialect=dialect,
         )
         self._greet(sid, admission)
+
+    def _facts(self, identity: Identity) -> UserFacts | None:
+        """What the directory says of the user; None where it has no table of users, or is away and Laravel
+        itself vouched for the user."""
+        try:
+            return self._directory.user(identity.user_id)
+        except DirectoryUnavailable:
+            if not identity.vouched:
+                raise
+            return None
 
     def _greet(self, sid: str, admission: Admission) -> None:
         """The CONNECT answer's pid, the plan's two events, what became of a return, and what was missed."""
@@ -141,10 +177,13 @@ class Events:
 
     def on_disconnect(self, sid: str, reason: str) -> None:
         self._refusals.pop(sid, None)
+        self._credentials.pop(sid, None)
         self._hub.disconnect(sid, reason.replace(" ", "_")[:40])
 
     def on_subscribe(self, sid: str, args: tuple[object, ...]) -> Answer:
-        done = self._hub.subscribe(sid, channel_of(args), since_of(args), self._spoken(sid, args))
+        done = self._hub.subscribe(
+            sid, channel_of(args), since_of(args), self._spoken(sid, args), self._credentials_of(sid, args)
+        )
         place = {"epoch": done.position.epoch, "offset": done.position.offset}
         answer: Answer = {"channel": channel_of(args), "status": "success", "timestamp": now_iso(), **place}
         if done.recovered is not None:
@@ -231,6 +270,17 @@ class Events:
         connection = self._hub.connections.get(sid)
         own = connection.dialect if connection is not None else Dialect.PLAN
         return dialect_of_subscription(args[0] if args else None) or own
+
+    def _credentials_of(self, sid: str, args: tuple[object, ...]) -> Credentials | None:
+        """What a subscription brings for those who decide in our rules' stead, where there are any.
+
+        Raises:
+            InvalidField
+        """
+        if not (self._asked or self._signed):
+            return None
+        known = self._credentials.get(sid) or Credentials(sid)
+        return known.with_payload(args[0] if args else None)
 
     def _within_rate(self, sid: str) -> None:
         """Raise RateLimited for a client that sends too fast; one that goes on regardless is closed."""

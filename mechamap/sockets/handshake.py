@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_plus
 
+from mechamap.domain.credentials import Credentials, read_headers
 from mechamap.domain.dialects import Dialect, dialect_of_handshake
+from mechamap.domain.errors import InvalidField
 from mechamap.domain.recovery import MAX_PID_LENGTH, Returning, parse_offset
 
 Environ = Mapping[str, Any]
@@ -48,6 +50,25 @@ def returning_of(auth: object) -> Returning | None:
     if not isinstance(pid, str) or not 0 < len(pid) <= MAX_PID_LENGTH:
         return None
     return Returning(pid, parse_offset(auth.get("offset")))
+
+
+def credentials_of(sid: str, address: str | None, auth: object, environ: Environ) -> Credentials:
+    """What the handshake holds for Laravel: the headers that Laravel Echo puts into ``auth``, the browser's
+    cookies, and the token it signs in with. What is no header's text is left out."""
+    given = auth.get("headers") if isinstance(auth, Mapping) else None
+    found: dict[str, str] = {}
+    token = token_of(auth, environ)
+    # the weakest first: a later one takes its place
+    for headers in (
+        {"Authorization": f"Bearer {token}"} if isinstance(token, str) else {},
+        {"Cookie": environ.get("HTTP_COOKIE"), "Accept-Language": environ.get("HTTP_ACCEPT_LANGUAGE")},
+        given,
+    ):
+        try:
+            found |= read_headers(headers)
+        except InvalidField:
+            continue
+    return Credentials(sid, address, found)
 
 
 def visitor_of(environ: Environ) -> Visitor:

@@ -146,7 +146,7 @@ def test_what_is_wrong_is_told_without_what_the_message_held():
     for decode, message in (
         (decode_publication, publication(event=["s3cret"], data="s3cret")),
         (decode_publication, publication(s3cret="s3cret")),
-        (decode_publication, publication(channels=["s3cret"])),
+        (decode_publication, publication(channels=["s3cret/"])),
         (decode_command, command(action="s3cret")),
     ):
         with pytest.raises(Malformed) as refused:

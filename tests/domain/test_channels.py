@@ -174,6 +174,8 @@ SITE_NAMES = [
     "cache-news",
     "private-cache-news",
     "chat",
+    "12.34x",
+    "1234",
     "x" * MAX_NAME_LENGTH,
 ]
 
@@ -190,7 +192,9 @@ def test_other_names_are_channels_where_the_site_has_its_own(name):
     assert refusal.value.code == "channel_unknown"
 
 
-@pytest.mark.parametrize("name", ["a b", "site:x", "user:7", "a/b", "a\n", "é", "#a", "a*", "{a}", "a\x00"])
+@pytest.mark.parametrize(
+    "name", ["a b", "12.34", "site:x", "user:7", "a/b", "a\n", "é", "#a", "a*", "{a}", "a\x00"]
+)
 def test_what_pusher_refuses_is_no_channel_of_the_site(name):
     with pytest.raises(InvalidChannel) as refusal:
         parse_channel_of_site(name, "channels[2]")

@@ -9,6 +9,8 @@ import pytest
 
 from mechamap.broker.memory import MemoryBroker
 from mechamap.domain.access import ForumFacts, Policy, ThreadFacts
+from mechamap.domain.channels import parser
+from mechamap.domain.credentials import Credentials
 from mechamap.domain.dialects import Dialect
 from mechamap.domain.identity import UserFacts
 from mechamap.domain.recovery import Returning
@@ -17,6 +19,7 @@ from mechamap.hub.arrivals import Admission
 from mechamap.hub.connections import Connection
 from mechamap.hub.hub import Hub
 from mechamap.hub.presence import Presence
+from mechamap.hub.protocol import ChannelAuthorizer
 from mechamap.hub.rechecks import Rechecks
 from mechamap.hub.recovery import Recovery
 from mechamap.presence.memory import MemoryRoster
@@ -37,11 +40,13 @@ class World:
     broker: MemoryBroker = field(default_factory=MemoryBroker)
     roster: MemoryRoster = field(default_factory=lambda: MemoryRoster("w1"))
     now: float = 1_000_000.0
+    policy: Policy = field(default_factory=Policy)
+    site: ChannelAuthorizer | None = None
     sessions: MemorySessions = field(init=False)
     members: MemoryMembers = field(init=False)
 
     def __post_init__(self) -> None:
-        judge = Judge(self.facts, Policy())
+        judge = Judge(self.facts, self.policy, self.site)
         self.sessions = MemorySessions(120.0, clock=lambda: self.now)
         self.members = MemoryMembers(5.0, clock=lambda: self.now)
         presence = Presence(self.members, self.broker, self.transport)
@@ -57,6 +62,7 @@ class World:
             presence=presence,
             max_connections=20,
             max_subscriptions=4,
+            parse=parser(site_channels=self.policy.site_channels),
             clock=lambda: self.now,
         )
         self.rechecks = Rechecks(
@@ -81,6 +87,7 @@ class World:
         user_id: int = 7,
         returning: Returning | None = None,
         dialect: Dialect = Dialect.PLAN,
+        credentials: Credentials | None = None,
         **token,
     ) -> Admission:
         self.transport.alive[sid] = "websocket"
@@ -89,6 +96,7 @@ class World:
             identity(user_id, **token),
             self.facts.people.get(user_id),
             returning,
+            credentials=credentials,
             transport="websocket",
             address="203.0.113.9",
             user_agent="test",

@@ -90,6 +90,8 @@ class FactsByHand:
         self.showcases: dict[int, ShowcaseFacts] = {}
         self.sellers: dict[int, SellerFacts] = {}
         self.away = False
+        self.asked: list[int] = []
+        """How many places each question was about."""
 
     def _answer(self, value):
         if self.away:
@@ -111,10 +113,13 @@ class FactsByHand:
             Fact.SHOWCASE: self.showcases,
             Fact.SELLER: self.sellers,
         }
+        self.asked.append(1)
         return self._answer(rows[fact].get(key))
 
     def gather(self, places):
-        return {place: row for place in places if (row := self.find(*place)) is not None}
+        found = {place: row for place in places if (row := self.find(*place)) is not None}
+        self.asked[len(self.asked) - len(places) :] = [len(places)]
+        return found
 
 
 class UnreadByHand:
