@@ -194,6 +194,8 @@ def decide(identity: Identity, channel: Channel, facts: Facts, policy: Policy) -
             return verdict(False, "user_banned", "The user is banned.")
         if not facts.user.active:
             return verdict(False, "user_inactive", "The user is not active.")
+    if identity.guest and (obstacle := _guest_obstacle(channel)) is not None:
+        return verdict(False, *obstacle)
     role = facts.user.role if facts.user is not None else identity.role
     level = policy.ladder.level(role)
 
@@ -236,6 +238,15 @@ def decide(identity: Identity, channel: Channel, facts: Facts, policy: Policy) -
                 return verdict(False, "authorizer_missing", "Laravel decides, and cannot be asked here.")
             return facts.site
     return verdict(False, "no_rule", "No rule covers this kind of channel.")
+
+
+def _guest_obstacle(channel: Channel) -> tuple[str, str] | None:
+    """Why a guest may not join, or None: the rule, or Laravel, decides."""
+    if channel.presence:  # all guests would be one member
+        return "guest_presence", "Only people who are signed in are members of a channel."
+    if channel.kind not in (ChannelKind.PUBLIC, ChannelKind.SITE):
+        return "sign_in_required", "The channel is for people who are signed in."
+    return None
 
 
 def _owner(owner_id: int | None, identity: Identity) -> tuple[bool, str, str]:

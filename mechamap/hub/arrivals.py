@@ -86,7 +86,7 @@ class Arrivals:
         dialect: Dialect = Dialect.PLAN,
     ) -> Admission:
         """Put the connection into the books and follow its channels: the person's own, or those of the
-        session it returns to.
+        session it returns to. A guest has none of its own.
 
         Raises:
             Unavailable: this worker is full, or the broker cannot promise delivery, or it cannot be told now
@@ -97,14 +97,14 @@ class Arrivals:
         claim = None
         if returning is not None:
             claim = self._recovery.claim(returning, identity, facts, credentials)
-        own = user_channel(identity.user_id)
+        own = user_channel(identity.user_id) if not identity.guest else None
         kept = claim.kept if isinstance(claim, Claim) else None
         connection = Connection(
             sid,
             identity,
             facts,
             self._worker_id,
-            kept.position if kept is not None else self._broker.position(own.canonical),
+            kept.position if kept is not None else self._position(own),
             transport=transport,
             address=address,
             user_agent=user_agent,
@@ -124,33 +124,35 @@ class Arrivals:
         return admission
 
     def _follow(
-        self, connection: Connection, own: Channel, claim: Claim | Reason | None, followed: list[str]
+        self, connection: Connection, own: Channel | None, claim: Claim | Reason | None, followed: list[str]
     ) -> Admission:
         """Follow the channels; ``followed`` tells which, whatever happens."""
-        self._subscribe(own.canonical, followed)
+        if own is not None:
+            self._subscribe(own.canonical, followed)
+        first = tuple(followed)
         if not isinstance(claim, Claim):
             return Admission(connection, lost=claim)
-        for canonical in claim.since.keys() - {own.canonical}:
+        for canonical in claim.since.keys() - set(first):
             self._subscribe(canonical, followed)
         self._catching_up.collect(connection.sid, frozenset(claim.since), claim.epoch)
         missed = self._catching_up.missed(claim.since, claim.epoch)
         if isinstance(missed, History):
-            if own.canonical not in claim.since:  # it had left it
-                followed.remove(own.canonical)
-                self._leave([own.canonical])
+            for canonical in set(first) - claim.since.keys():  # it had left it
+                followed.remove(canonical)
+                self._leave([canonical])
             return Admission(connection, claim, missed)
         self._catching_up.drop(connection.sid)
-        self._leave(followed[1:])
-        del followed[1:]
+        self._leave(followed[len(first) :])
+        del followed[len(first) :]
         return Admission(connection, lost=missed)
 
-    def _enter(self, admission: Admission, own: Channel, returning: Returning | None) -> None:
+    def _enter(self, admission: Admission, own: Channel | None, returning: Returning | None) -> None:
         connection, claim = admission.connection, admission.claim
         if claim is not None:
             for channel, since in claim.owed.items():
                 connection.join(channel, Position(claim.epoch, since), claim.dialect_of(channel))
-        if not admission.recovered:
-            connection.join(own, self._broker.position(own.canonical), connection.dialect)
+        if not admission.recovered and own is not None:
+            connection.join(own, self._position(own), connection.dialect)
         if not admission.recovered:
             self._recovery.begin(connection)
         else:
@@ -191,6 +193,9 @@ class Arrivals:
         for canonical, spelled in connection.rooms:
             self._transport.join(connection.sid, canonical, spelled)
         return given
+
+    def _position(self, own: Channel | None) -> Position:
+        return self._broker.position(own.canonical if own is not None else "")
 
     def _subscribe(self, canonical: str, followed: list[str]) -> None:
         self._broker.subscribe(canonical)
