@@ -10,13 +10,17 @@ from flask import Flask
 from mechamap import admin, cli, demo, health, logs
 from mechamap.api import broadcast, history, operator
 from mechamap.api import members as members_api
+from mechamap.api import pusher as pusher_api
 from mechamap.api.broadcasting import Broadcasts
 from mechamap.api.lane import BroadcastLane, ExpressLane
+from mechamap.api.pusher_calls import PusherCalls
+from mechamap.api.pusher_gate import PusherGate
 from mechamap.auth import jwt
 from mechamap.auth.authenticator import TokenAuthenticator
 from mechamap.auth.keyring import BroadcastKeyRing
 from mechamap.auth.passwords import Passwords
 from mechamap.auth.protocol import BroadcastKey
+from mechamap.auth.pusher import AppRegistry
 from mechamap.auth.sanctum import Sanctum
 from mechamap.auth.signin import SignIn
 from mechamap.broker.connection import command_client, command_pool
@@ -38,6 +42,7 @@ from mechamap.hub.rechecks import Rechecks
 from mechamap.hub.recovery import Recovery
 from mechamap.ingest.ingester import Ingester, Source
 from mechamap.ingest.laravel_redis import ORIGIN
+from mechamap.ingest.pusher import PusherReader
 from mechamap.metrics import Metrics
 from mechamap.outbox.pace import Pace
 from mechamap.outbox.protocol import ORIGIN as OUTBOX
@@ -54,6 +59,7 @@ from mechamap.settings import ROOT, Settings
 from mechamap.sockets.events import Events
 from mechamap.sockets.transport import EngineTransport
 from mechamap.store import database
+from mechamap.store.apps import Apps
 from mechamap.store.audit import AuditTrail
 from mechamap.store.keys import ApiKeys
 from mechamap.store.laravel.accounts import Accounts
@@ -92,6 +98,7 @@ def compose(settings: Settings) -> Flask:
     notifications = LaravelNotifications(databases.laravel, settings, directory.schema)
     outbox_rows = OutboxRows(databases.laravel)
     api_keys = ApiKeys(databases.own)
+    apps = Apps(databases.own, settings.secret_key)
     audit = AuditTrail(databases.own)
 
     # proof of identity
@@ -100,6 +107,7 @@ def compose(settings: Settings) -> Flask:
     sanctum = Sanctum(TokenRows(databases.laravel, settings, directory.schema), settings)
     authenticator = TokenAuthenticator(jwts, sanctum, directory)
     keyring = BroadcastKeyRing(settings, api_keys)
+    registry = AppRegistry(settings, apps)
     sign_in = SignIn(Accounts(databases.laravel, directory.schema), directory, settings.ladder, Passwords())
 
     # order, and who is here
@@ -176,6 +184,7 @@ def compose(settings: Settings) -> Flask:
         jwts=jwts,
         sign_in=sign_in,
         api_keys=api_keys,
+        apps=apps,
         outbox_rows=outbox_rows,
         audit=audit,
         limits=limits,
@@ -193,6 +202,7 @@ def compose(settings: Settings) -> Flask:
     app.register_blueprint(history.blueprint(broker, keyring, limits))
     app.register_blueprint(members_api.blueprint(operations, keyring, limits))
     app.register_blueprint(operator.blueprint(operations, settings.secret_key))
+    _pusher(app, settings, registry, publisher, operations, limits, metrics)
     app.register_blueprint(health.blueprint(runtime.checks, metrics.render))
     app.register_blueprint(demo.blueprint(services))
     admin.init_app(app, services)
@@ -232,6 +242,25 @@ def _socketio(app: Flask, settings: Settings) -> SocketIO:
         max_http_buffer_size=MAX_MESSAGE,
         on_drop=lambda sid, reason: log.warning("connection_dropped", extra={"sid": sid, "code": reason}),
     )
+
+
+def _pusher(
+    app: Flask,
+    settings: Settings,
+    registry: AppRegistry,
+    publisher: Publisher,
+    operations: ClusterOperations,
+    limits: RateLimits,
+    metrics: Metrics,
+) -> None:
+    """Pusher's HTTP API, also under its mount where there is one: a proxy may or may not take that away."""
+    reader = PusherReader(settings.max_broadcast_bytes)
+    gate = PusherGate(registry, limits, settings.pusher_path)
+    calls = PusherCalls(publisher, operations, limits, reader)
+    api = pusher_api.blueprint(gate, calls, reader, metrics.app_request)
+    app.register_blueprint(api)
+    if settings.pusher_path:
+        app.register_blueprint(api, url_prefix=settings.pusher_path, name="pusher_mounted")
 
 
 def _ingester(settings: Settings, worker_id: str, publisher: Publisher, metrics: Metrics) -> Ingester | None:
