@@ -89,32 +89,27 @@ def test_a_path_may_be_signed_encoded_or_decoded(place: Place):
         assert place.call("GET", encoded, signed_path=signed).status == 200
 
 
-def test_while_keys_are_changed_both_are_good_and_afterwards_one(place: Place):
-    record, first = place.apps.create("rotating", "test")
+def test_changes_of_apps_are_followed_within_seconds(place: Place):
+    rotating, first = place.apps.create("rotating", "test")
+    off, pair = place.apps.create("off", "test")
+    caller = place.caller(app_id=off.app_id, key=pair.key, secret=pair.secret)
 
     def status(pair: AppKey) -> int:
-        caller = place.caller(app_id=record.app_id, key=pair.key, secret=pair.secret)
-        return caller("GET", "{app}/channels").status
+        return place.caller(app_id=rotating.app_id, key=pair.key, secret=pair.secret).event().status
 
-    wait_until(lambda: status(first) == 200, "the app to be known", 5)
+    wait_until(lambda: status(first) == caller.event().status == 200, "the new apps to be known", 5)
     _, second = place.apps.rotate("rotating", same_key=True)
+    place.apps.switch("off", enabled=False)
     wait_until(lambda: status(second) == 200, "the new secret to be known", 5)
     assert status(first) == 200
-    place.apps.finish("rotating")
-    wait_until(lambda: status(first) == 401, "the old secret to be refused", 5)
-    assert status(second) == 200
-
-
-def test_a_disabled_app_is_403_and_a_deleted_one_404(place: Place):
-    record, pair = place.apps.create("off", "test")
-    caller = place.caller(app_id=record.app_id, key=pair.key, secret=pair.secret)
-    wait_until(lambda: caller.event().status == 200, "the app to be known", 5)
-    place.apps.switch("off", enabled=False)
     wait_until(lambda: caller.event().status == 403, "the app to be off", 5)
     refused(caller.event(), 403, "app_disabled")
     # who is not the app is not told that it is disabled
-    refused(place.caller(app_id=record.app_id, key=pair.key, secret="x").event(), 401, "signature_invalid")
+    refused(place.caller(app_id=off.app_id, key=pair.key, secret="x").event(), 401, "signature_invalid")
+    place.apps.finish("rotating")
     place.apps.delete("off")
+    wait_until(lambda: status(first) == 401, "the old secret to be refused", 5)
+    assert status(second) == 200
     wait_until(lambda: caller.event().status == 404, "the app to be gone", 5)
 
 
