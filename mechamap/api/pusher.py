@@ -100,7 +100,7 @@ def _answered(
         log.warning("app_refused", extra={"app": known, "call": call, "code": err.code})
         return _refusal(err)
     seen(known, call, "accepted")
-    return Response(encode(told), content_type="application/json")
+    return Response(encode(told), headers={"Cache-Control": "no-store"}, content_type="application/json")
 
 
 def _refusal(err: RealtimeError) -> Response:

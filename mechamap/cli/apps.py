@@ -66,6 +66,7 @@ def list_apps(services: "Services", as_json: bool) -> None:
         print_json([asdict(record) for record in records])
         return
     if records:
+        opened = services.apps.all()
         table(
             ("ID", "NAME", "KEYS", "MADE", "STATE"),
             [
@@ -74,7 +75,7 @@ def list_apps(services: "Services", as_json: bool) -> None:
                     record.name,
                     ", ".join(record.keys),
                     f"{ago(record.created_at)} ago",
-                    ("enabled" if record.enabled else "disabled") + (", legacy" if record.legacy else ""),
+                    _state(record, readable=record.app_id not in opened or bool(opened[record.app_id].keys)),
                 )
                 for record in records
             ],
@@ -152,6 +153,14 @@ def delete(services: "Services", which: str, yes: bool, as_json: bool) -> None:
     with audited(services.audit, "app.delete", found.name, detail=f"id {found.app_id}"):
         record = services.apps.delete(found.app_id)
     _done(record, as_json, "is deleted")
+
+
+def _state(record: "AppRecord", *, readable: bool) -> str:
+    state = "enabled" if record.enabled else "disabled"
+    if record.legacy:
+        state += ", legacy"
+    # of another SECRET_KEY: only a new key helps
+    return state if readable else f"{state}, unreadable"
 
 
 def _tell(record: "AppRecord", pair: "AppKey", as_json: bool, what: str) -> None:

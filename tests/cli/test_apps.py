@@ -90,6 +90,18 @@ def test_the_app_of_the_settings_is_named_and_left_alone(tmp_path):
         runner.flask("apps", "create", "twin", "--id", "1001").refused("PUSHER_APP_ID")
 
 
+def test_an_app_of_another_secret_key_is_shown_as_what_it_is_and_mended_by_a_new_key(tmp_path):
+    where = {"SECRET_KEY": "the-first-secret-key-of-the-installation"}
+    with running_here(settings_in(str(tmp_path), **where)) as runner:
+        runner.flask("db", "upgrade").succeeded()
+        runner.flask("apps", "create", "site").succeeded()
+    where["SECRET_KEY"] = "the-second-secret-key-of-the-installation"
+    with running_here(settings_in(str(tmp_path), **where)) as runner:
+        assert "enabled, unreadable" in runner.flask("apps", "list").succeeded().out
+        runner.flask("apps", "rotate", "site").succeeded()
+        assert "unreadable" not in runner.flask("apps", "list").succeeded().out
+
+
 def test_what_is_done_is_in_the_audit_trail(here: Runner, rows):
     here.flask("apps", "create", "watched").succeeded()
     here.flask("apps", "disable", "watched", "--yes").succeeded()

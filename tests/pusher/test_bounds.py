@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as example_settings
 from hypothesis import strategies as st
 
 from mechamap import create_app
@@ -120,6 +121,7 @@ FIELDS = ("name", "channel", "channels", "data", "socket_id", "info")
 BODIES = JSON | st.dictionaries(st.sampled_from(FIELDS), JSON | st.just("public.x") | st.just(["public.x"]))
 
 
+@example_settings(deadline=None)
 @given(BODIES | st.fixed_dictionaries({"batch": st.lists(BODIES, max_size=12)}))
 def test_whatever_a_body_is_it_is_read_or_refused(body):
     reader = PusherReader(1000)
