@@ -148,13 +148,18 @@ class Connection:
             channels=self.spellings,
         )
 
+    @property
+    def position(self) -> Position:
+        """Where it began, or up to where it has everything of its channels."""
+        return Position(self._epoch, self._begin)
+
     def kept(self) -> Kept:
         """How it is kept for its client's return."""
         since = {name: max(joined, self._begin) for name, joined in self.joins().items()}
-        return Kept(self.user_id, (self.sid,), Position(self._epoch, self._begin), since)
+        return Kept(self.user_id, (self.sid,), self.position, since)
 
     def joins(self) -> dict[str, int]:
-        """Where it joined each of its channels, by their ``marks``, in the epoch of ``kept``."""
+        """Where it joined each of its channels, by their ``marks``, in the epoch of ``position``."""
         return dict(zip(self.marks, self._since, strict=True))
 
     def join(self, channel: Channel, position: Position, dialect: Dialect = Dialect.PLAN) -> None:

@@ -121,8 +121,8 @@ for i, key in ipairs(KEYS) do
   local kept = redis.pcall('HMGET', key, 'epoch', 'end', 'sids', 'offset')
   local has = kept[3] and string.find(' ' .. kept[3] .. ' ', ' ' .. sid .. ' ', 1, true)
   known[i] = (has or kept[2]) and 1 or 0
+  if known[i] == 1 then redis.call('PEXPIRE', key, ARGV[1]) end
   if has then
-    redis.call('PEXPIRE', key, ARGV[1])
     if kept[1] == epoch then
       if offset(begin) > offset(kept[4]) then redis.call('HSET', key, 'offset', begin) end
       for first = 1, tonumber(count), SLICE do

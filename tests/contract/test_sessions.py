@@ -19,6 +19,7 @@ WINDOW = 0.8
 """Seconds; a lease in Redis is half as much longer and is renewed four times in a window."""
 LEASE = 1.5 * WINDOW
 PREFIX = "sessions-of-the-test"
+OWN = "private-user.7"
 
 
 @dataclass(eq=False)
@@ -197,6 +198,15 @@ def test_the_late_end_of_an_old_connection_ends_nothing(sessions, sleep, final):
     assert sessions.find("p1") is None
 
 
+def test_what_a_connection_did_while_it_ended_does_not_bring_its_session_back(sessions):
+    page = Page("p1", "1.1")
+    sessions.keep(page)
+    sessions.ended(page, final=True)
+    join(sessions, page, "public.a", 4)
+    leave(sessions, page, OWN)
+    assert sessions.find("p1") is None
+
+
 def test_the_end_of_a_connection_that_was_never_kept_ends_nothing(sessions):
     page = Page("p1", "1.1")
     sessions.keep(page)
@@ -223,8 +233,6 @@ def test_what_else_changes_is_found_after_a_while(sessions):
 
 
 # --- two live connections of one session ---
-
-OWN = "private-user.7"
 
 
 @pytest.fixture
@@ -301,8 +309,8 @@ def test_a_session_that_the_new_connection_ended_is_not_brought_back_by_the_old_
     old, new = two
     sessions.ended(new, final=True)
     join(sessions, old, "public.y", 6)
+    sleep(LEASE + 0.3)
     leave(sessions, old, "public.b")
-    sleep(WINDOW / 2)
     sessions.ended(old, final=False)
     assert sessions.find("p1") is None
 
