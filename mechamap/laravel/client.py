@@ -69,7 +69,7 @@ class Answer:
     """What Laravel said.
 
     Attributes:
-        body: the bytes; empty where they were more than ``MAX_ANSWER``.
+        body: the bytes; empty where they were more than ``MAX_ANSWER``, or compressed.
         retry_after: seconds, of a 429 or 503 that says so.
     """
 
@@ -191,9 +191,14 @@ class LaravelClient:
                 response.release_conn()
             else:
                 response.close()
-        kind = Body.HUGE if content is None else _kind(content, response.headers)
         retry_after = _retry_after(response.headers.get("Retry-After"))
-        return Answer(response.status, kind, content or b"", retry_after)
+        if content is None:
+            return Answer(response.status, Body.HUGE, b"", retry_after)
+        if (
+            response.headers.get("Content-Encoding", "identity").lower() != "identity"
+        ):  # not what was asked for
+            return Answer(response.status, Body.OTHER, b"", retry_after)
+        return Answer(response.status, _kind(content), content, retry_after)
 
     def _failed(self, retry_after: float | None = None) -> None:
         if self._breaker.state is State.OPEN:
@@ -221,12 +226,10 @@ def _read(response: urllib3.BaseHTTPResponse) -> bytes | None:
     return b"".join(parts)
 
 
-def _kind(body: bytes, headers: Mapping[str, str]) -> Body:
+def _kind(body: bytes) -> Body:
     text = body.strip()
     if not text:
         return Body.EMPTY
-    if headers.get("Content-Encoding", "identity").lower() != "identity":
-        return Body.OTHER
     # Laravel's redis driver says text/html of JSON, so it is the first byte that tells
     if text[:1] == b"<":
         return Body.HTML
