@@ -17,6 +17,7 @@ from mechamap.outbox import reading
 from mechamap.settings import load
 from mechamap.store import apps
 from mechamap.store.laravel import outbox
+from mechamap.store.laravel.schema import TABLES
 
 ROOT = Path(__file__).resolve().parent.parent
 API = (ROOT / "docs" / "API.md").read_text()
@@ -84,6 +85,14 @@ def test_files_that_a_document_names_exist(document):
         assert ((ROOT / document).parent / link).exists(), link
     for path in re.findall(r"`((?:mechamap|deploy|docs|tests|templates|static)/[\w./-]+)`", text):
         assert (ROOT / path).exists(), path
+
+
+def test_the_deployment_document_grants_every_table_that_is_read():
+    granted = re.findall(
+        r"GRANT SELECT.* ON mechamap\.(\w+) TO", (ROOT / "docs" / "DEPLOYMENT.md").read_text()
+    )
+    # the old name of notifications, which no site of today has
+    assert set(TABLES) - {"custom_notifications"} <= set(granted)
 
 
 def test_the_readme_maps_every_file_of_the_plan():

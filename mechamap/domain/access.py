@@ -8,7 +8,7 @@ refuses. No role opens a private conversation, another user's channel or another
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from .channels import GRAMMAR, Channel, ChannelKind
+from .channels import GRAMMAR, Channel, ChannelKind, Spelling
 from .identity import Identity, UserFacts
 from .roles import Ladder, Level
 
@@ -152,9 +152,20 @@ RULES: dict[ChannelKind, str] = {
 }
 
 
-def table() -> list[dict[str, str]]:
-    """The rules as rows for people: spelling, kind, who may join."""
-    return [{"channel": row.shown, "kind": row.kind.value, "may join": RULES[row.kind]} for row in GRAMMAR]
+def table() -> list[dict[str, object]]:
+    """The rules as rows for people: first spelling, all spellings, kind, who may join."""
+    names: dict[str, list[Spelling]] = {}
+    for row in GRAMMAR:
+        names.setdefault(row.canonical, []).append(row)
+    return [
+        {
+            "channel": rows[0].shown,
+            "names": [row.shown for row in rows],
+            "kind": rows[0].kind.value,
+            "may join": RULES[rows[0].kind],
+        }
+        for rows in names.values()
+    ]
 
 
 def facts_needed(channel: Channel, user_id: int) -> tuple[Place, ...]:

@@ -250,6 +250,8 @@ def test_an_operator_may_give_an_unknown_role_its_place():
 def test_every_kind_has_a_printable_rule():
     assert set(RULES) == set(ChannelKind)
     assert {row["kind"] for row in table()} == {kind.value for kind in ChannelKind} - {"site"}
+    names = [name for row in table() for name in row["names"]]
+    assert sorted(names) == sorted(row.shown for row in GRAMMAR)
 
 
 @given(
