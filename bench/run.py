@@ -23,6 +23,7 @@ from works import Run
 
 ALL = ("ours", "node", "stock", "climit")
 PEERS = ("ours", "node", "stock")
+WITHOUT = ("ours", "forgetful")
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,11 @@ WORKS: dict[str, Work] = {
         ("ours", "node"),
         {"app": "watched:app"},
     ),
+    # what logs, positions and sessions cost
+    "kept-thirty": Work(works.thirty, _ROOM, WITHOUT),
+    "kept-sixteen": Work(works.sixteen, _FULL, WITHOUT),
+    "kept-private": Work(works.private, _PRIVATE, WITHOUT),
+    "kept-idle": Work(works.idle, (*_CONNECT[:2], "pss_per_conn_kb", "rss_per_conn_kb", "dead"), WITHOUT),
     **{name: Work(work, _SCALE, ("ours",)) for name, work in scale.series().items()},
 }  # fmt: skip
 GROUPS = {
@@ -96,6 +102,7 @@ GROUPS = {
     "publishing": ("private", "batch", "ingest"),
     "cluster": ("one-room", "two-room", "two-private", "two-idle"),
     "vanish": ("vanish-5000", "vanish-10000"),
+    "recovery": ("kept-thirty", "kept-sixteen", "kept-private", "kept-idle"),
     "scale": tuple(scale.series()),
     "all": tuple(WORKS),
 }
@@ -105,7 +112,9 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument(
-        "--servers", default=",".join(ALL), help="those of a work that are named here take part"
+        "--servers",
+        default=",".join((*ALL, "forgetful")),
+        help="those of a work that are named here take part",
     )
     options.add_argument("--works", default="all", help=f"works or groups: {', '.join([*GROUPS, *WORKS])}")
     options.add_argument(

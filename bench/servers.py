@@ -105,7 +105,7 @@ def start(
     ingest: bool = False,
     app: str = "wsgi:app",
 ) -> Server:
-    """Start one of ``ours``, ``stock``, ``node``, ``climit`` and wait until it answers.
+    """Start one of ``ours``, ``forgetful``, ``stock``, ``node``, ``climit`` and wait until it answers.
 
     Args:
         workers: of ours; several share both cores with everything else.
@@ -118,8 +118,8 @@ def start(
     directory = Path(tempfile.mkdtemp(prefix=f"bench-{name}-"))
     store = Redis(port + 1_000) if redis or ingest else None
     command, env, cwd = _COMMANDS[name](port, directory)
-    if name == "ours":
-        command[-1] = app
+    if name in ("ours", "forgetful"):
+        command[-1] = app if name == "ours" else "forgetful:app"
         env["WEB_CONCURRENCY"] = str(workers)
         env["PYTHONPATH"] = os.pathsep.join((str(HERE), str(ROOT)))
         if redis:
@@ -222,7 +222,7 @@ def _climit(port: int, directory: Path) -> tuple[list[str], dict[str, str], Path
     return [str(program), str(port)], {}, directory
 
 
-_COMMANDS = {"ours": _ours, "stock": _stock, "node": _node, "climit": _climit}
+_COMMANDS = {"ours": _ours, "forgetful": _ours, "stock": _stock, "node": _node, "climit": _climit}
 
 
 def user_id(number: int) -> int:

@@ -10,8 +10,11 @@ from flask import Flask
 from mechamap import admin, cli, demo, health, logs
 from mechamap.api import broadcast, history, operator
 from mechamap.api import members as members_api
+from mechamap.api import pusher as pusher_api
 from mechamap.api.broadcasting import Broadcasts
 from mechamap.api.lane import BroadcastLane, ExpressLane
+from mechamap.api.pusher_calls import PusherCalls
+from mechamap.api.pusher_gate import PusherGate
 from mechamap.auth import jwt
 from mechamap.auth.authenticator import TokenAuthenticator
 from mechamap.auth.channel_authorization import ChannelAuthorization
@@ -46,6 +49,7 @@ from mechamap.hub.rechecks import Rechecks
 from mechamap.hub.recovery import Recovery
 from mechamap.ingest.ingester import Ingester, Source
 from mechamap.ingest.laravel_redis import ORIGIN
+from mechamap.ingest.pusher import PusherReader
 from mechamap.laravel.client import LaravelClient
 from mechamap.laravel.shared import RedisUsers
 from mechamap.metrics import Metrics
@@ -103,6 +107,7 @@ def compose(settings: Settings) -> Flask:
     notifications = LaravelNotifications(databases.laravel, settings, directory.schema)
     outbox_rows = OutboxRows(databases.laravel)
     api_keys = ApiKeys(databases.own)
+    apps = Apps(databases.own, settings.secret_key)
     audit = AuditTrail(databases.own)
 
     # proof of identity
@@ -111,6 +116,7 @@ def compose(settings: Settings) -> Flask:
     sanctum = _sanctum(settings, TokenRows(databases.laravel, settings, directory.schema), directory)
     authenticator = TokenAuthenticator(jwts, sanctum, directory)
     keyring = BroadcastKeyRing(settings, api_keys)
+    registry = AppRegistry(settings, apps)
     sign_in = SignIn(Accounts(databases.laravel, directory.schema), directory, settings.ladder, Passwords())
 
     # order, and who is here
@@ -135,7 +141,7 @@ def compose(settings: Settings) -> Flask:
     # the use cases on the transport
     socketio = _socketio(app, settings)
     transport = EngineTransport(socketio)
-    authorization = _authorization(settings, AppRegistry(settings, Apps(databases.own, settings.secret_key)))
+    authorization = _authorization(settings, registry)
     policy = Policy(settings.ladder, settings.private_forum_level, site_channels=authorization is not None)
     parse = parser(site_channels=policy.site_channels)
     judge = Judge(directory, policy, authorization)
@@ -193,6 +199,7 @@ def compose(settings: Settings) -> Flask:
         jwts=jwts,
         sign_in=sign_in,
         api_keys=api_keys,
+        apps=apps,
         outbox_rows=outbox_rows,
         audit=audit,
         limits=limits,
@@ -211,6 +218,7 @@ def compose(settings: Settings) -> Flask:
     app.register_blueprint(history.blueprint(broker, keyring, limits, parse))
     app.register_blueprint(members_api.blueprint(operations, keyring, limits, parse))
     app.register_blueprint(operator.blueprint(operations, settings.secret_key, parse))
+    _pusher(app, settings, registry, publisher, operations, limits, metrics, parse)
     app.register_blueprint(health.blueprint(runtime.checks, metrics.render))
     app.register_blueprint(demo.blueprint(services))
     admin.init_app(app, services)
@@ -280,6 +288,26 @@ def _socketio(app: Flask, settings: Settings) -> SocketIO:
         max_http_buffer_size=MAX_MESSAGE,
         on_drop=lambda sid, reason: log.warning("connection_dropped", extra={"sid": sid, "code": reason}),
     )
+
+
+def _pusher(
+    app: Flask,
+    settings: Settings,
+    registry: AppRegistry,
+    publisher: Publisher,
+    operations: ClusterOperations,
+    limits: RateLimits,
+    metrics: Metrics,
+    parse: Parse,
+) -> None:
+    """Pusher's HTTP API, also under its mount where there is one: a proxy may or may not take that away."""
+    reader = PusherReader(settings.max_broadcast_bytes, parse)
+    gate = PusherGate(registry, limits, settings.pusher_path)
+    calls = PusherCalls(publisher, operations, limits, reader)
+    api = pusher_api.blueprint(gate, calls, reader, metrics.app_request)
+    app.register_blueprint(api)
+    if settings.pusher_path:
+        app.register_blueprint(api, url_prefix=settings.pusher_path, name="pusher_mounted")
 
 
 def _ingester(

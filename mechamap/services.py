@@ -14,6 +14,7 @@ from mechamap.hub.operations import Operations
 from mechamap.metrics import Metrics
 from mechamap.runtime import Runtime
 from mechamap.settings import Settings
+from mechamap.store.apps import Apps
 from mechamap.store.audit import AuditTrail
 from mechamap.store.database import Databases
 from mechamap.store.keys import ApiKeys
@@ -36,6 +37,7 @@ class Services:
     jwts: Jwts
     sign_in: SignIn
     api_keys: ApiKeys
+    apps: Apps
     outbox_rows: OutboxRows
     audit: AuditTrail
     limits: RateLimits

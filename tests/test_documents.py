@@ -8,12 +8,16 @@ from pathlib import Path
 import pytest
 
 from mechamap import create_app
-from mechamap.api import history
-from mechamap.domain import access, channels, errors, idempotency, payloads, wire
+from mechamap.api import history, pusher_calls, pusher_gate
+from mechamap.auth import pusher as pusher_apps
+from mechamap.domain import access, channels, errors, idempotency, payloads, pusher_signature, whispers, wire
 from mechamap.ingest import ingester, laravel_redis
+from mechamap.ingest import pusher as pusher_bodies
 from mechamap.outbox import reading
 from mechamap.settings import load
+from mechamap.store import apps
 from mechamap.store.laravel import outbox
+from mechamap.store.laravel.schema import TABLES
 
 ROOT = Path(__file__).resolve().parent.parent
 API = (ROOT / "docs" / "API.md").read_text()
@@ -39,7 +43,9 @@ def codes_in(module) -> set[str]:
 def test_the_api_document_names_every_code_of_the_domain():
     found = codes_in(idempotency) | codes_in(history)
     found |= codes_in(wire) | codes_in(errors) | codes_in(payloads) | codes_in(laravel_redis)
-    found |= codes_in(reading) | codes_in(outbox)
+    found |= codes_in(whispers) | codes_in(reading) | codes_in(outbox)
+    for module in (pusher_signature, pusher_apps, pusher_bodies, pusher_calls, pusher_gate, apps):
+        found |= codes_in(module)
     found |= set(re.findall(r'"(ingest_(?:given|backlog)_[a-z_]+)"', Path(ingester.__file__).read_text()))
     judged = Path(access.__file__).read_text()
     verdicts = set(re.findall(r'(?:False, |return )"([a-z]+_[a-z_]+)", f?"', judged)) - {"no_rule"}
@@ -79,6 +85,14 @@ def test_files_that_a_document_names_exist(document):
         assert ((ROOT / document).parent / link).exists(), link
     for path in re.findall(r"`((?:mechamap|deploy|docs|tests|templates|static)/[\w./-]+)`", text):
         assert (ROOT / path).exists(), path
+
+
+def test_the_deployment_document_grants_every_table_that_is_read():
+    granted = re.findall(
+        r"GRANT SELECT.* ON mechamap\.(\w+) TO", (ROOT / "docs" / "DEPLOYMENT.md").read_text()
+    )
+    # the old name of notifications, which no site of today has
+    assert set(TABLES) - {"custom_notifications"} <= set(granted)
 
 
 def test_the_readme_maps_every_file_of_the_plan():

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -124,7 +124,7 @@ def rules(services: "Services", as_json: bool) -> None:
         )
         return
     heading("Who may join")
-    fields(((row["channel"], row["may join"]) for row in access.table()), indent="  ")
+    fields(((str(row["channel"]), _told(row)) for row in access.table()), indent="  ")
     click.echo(f"  (private forums ask for {settings.private_forum_level.label}: PRIVATE_FORUM_LEVEL)")
     click.echo()
     heading("Which role stands where, highest first")
@@ -181,6 +181,12 @@ def judged(services: "Services", user_id: int, channel: Channel) -> tuple[access
     role, name = (user.role, user.name) if user else (None, None)
     identity = Identity(user_id, role, name, TokenKind.JWT, None, "")
     return services.judge.facts(identity, channel), services.judge.decide(identity, channel)
+
+
+def _told(rule: dict[str, object]) -> str:
+    """Who may join, and the other names of the channel."""
+    others = cast(list[str], rule["names"])[1:]
+    return f"{rule['may join']}{'; also called ' if others else ''}{', '.join(others)}"
 
 
 def _ladder(ladder: Ladder) -> dict[str, list[str]]:

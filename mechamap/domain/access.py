@@ -8,7 +8,7 @@ refuses. No role opens a private conversation, another user's channel or another
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from .channels import GRAMMAR, Channel, ChannelKind
+from .channels import GRAMMAR, Channel, ChannelKind, Spelling
 from .identity import Identity, UserFacts
 from .roles import Ladder, Level
 
@@ -152,9 +152,20 @@ RULES: dict[ChannelKind, str] = {
 }
 
 
-def table() -> list[dict[str, str]]:
-    """The rules as rows for people: spelling, kind, who may join."""
-    return [{"channel": row.shown, "kind": row.kind.value, "may join": RULES[row.kind]} for row in GRAMMAR]
+def table() -> list[dict[str, object]]:
+    """The rules as rows for people: first spelling, all spellings, kind, who may join."""
+    names: dict[str, list[Spelling]] = {}
+    for row in GRAMMAR:
+        names.setdefault(row.canonical, []).append(row)
+    return [
+        {
+            "channel": rows[0].shown,
+            "names": [row.shown for row in rows],
+            "kind": rows[0].kind.value,
+            "may join": RULES[rows[0].kind],
+        }
+        for rows in names.values()
+    ]
 
 
 def facts_needed(channel: Channel, user_id: int) -> tuple[Place, ...]:
@@ -194,6 +205,8 @@ def decide(identity: Identity, channel: Channel, facts: Facts, policy: Policy) -
             return verdict(False, "user_banned", "The user is banned.")
         if not facts.user.active:
             return verdict(False, "user_inactive", "The user is not active.")
+    if identity.guest and (obstacle := _guest_obstacle(channel)) is not None:
+        return verdict(False, *obstacle)
     role = facts.user.role if facts.user is not None else identity.role
     level = policy.ladder.level(role)
 
@@ -236,6 +249,15 @@ def decide(identity: Identity, channel: Channel, facts: Facts, policy: Policy) -
                 return verdict(False, "authorizer_missing", "Laravel decides, and cannot be asked here.")
             return facts.site
     return verdict(False, "no_rule", "No rule covers this kind of channel.")
+
+
+def _guest_obstacle(channel: Channel) -> tuple[str, str] | None:
+    """Why a guest may not join, or None: the rule, or Laravel, decides."""
+    if channel.presence:  # all guests would be one member
+        return "guest_presence", "Only people who are signed in are members of a channel."
+    if channel.kind not in (ChannelKind.PUBLIC, ChannelKind.SITE):
+        return "sign_in_required", "The channel is for people who are signed in."
+    return None
 
 
 def _owner(owner_id: int | None, identity: Identity) -> tuple[bool, str, str]:

@@ -5,10 +5,15 @@ from enum import StrEnum
 
 
 class TokenKind(StrEnum):
-    """How a person proved who they are."""
+    """How a person proved who they are. Guests did not."""
 
     JWT = "jwt"
     SANCTUM = "sanctum"
+    GUEST = "guest"
+
+
+GUEST_ID = 0
+"""Stands for the id of a guest; no user has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,14 @@ class Identity:
     expires_at: float | None
     token_ref: str = ""
     vouched: bool = False
+
+    @property
+    def guest(self) -> bool:
+        """Whether nobody knows who this is: a browser that only Laravel knows, by its cookies."""
+        return self.kind is TokenKind.GUEST
+
+
+GUEST = Identity(GUEST_ID, "guest", None, TokenKind.GUEST, None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ of the site or of the server; only private and presence channels carry them.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .channels import Channel
+from .channels import Channel, ChannelKind
 from .errors import Forbidden, InvalidField, PayloadTooLarge
 from .payloads import payload_of
 from .wire import check_event
@@ -52,12 +52,13 @@ def read_whisper(body: object) -> Whisper:
 
 
 def check_whispered_in(channel: Channel, *, subscribed: bool) -> None:
-    """A connection may whisper in this channel, as it spells it.
+    """A connection may whisper in this channel, as it spells it. Not in a forum's under any name, whose
+    audience is everybody.
 
     Raises:
         Forbidden
     """
-    if not channel.guarded:
+    if not channel.guarded or channel.kind is ChannelKind.FORUM:
         raise Forbidden("Only private and presence channels carry whispers.", code="whisper_channel")
     if not subscribed:
         raise Forbidden("Only subscribers of a channel whisper in it.", code="not_subscribed")

@@ -81,7 +81,7 @@ class Judge:
         """The facts the verdict rests on."""
         user = self._user(identity, channel.kind in _WITHOUT_DIRECTORY, known)
         found: dict[str, Any] = {}
-        for fact, key in facts_needed(channel, identity.user_id):
+        for fact, key in () if identity.guest else facts_needed(channel, identity.user_id):
             found[fact.value] = self._directory.find(fact, key)
         for fact, key in forum_of(found.get(Fact.THREAD)):
             found[fact.value] = self._directory.find(fact, key)
@@ -115,7 +115,10 @@ class Judge:
     def _by(
         self, identity: Identity, channel: Channel, user: UserFacts | None, ask: Callable[[], Decision]
     ) -> Decision:
-        """An authoriser's verdict; it is not asked about somebody who may not sign in."""
+        """An authoriser's verdict; it is not asked about somebody who may not sign in, nor about guests in
+        channels with members."""
+        if identity.guest and channel.presence:
+            return decide(identity, channel, Facts(), self._policy)
         barred = user is not None and (user.banned or not user.active)
         if barred or channel.kind is ChannelKind.SITE:
             return decide(identity, channel, Facts(user=user, site=None if barred else ask()), self._policy)
@@ -127,6 +130,8 @@ class Judge:
 
     def _user(self, identity: Identity, alone: bool, known: UserFacts | None) -> UserFacts | None:
         """``alone``: nothing else is needed of the directory, so one that is away does not stop it."""
+        if identity.guest:
+            return None
         try:
             return self._directory.user(identity.user_id)
         except DirectoryUnavailable:

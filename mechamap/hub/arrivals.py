@@ -14,6 +14,7 @@ from mechamap.domain.identity import Identity, UserFacts
 from mechamap.domain.recovery import Reason, Returning
 from mechamap.presence.protocol import Roster
 
+from .catching_up import CatchingUp
 from .connections import Connection, Connections
 from .presence import Presence
 from .protocol import Meter, Transport
@@ -53,6 +54,7 @@ class Arrivals:
         broker: Broker,
         roster: Roster,
         recovery: Recovery,
+        catching_up: CatchingUp,
         presence: Presence,
         meter: Meter,
         most: int,
@@ -64,6 +66,7 @@ class Arrivals:
         self._broker = broker
         self._roster = roster
         self._recovery = recovery
+        self._catching_up = catching_up
         self._presence = presence
         self._meter = meter
         self._most = most
@@ -83,7 +86,7 @@ class Arrivals:
         dialect: Dialect = Dialect.PLAN,
     ) -> Admission:
         """Put the connection into the books and follow its channels: the person's own, or those of the
-        session it returns to.
+        session it returns to. A guest has none of its own.
 
         Raises:
             Unavailable: this worker is full, or the broker cannot promise delivery, or it cannot be told now
@@ -94,14 +97,14 @@ class Arrivals:
         claim = None
         if returning is not None:
             claim = self._recovery.claim(returning, identity, facts, credentials)
-        own = user_channel(identity.user_id)
+        own = user_channel(identity.user_id) if not identity.guest else None
         kept = claim.kept if isinstance(claim, Claim) else None
         connection = Connection(
             sid,
             identity,
             facts,
             self._worker_id,
-            kept.position if kept is not None else self._broker.position(own.canonical),
+            kept.position if kept is not None else self._position(own),
             transport=transport,
             address=address,
             user_agent=user_agent,
@@ -113,6 +116,7 @@ class Arrivals:
             admission = self._follow(connection, own, claim, followed)
             self._enter(admission, own, returning)
         except BaseException:
+            self._catching_up.drop(sid)
             self._recovery.give_up(connection, returning)
             self._presence.ended(connection)
             self._leave(followed)
@@ -120,44 +124,44 @@ class Arrivals:
         return admission
 
     def _follow(
-        self, connection: Connection, own: Channel, claim: Claim | Reason | None, followed: list[str]
+        self, connection: Connection, own: Channel | None, claim: Claim | Reason | None, followed: list[str]
     ) -> Admission:
         """Follow the channels; ``followed`` tells which, whatever happens."""
-        self._subscribe(own.canonical, followed)
+        if own is not None:
+            self._subscribe(own.canonical, followed)
+        first = tuple(followed)
         if not isinstance(claim, Claim):
             return Admission(connection, lost=claim)
-        for canonical in claim.since.keys() - {own.canonical}:
+        for canonical in claim.since.keys() - set(first):
             self._subscribe(canonical, followed)
-        self._recovery.collect(connection.sid, frozenset(claim.since), claim.epoch)
-        missed = self._recovery.missed(claim.since, claim.epoch)
+        self._catching_up.collect(connection.sid, frozenset(claim.since), claim.epoch)
+        missed = self._catching_up.missed(claim.since, claim.epoch)
         if isinstance(missed, History):
-            if own.canonical not in claim.since:  # it had left it
-                followed.remove(own.canonical)
-                self._leave([own.canonical])
+            for canonical in set(first) - claim.since.keys():  # it had left it
+                followed.remove(canonical)
+                self._leave([canonical])
             return Admission(connection, claim, missed)
-        self._recovery.drop(connection.sid)
-        self._leave(followed[1:])
-        del followed[1:]
+        self._catching_up.drop(connection.sid)
+        self._leave(followed[len(first) :])
+        del followed[len(first) :]
         return Admission(connection, lost=missed)
 
-    def _enter(self, admission: Admission, own: Channel, returning: Returning | None) -> None:
+    def _enter(self, admission: Admission, own: Channel | None, returning: Returning | None) -> None:
         connection, claim = admission.connection, admission.claim
         if claim is not None:
             for channel, since in claim.owed.items():
                 connection.join(channel, Position(claim.epoch, since), claim.dialect_of(channel))
-        if not admission.recovered:
-            connection.join(own, self._broker.position(own.canonical), connection.dialect)
+        if not admission.recovered and own is not None:
+            connection.join(own, self._position(own), connection.dialect)
         if not admission.recovered:
             self._recovery.begin(connection)
         else:
             self._recovery.resume(connection, returning.pid, claim)
             self._presence.reenter(connection)
-            self._recovery.check_collected(connection.sid)
+            self._catching_up.check(connection.sid)
         self._connections.add(connection)
         self._roster.record(connection)
         self._meter.connection("accepted")
-        if returning is not None:
-            self._meter.recovery("recovered" if admission.recovered else admission.lost.value)
         log.info(
             "connected",
             extra={
@@ -171,16 +175,27 @@ class Arrivals:
 
     def join(self, admission: Admission) -> int:
         """Give a returning client what it missed and let the connection join its rooms, without yielding; how
-        many events it was given."""
+        many events it was given.
+
+        Raises:
+            Unavailable: something may be missing after all. Nothing was given; the caller is to end the
+                connection, whose client may return once more.
+        """
         connection, given = admission.connection, 0
+        if admission.lost is not None:
+            self._meter.recovery(admission.lost.value)
         if admission.recovered:
             senders = admission.claim.kept.sids
-            for publication in self._recovery.owed(connection.sid, admission.missed, senders):
+            for publication in self._catching_up.owed(connection.sid, admission.missed, senders):
                 self._transport.replay(connection.sid, publication, connection.copies(publication))
                 given += 1
+            self._meter.recovery("recovered")
         for canonical, spelled in connection.rooms:
             self._transport.join(connection.sid, canonical, spelled)
         return given
+
+    def _position(self, own: Channel | None) -> Position:
+        return self._broker.position(own.canonical if own is not None else "")
 
     def _subscribe(self, canonical: str, followed: list[str]) -> None:
         self._broker.subscribe(canonical)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 from mechamap.domain.channels import Channel, known_channel, spell
 from mechamap.domain.dialects import Dialect, mark
+from mechamap.domain.errors import NotFound
 from mechamap.domain.history import Position
 from mechamap.domain.identity import Identity, UserFacts
 from mechamap.domain.publication import Publication
@@ -147,13 +148,18 @@ class Connection:
             channels=self.spellings,
         )
 
+    @property
+    def position(self) -> Position:
+        """Where it began, or up to where it has everything of its channels."""
+        return Position(self._epoch, self._begin)
+
     def kept(self) -> Kept:
         """How it is kept for its client's return."""
         since = {name: max(joined, self._begin) for name, joined in self.joins().items()}
-        return Kept(self.user_id, (self.sid,), Position(self._epoch, self._begin), since)
+        return Kept(self.user_id, (self.sid,), self.position, since)
 
     def joins(self) -> dict[str, int]:
-        """Where it joined each of its channels, by their ``marks``, in the epoch of ``kept``."""
+        """Where it joined each of its channels, by their ``marks``, in the epoch of ``position``."""
         return dict(zip(self.marks, self._since, strict=True))
 
     def join(self, channel: Channel, position: Position, dialect: Dialect = Dialect.PLAN) -> None:
@@ -289,6 +295,17 @@ class Connections:
 
     def get(self, sid: str) -> Connection | None:
         return self._by_sid.get(sid)
+
+    def signed_in(self, sid: str) -> Connection:
+        """The connection.
+
+        Raises:
+            NotFound: there is none of this id.
+        """
+        connection = self._by_sid.get(sid)
+        if connection is None:
+            raise NotFound("The connection is not signed in.", code="not_connected")
+        return connection
 
     def add(self, connection: Connection) -> None:
         self._by_sid[connection.sid] = connection

@@ -8,30 +8,32 @@ from typing import Any
 
 from mechamap.broker.protocol import Broker
 from mechamap.domain.access import Decision
-from mechamap.domain.channels import Channel, Parse, parse_channel, user_channel
+from mechamap.domain.channels import Channel, Parse, parse_channel
 from mechamap.domain.commands import Action, Command
 from mechamap.domain.credentials import Credentials
 from mechamap.domain.dialects import Dialect
-from mechamap.domain.errors import Forbidden, InvalidField, NotFound, Unavailable
-from mechamap.domain.history import Gap, History, Position
+from mechamap.domain.errors import Unavailable
+from mechamap.domain.history import Gap, Position
 from mechamap.domain.identity import Identity, UserFacts
 from mechamap.domain.members import MemberPage
 from mechamap.domain.moments import now_iso
-from mechamap.domain.payloads import payload_of
 from mechamap.domain.publication import Publication
 from mechamap.domain.recovery import Returning
-from mechamap.domain.whispers import Whisper, check_whispered_in
+from mechamap.domain.whispers import Whisper
 from mechamap.presence.protocol import Roster
 from mechamap.store.protocol import MarkedRead, Notifications
 
 from .access import Judge
 from .arrivals import Admission, Arrivals
+from .catching_up import CatchingUp
 from .connections import Connection, Connections
 from .presence import Presence
 from .protocol import Meter, Transport
+from .reading import Reading
 from .recovery import Recovery
-from .spelling import Spelling
-from .subscribing import Past, Subscribed
+from .subscribing import Subscribed
+from .subscriptions import Subscriptions
+from .whispering import Whispering
 
 log = logging.getLogger(__name__)
 
@@ -61,10 +63,9 @@ class Hub:
         self._transport = transport
         self._broker = broker
         self._roster = roster
-        self._judge = judge
-        self._notifications = notifications
         self._meter = meter
         self._recovery = recovery
+        self._catching_up = CatchingUp(broker)
         self._presence = presence
         self._arrivals = Arrivals(
             worker_id=worker_id,
@@ -73,15 +74,28 @@ class Hub:
             broker=broker,
             roster=roster,
             recovery=recovery,
+            catching_up=self._catching_up,
             presence=presence,
             meter=meter,
             most=max_connections,
             clock=clock,
         )
-        self._spelling = Spelling(transport, recovery, presence)
-        self._past = Past(transport, broker, recovery)
-        self._max_subscriptions = max_subscriptions
+        self._subscriptions = Subscriptions(
+            connections=self.connections,
+            transport=transport,
+            broker=broker,
+            roster=roster,
+            judge=judge,
+            recovery=recovery,
+            catching_up=self._catching_up,
+            presence=presence,
+            meter=meter,
+            parse=parse,
+            most=max_subscriptions,
+        )
+        self._whispering = Whispering(self.connections, broker, parse)
         self._parse = parse
+        self._reading = Reading(self.connections, notifications, broker)
         self._clock = clock
 
     def connect(
@@ -96,8 +110,16 @@ class Hub:
         return self._arrivals.admit(sid, identity, facts, returning, **about)
 
     def join(self, admission: Admission) -> int:
-        """Let an admitted connection into its channels, behind what it missed. See ``Arrivals``."""
-        return self._arrivals.join(admission)
+        """Let an admitted connection into its channels, behind what it missed. See ``Arrivals``.
+
+        Raises:
+            Unavailable: something may be missing after all; the connection is over for the hub.
+        """
+        try:
+            return self._arrivals.join(admission)
+        except Unavailable as err:
+            self._forget(admission.connection.sid, err.code, sent_away=False)
+            raise
 
     def disconnect(self, sid: str, reason: str) -> None:
         """Forget a connection that ended; unknown ids (refused ones) are ignored."""
@@ -107,6 +129,7 @@ class Hub:
         connection = self.connections.remove(sid)
         if connection is None:
             return
+        self._catching_up.drop(sid)
         self._recovery.ended(connection, reason, sent_away=sent_away)
         self._presence.ended(connection)
         for canonical, spelled in connection.rooms:
@@ -136,72 +159,14 @@ class Hub:
         Raises:
             InvalidField: the name, or the connection's number of channels.
             Forbidden: the rule refused; ``code`` is the decision's.
-            Unavailable: facts or broker are away.
+            Unavailable: facts or broker are away, or what was missed cannot be given whole now.
             NotFound: the connection is gone.
         """
-        connection = self._connection(sid)
-        channel = self._parse(name)
-        dialect = dialect or connection.dialect
-        joined = connection.canonicals
-        if channel.canonical in joined:
-            self._spelling.again(connection, channel, dialect)
-            return self._past.none(channel, since)
-        if len(joined) >= self._max_subscriptions:
-            raise InvalidField(
-                "channel",
-                f"The connection has {len(joined)} channels; the limit is {self._max_subscriptions}.",
-                code="too_many_subscriptions",
-            )
-        decision = self._judge.decide(connection.identity, channel, connection.facts, credentials)
-        if not decision.allowed:
-            self._refused(connection, channel, decision)
-            raise Forbidden(decision.reason, code=decision.code)
-        self._broker.subscribe(channel.canonical)
-        try:
-            missed = self._past.read(sid, channel.canonical, since)
-        except BaseException:
-            self._broker.unsubscribe(channel.canonical)
-            raise
-        if self.connections.get(sid) is not connection or channel.canonical in connection.canonicals:
-            # it left, or asked twice at once, while the broker was confirming
-            self._recovery.stop_collecting(sid)
-            self._broker.unsubscribe(channel.canonical)
-            self._connection(sid)
-            return self._past.none(channel, since)
-        owed = isinstance(missed, History)
-        begin = self._broker.position(channel.canonical)
-        start = since if owed and since is not None else begin
-        self.connections.subscribe(connection, channel, start, dialect)
-        if not owed:
-            self._transport.join(sid, channel.canonical, connection.spelled(channel.canonical))
-        try:
-            listing = self._presence.enter(connection, channel)
-            self._connection(sid)  # that waited; nothing is kept of one that left meanwhile
-            self._recovery.joined(connection, channel)
-            self._presence.tell(connection, channel, listing)
-            if owed:
-                self._check_still(connection, channel)
-                self._recovery.check_collected(sid)
-        except Unavailable:
-            self._recovery.stop_collecting(sid)
-            self._leave(connection, channel.canonical)
-            raise
-        self._connection(sid)  # keeping waited too
-        self._roster.record(connection)
-        self._meter.subscription(channel.kind.value, "allowed")
-        if isinstance(missed, History):
-            return self._past.let_in(connection, channel, missed)
-        return self._past.none(channel, since, missed)
+        return self._subscriptions.subscribe(sid, name, since, dialect, credentials)
 
     def position(self, channel: Channel) -> Position:
         """Where this worker is in a channel it follows: what a client may ask from later."""
         return self._broker.position(channel.canonical)
-
-    def _check_still(self, connection: Connection, channel: Channel) -> None:
-        """It did not leave, nor was the channel taken from it, while its session was being kept."""
-        if self._connection(connection.sid) is not connection or not connection.has(channel):
-            self._recovery.stop_collecting(connection.sid)
-            raise Forbidden("The channel was taken away meanwhile.", code="subscription_revoked")
 
     def unsubscribe(self, sid: str, name: object) -> Channel:
         """Leave a channel; leaving one that was not joined is harmless.
@@ -211,12 +176,7 @@ class Hub:
             NotFound: the connection is gone.
             BrokerUnavailable: it left, but would be brought back by a recovery.
         """
-        connection = self._connection(sid)
-        channel = self._parse(name)
-        had = connection.mark_of(channel.canonical)
-        if had is not None and self._leave(connection, channel.canonical):
-            self._recovery.left(connection, had)
-        return channel
+        return self._subscriptions.unsubscribe(sid, name)
 
     def members(self, sid: str, name: object, after: int) -> MemberPage:
         """More members of a channel that the connection is in.
@@ -227,7 +187,7 @@ class Hub:
             NotFound: the connection is gone.
             BrokerUnavailable
         """
-        return self._presence.page(self._connection(sid), self._parse(name), after)
+        return self._presence.page(self.connections.signed_in(sid), self._parse(name), after)
 
     def mark_read(self, sid: str, ids: Collection[int | str]) -> tuple[MarkedRead, bool]:
         """Mark the person's notifications as read and tell the person's other connections.
@@ -239,25 +199,7 @@ class Hub:
             NotFound: the connection is gone, or none of the ids is the person's own.
             DirectoryUnavailable: nothing was marked.
         """
-        connection = self._connection(sid)
-        user_id = connection.identity.user_id
-        own = user_channel(user_id)
-        marked = self._notifications.mark_read(user_id, ids)
-        news = []
-        for notification_id in marked.ids:
-            data = {
-                "notificationId": notification_id,
-                "notification_id": notification_id,
-                "readBy": user_id,
-                "unreadCount": marked.unread_count,
-                "unread_count": marked.unread_count,
-                "timestamp": marked.read_at,
-            }
-            news.append(Publication((own,), "notification_read", payload_of(data), except_id=sid))
-        failure = self._broker.publish_many(news).failure
-        if failure is not None:
-            log.warning("read_not_synced", extra={"user": user_id, "code": failure.code})
-        return marked, failure is None
+        return self._reading.mark_read(sid, ids)
 
     def whisper(self, sid: str, whisper: Whisper) -> Channel:
         """Hand what a browser says to the others in a channel that it has.
@@ -268,33 +210,17 @@ class Hub:
             NotFound: the connection is gone.
             BrokerUnavailable
         """
-        connection = self._connection(sid)
-        channel = self._parse(whisper.channel)
-        check_whispered_in(channel, subscribed=connection.has(channel))
-        self._broker.publish(
-            Publication((channel,), whisper.event, whisper.payload, except_id=sid, origin="client")
-        )
-        return channel
+        return self._whispering.whisper(sid, whisper)
 
     def revoke(self, connection: Connection, channel: Channel, decision: Decision) -> None:
         """Take a channel from a live connection whose rule no longer holds, and tell it why."""
-        self._refused(connection, channel, decision)
-        dialect, had = connection.dialect_of(channel.canonical), connection.mark_of(channel.canonical)
-        if had is not None and self._leave(connection, channel.canonical):
-            self.tell_revoked(connection.sid, channel, decision, dialect)
-            try:
-                self._recovery.left(connection, had)
-            except Unavailable as err:  # a return would judge it again
-                log.info("session_not_kept", extra={"sid": connection.sid, "code": err.code})
+        self._subscriptions.revoke(connection, channel, decision)
 
     def tell_revoked(
         self, sid: str, channel: Channel, decision: Decision, dialect: Dialect = Dialect.PLAN
     ) -> None:
         """Tell a connection why it has a channel no more."""
-        told = {"channel": channel.name, "code": decision.code, "message": decision.reason}
-        first = (channel.name, Forbidden.http_status) if dialect is Dialect.ECHO else ()
-        self._transport.send(sid, "subscription_error", *first, {**told, "error": "Unauthorized"})
-        self._transport.send(sid, "unsubscribed", {**told, "reason": "revoked"})
+        self._subscriptions.tell_revoked(sid, channel, decision, dialect)
 
     def close(self, connection: Connection, code: str, reason: str) -> None:
         """End a connection and tell it why. It leaves the books now, not when the transport notices."""
@@ -315,7 +241,7 @@ class Hub:
 
     def on_publication(self, publication: Publication) -> None:
         """Deliver to this worker's subscribers. Called in the channel's order; must not yield."""
-        having = self._recovery.on_publication(publication)
+        having = self._catching_up.on_publication(publication)
         self._presence.on_publication(publication)
         count = self._transport.deliver(publication, having)
         self._meter.delivery(count, max(0.0, self._clock() - publication.accepted_at))
@@ -325,7 +251,7 @@ class Hub:
         subscribers are told, because their own position will soon be past the gap."""
         self._meter.gap(reason.value, len(channels))
         missing = set(channels)
-        self._recovery.on_gap(missing)
+        self._catching_up.on_gap(missing)
         for connection in self.connections:
             names = [c.name for canonical, c in connection.channels.items() if canonical in missing]
             if names:
@@ -349,26 +275,3 @@ class Hub:
             return self.connections.of_channel(command.channel)
         connection = self.connections.get(command.sid or "")
         return [connection] if connection is not None else []
-
-    def _connection(self, sid: str) -> Connection:
-        connection = self.connections.get(sid)
-        if connection is None:
-            raise NotFound("The connection is not signed in.", code="not_connected")
-        return connection
-
-    def _leave(self, connection: Connection, canonical: str) -> bool:
-        if self.connections.get(connection.sid) is not connection:
-            return False  # it is gone, and left all of them then
-        spelled = connection.spelled(canonical)
-        if not self.connections.unsubscribe(connection, canonical):
-            return False
-        self._transport.leave(connection.sid, canonical, spelled)
-        self._presence.leave(connection, canonical)
-        self._broker.unsubscribe(canonical)
-        self._roster.record(connection)
-        return True
-
-    def _refused(self, connection: Connection, channel: Channel, decision: Decision) -> None:
-        self._meter.subscription(channel.kind.value, decision.code)
-        who = {"user": connection.user_id, "sid": connection.sid}
-        log.info("subscription_refused", extra={**who, "channel": channel.name, "code": decision.code})

@@ -18,10 +18,10 @@ class Spelling:
         self._recovery = recovery
         self._presence = presence
 
-    def again(self, connection: Connection, channel: Channel, dialect: Dialect) -> None:
+    def again(self, connection: Connection, channel: Channel, dialect: Dialect) -> bool:
         """A connection subscribed to a channel that it has. It is told the members once more; under a name
         that has members it becomes one. In the plan's dialect names do not matter otherwise, for they are not
-        in its events; in Echo's the events come under the new name from now on.
+        in its events; in Echo's the events come under the new name from now on. Whether its name changed.
 
         Raises:
             BrokerUnavailable: it may not be kept for a return.
@@ -34,7 +34,7 @@ class Spelling:
         becomes_member = channel.presence and not had.presence
         if before == after and not becomes_member:
             self._presence.tell_again(connection, channel)
-            return
+            return False
         listing = self._presence.enter(connection, channel) if becomes_member else None
         if not connection.has(channel):
             raise Forbidden("The channel was taken away meanwhile.", code="subscription_revoked")
@@ -52,3 +52,4 @@ class Spelling:
             self._presence.tell(connection, channel, listing)
         else:
             self._presence.tell_again(connection, channel)
+        return True

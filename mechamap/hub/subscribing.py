@@ -8,9 +8,9 @@ from mechamap.domain.history import Gap, History, Position, earliest, later
 from mechamap.domain.publication import Publication
 from mechamap.domain.recovery import ALREADY_SUBSCRIBED
 
+from .catching_up import CatchingUp
 from .connections import Connection
 from .protocol import Transport
-from .recovery import Recovery
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,10 @@ class Subscribed:
 class Past:
     """One worker's part in it, before and after the connection has the channel in its books."""
 
-    def __init__(self, transport: Transport, broker: Broker, recovery: Recovery) -> None:
+    def __init__(self, transport: Transport, broker: Broker, catching_up: CatchingUp) -> None:
         self._transport = transport
         self._broker = broker
-        self._recovery = recovery
+        self._catching_up = catching_up
 
     def read(self, sid: str, canonical: str, since: Position | None) -> History | Gap | None:
         """What a followed channel had since the client's position, or why that cannot be given; None without
@@ -51,14 +51,14 @@ class Past:
         """
         if since is None:
             return None
-        self._recovery.collect(sid, frozenset({canonical}), since.epoch)
+        self._catching_up.collect(sid, frozenset({canonical}), since.epoch)
         try:
-            missed = self._recovery.missed({canonical: since.offset}, since.epoch)
+            missed = self._catching_up.missed({canonical: since.offset}, since.epoch)
         except BaseException:
-            self._recovery.stop_collecting(sid)
+            self._catching_up.stop(sid)
             raise
         if isinstance(missed, Gap):
-            self._recovery.stop_collecting(sid)
+            self._catching_up.stop(sid)
         return missed
 
     def none(self, channel: Channel, since: Position | None, gap: Gap | None = None) -> Subscribed:
@@ -70,13 +70,17 @@ class Past:
         return Subscribed(channel, position, False, gap.value if gap is not None else ALREADY_SUBSCRIBED)
 
     def let_in(self, connection: Connection, channel: Channel, missed: History) -> Subscribed:
-        """Send what was missed, then let the connection into the room, without yielding."""
+        """Send what was missed, then let the connection into the room, without yielding.
+
+        Raises:
+            Unavailable: something may be missing after all; nothing was sent.
+        """
         sid, canonical = connection.sid, channel.canonical
 
         def gets(publication: Publication) -> bool:
             return connection.gets(publication, canonical, self._broker.position)
 
-        owed = self._recovery.owed(sid, missed, (sid,), gets)
+        owed = self._catching_up.owed(sid, missed, (sid,), gets)
         spelled = connection.spelled(canonical)
         for publication in owed:
             self._transport.replay(sid, publication, (spelled,))

@@ -23,7 +23,7 @@ class _Shared:
 
     def now(self) -> Kept:
         for live in self.lives:
-            self.kept = self.kept.confirmed(live.kept().position, live.joins())
+            self.kept = self.kept.confirmed(live.position, live.joins())
         return self.kept
 
     def has(self, live: Live) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Protocol
 
+from mechamap.domain.history import Position
 from mechamap.domain.recovery import Kept
 
 
@@ -15,11 +16,16 @@ class Live(Protocol):
     @property
     def sid(self) -> str: ...
 
+    @property
+    def position(self) -> Position:
+        """Where it began, or up to where it has everything of its channels."""
+
     def kept(self) -> Kept:
         """A session that only this connection has."""
 
     def joins(self) -> Mapping[str, int]:
-        """The channels as in ``kept``, each with the offset at which this connection joined it."""
+        """The channels as in ``kept``, each with the offset at which this connection joined it, in the
+        epoch of ``position``."""
 
 
 class Sessions(Protocol):

@@ -100,30 +100,37 @@ return 1
 RENEW = Script(
     _BEGIN
     + """
+local SLICE = 1000  -- Lua unpacks no more than 8,000 values at once
+
+local function advance(key, at, first, last, begin)
+  local fields, changes = {}, {}
+  for j = first, last do table.insert(fields, ARGV[at + 2 * j]) end
+  for i, value in ipairs(redis.call('HMGET', key, unpack(fields))) do
+    local joined = ARGV[at + 2 * (first + i - 1) + 1]
+    if value and offset(joined) <= offset(value) and offset(value) < offset(begin) then
+      table.insert(changes, fields[i])
+      table.insert(changes, moved(value, begin))
+    end
+  end
+  if #changes > 0 then redis.call('HSET', key, unpack(changes)) end
+end
+
 local known, at = {}, 2
 for i, key in ipairs(KEYS) do
   local sid, epoch, begin, count = unpack(ARGV, at, at + 3)
-  local fields = {'epoch', 'end', 'sids', 'offset'}
-  for j = 1, count do fields[4 + j] = ARGV[at + 2 + 2 * j] end
-  local kept = redis.pcall('HMGET', key, unpack(fields))
+  local kept = redis.pcall('HMGET', key, 'epoch', 'end', 'sids', 'offset')
   local has = kept[3] and string.find(' ' .. kept[3] .. ' ', ' ' .. sid .. ' ', 1, true)
   known[i] = (has or kept[2]) and 1 or 0
+  if known[i] == 1 then redis.call('PEXPIRE', key, ARGV[1]) end
   if has then
-    redis.call('PEXPIRE', key, ARGV[1])
     if kept[1] == epoch then
-      local changes = {}
-      if offset(begin) > offset(kept[4]) then changes = {'offset', begin} end
-      for j = 1, count do
-        local value = kept[4 + j]
-        if value and offset(ARGV[at + 3 + 2 * j]) <= offset(value) and offset(value) < offset(begin) then
-          table.insert(changes, fields[4 + j])
-          table.insert(changes, moved(value, begin))
-        end
+      if offset(begin) > offset(kept[4]) then redis.call('HSET', key, 'offset', begin) end
+      for first = 1, tonumber(count), SLICE do
+        advance(key, at + 2, first, math.min(first + SLICE - 1, tonumber(count)), begin)
       end
-      if #changes > 0 then redis.call('HSET', key, unpack(changes)) end
     end
   end
-  at = at + 4 + 2 * count
+  at = at + 4 + 2 * tonumber(count)
 end
 return known
 """

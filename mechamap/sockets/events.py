@@ -25,7 +25,7 @@ from mechamap.domain.errors import (
     RealtimeError,
     Unavailable,
 )
-from mechamap.domain.identity import Identity, UserFacts
+from mechamap.domain.identity import GUEST, Identity, UserFacts
 from mechamap.domain.moments import now_iso
 from mechamap.domain.recovery import Returning, offset_text
 from mechamap.domain.whispers import read_whisper
@@ -126,7 +126,9 @@ class Events:
     ) -> None:
         self._limits.check_signins(visitor.address)
         try:
-            identity = self._authenticator.authenticate(token)
+            # a page of Laravel Echo may be known by its cookies alone, to whom each channel is put
+            guest = token is None and dialect is Dialect.ECHO and (self._asked or self._signed)
+            identity = GUEST if guest else self._authenticator.authenticate(token)
         except AuthenticationFailed:
             self._limits.note_failed_signin(visitor.address)
             raise
@@ -145,7 +147,9 @@ class Events:
 
     def _facts(self, identity: Identity) -> UserFacts | None:
         """What the directory says of the user; None where it has no table of users, or is away and Laravel
-        itself vouched for the user."""
+        itself vouched for the user, and of guests."""
+        if identity.guest:
+            return None
         try:
             return self._directory.user(identity.user_id)
         except DirectoryUnavailable:
@@ -161,7 +165,7 @@ class Events:
         greeting = {"socketId": sid, "userId": connection.user_id, "timestamp": now, "channels": channels}
         if admission.recovered:
             greeting["recovered"] = True
-        else:
+        elif channels:  # guests have none of their own
             place = self._hub.position(user_channel(connection.user_id))
             told = {"channel": channels[0], "status": "auto", "timestamp": now}
             send(sid, "subscribed", {**told, "epoch": place.epoch, "offset": place.offset})

@@ -3,7 +3,6 @@
 Signatures need the secrets themselves, so these are kept, encrypted under SECRET_KEY. They are shown once.
 """
 
-import logging
 import re
 import secrets
 from dataclasses import dataclass, replace
@@ -19,8 +18,6 @@ from mechamap.domain.pusher_signature import AppKey
 from .own import PusherApp
 from .sealing import Seal, Unsealable
 from .source import SchemaMismatch, Source
-
-log = logging.getLogger(__name__)
 
 MAX_APPS = 1000
 """Every worker fetches all of them every two seconds while they are in use."""
@@ -173,10 +170,9 @@ class Apps:
         for each in row.keys:
             try:
                 secret = self._seal.open(each["secret"], _owner(row.app_id, each["key"]))
-            except Unsealable:
-                log.warning("app_secret_unreadable", extra={"app": row.app_id})
-            else:
-                found.append(AppKey(each["key"], secret))
+            except Unsealable:  # who calls for such an app is told so
+                continue
+            found.append(AppKey(each["key"], secret))
         return tuple(found)
 
     def _row(self, app_id: str, pair: AppKey) -> dict[str, str]:

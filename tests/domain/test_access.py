@@ -24,7 +24,7 @@ from mechamap.domain.access import (
     table,
 )
 from mechamap.domain.channels import GRAMMAR, ChannelKind, parse_channel, parse_channel_of_site
-from mechamap.domain.identity import Identity, TokenKind, UserFacts
+from mechamap.domain.identity import GUEST, Identity, TokenKind, UserFacts
 from mechamap.domain.roles import DEFAULT_LEVELS, Ladder, Level
 
 ROLES = tuple(DEFAULT_LEVELS)
@@ -250,6 +250,8 @@ def test_an_operator_may_give_an_unknown_role_its_place():
 def test_every_kind_has_a_printable_rule():
     assert set(RULES) == set(ChannelKind)
     assert {row["kind"] for row in table()} == {kind.value for kind in ChannelKind} - {"site"}
+    names = [name for row in table() for name in row["names"]]
+    assert sorted(names) == sorted(row.shown for row in GRAMMAR)
 
 
 @given(
@@ -285,3 +287,37 @@ def test_what_is_to_be_looked_up_of_each_kind():
     assert {name: facts_needed(parse_channel(name), 7) for name in needed} == needed
     assert forum_of(ThreadFacts(5, 2)) == ((Fact.FORUM, 2),)
     assert forum_of(ThreadFacts(5, None)) == forum_of(None) == ()
+
+
+SITE = Policy(site_channels=True)
+YES = Decision(True, "Laravel decides", "Laravel said so.", "allowed")
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("public.news", "allowed"),
+        ("notifications", "allowed"),
+        ("lobby", "allowed"),
+        ("private-chat.1", "allowed"),
+        ("presence-chat.1", "guest_presence"),
+        ("presence-thread.5", "guest_presence"),
+    ],
+)
+def test_guests_have_what_is_public_and_what_laravel_gives_them(name, code):
+    found = decide(GUEST, parse_channel_of_site(name), Facts(site=YES), SITE)
+    assert (found.code, found.allowed) == (code, code == "allowed")
+
+
+@pytest.mark.parametrize("row", GRAMMAR, ids=lambda row: row.shown)
+def test_of_our_own_channels_guests_have_the_public_ones_only(row):
+    facts = Facts(
+        thread=ThreadFacts(5, 1, author_id=0),
+        forum=OPEN,
+        conversation=ConversationFacts(5),
+        membership=MembershipFacts(5, 0, participant=True),
+        showcase=ShowcaseFacts(5, owner_id=0),
+        seller=SellerFacts(5, owner_id=0),
+        site=YES,
+    )
+    assert decide(GUEST, _named(row), facts, SITE).allowed is (row.kind is ChannelKind.PUBLIC)

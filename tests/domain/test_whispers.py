@@ -48,6 +48,7 @@ def test_data_are_json(data):
         ("private-user.7", False, "not_subscribed"),
         ("public.a", True, "whisper_channel"),
         ("forum.1", True, "whisper_channel"),
+        ("private-forum.1", True, "whisper_channel"),
     ],
 )
 def test_only_subscribers_of_guarded_channels_whisper(name, subscribed, code):

@@ -102,6 +102,7 @@ class World:
             user_agent="test",
             dialect=dialect,
         )
+        self.transport.greeting()
         self.hub.join(admission)
         return admission
 

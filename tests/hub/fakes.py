@@ -28,6 +28,7 @@ class RecordingTransport:
         self.closed: dict[str, str] = {}
         self.alive: dict[str, str] = {}
         self.offsets: dict[str, list[int]] = {}
+        self.greeting = lambda: None
 
     def deliver(self, publication, having=()):
         rooms = (self.rooms.get(room, set()) for room in publication.rooms)
@@ -59,7 +60,7 @@ class RecordingTransport:
         if spelled is None:
             self.rooms.get(room, set()).discard(sid)
         else:
-            assert self.spelled[room].pop(sid) == spelled
+            assert self.spelled.get(room, {}).pop(sid, spelled) == spelled
 
     def send(self, sid, event, *args):
         self.sent.setdefault(sid, []).append((event, args))

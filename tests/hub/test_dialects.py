@@ -6,6 +6,7 @@ from mechamap.domain.channels import parse_channel
 from mechamap.domain.dialects import Dialect
 from mechamap.domain.errors import Forbidden
 from mechamap.domain.history import Position
+from mechamap.domain.identity import GUEST
 from mechamap.domain.payloads import payload_of
 from mechamap.domain.publication import Publication
 from mechamap.domain.recovery import Returning
@@ -226,3 +227,44 @@ def test_what_the_latest_subscription_said_survives_a_return(world):
     connection = world.arrive("new", returning=returning).connection
     assert given(world, "new") == [("private-thread.10", 1)]
     assert connection.spellings == (OWN, "private-thread.10")
+
+
+def guest(world, sid: str, returning: Returning | None = None):
+    world.transport.alive[sid] = "websocket"
+    about = {"transport": "websocket", "address": None, "user_agent": None, "dialect": ECHO}
+    admission = world.hub.connect(sid, GUEST, None, returning, **about)
+    world.hub.join(admission)
+    return admission
+
+
+def test_a_guest_has_no_channel_of_its_own_and_stays_at_a_recheck(world):
+    connection = guest(world, "1.1").connection
+    assert (connection.spellings, world.broker.channels()) == ((), {})
+    world.hub.subscribe("1.1", "public.a")
+    world.rechecks.everyone()
+    assert world.hub.connections.get("1.1") is connection
+    assert connection.spellings == ("public.a",)
+    world.hub.disconnect("1.1", "client_disconnect")
+    assert world.broker.channels() == {}
+
+
+def test_a_guests_session_is_whose_has_its_pid_among_guests(world):
+    guest(world, "1.1")
+    world.hub.subscribe("1.1", "public.a")
+    publish(world, 0, "public.a")
+    returning = cut_off(world, "1.1")
+    publish(world, 1, "public.a")
+    assert not world.arrive("2.2", 7, returning=returning).recovered
+    assert guest(world, "3.3", returning).recovered
+    assert given(world, "3.3") == [("public.a", 1)]
+    assert world.broker.channels() == {"public:a": 1, "user:7": 1}
+
+
+def test_what_a_guest_lost_while_away_begins_anew(world):
+    guest(world, "1.1")
+    world.hub.subscribe("1.1", "public.a")
+    publish(world, 0, "public.a")
+    returning = cut_off(world, "1.1")
+    lost = guest(world, "2.2", Returning(returning.pid, Position("anotherx", 1)))
+    assert lost.lost is not None
+    assert (lost.connection.spellings, world.broker.channels()) == ((), {})

@@ -3,12 +3,12 @@
 import pytest
 
 from mechamap.domain.channels import parse_channel
-from mechamap.domain.errors import BrokerUnavailable, Forbidden, NotFound
+from mechamap.domain.errors import BrokerUnavailable, Forbidden, NotFound, Unavailable
 from mechamap.domain.history import History, Position
 from mechamap.domain.payloads import payload_of
 from mechamap.domain.publication import Publication
 from mechamap.domain.recovery import Returning
-from mechamap.hub import recovery
+from mechamap.hub import catching_up
 
 
 def publish(world, name: str, *channels: str, except_id: str | None = None) -> Position:
@@ -130,11 +130,11 @@ def test_a_position_that_proves_nothing_is_answered_so_and_live_events_come(worl
     assert (done.recovered, done.reason, done.count) == (False, "epoch_changed", 0)
     publish(world, "e4")
     assert heard(world, "a") == ["e4"]
-    assert world.hub._recovery._collecting == {}
+    assert world.hub._catching_up._collecting == {}
 
 
 def test_too_much_is_told(world, since, monkeypatch):
-    monkeypatch.setattr(recovery, "MOST_EVENTS", 3)
+    monkeypatch.setattr(catching_up, "MOST_EVENTS", 3)
     done = world.hub.subscribe("a", "public.news", since)
     assert (done.recovered, done.reason, done.count) == (False, "too_much", 0)
 
@@ -167,7 +167,28 @@ def test_a_broker_that_goes_away_leaves_no_trace(world, since, monkeypatch, plac
     publish(world, "e4")
     assert heard(world, "a") == []
     assert world.broker.channels() == before
-    assert world.hub._recovery._collecting == {}
+    assert world.hub._catching_up._collecting == {}
+
+
+def test_a_new_epoch_before_it_is_let_in_is_not_passed_over(world, since, monkeypatch):
+    record = world.roster.record
+    other = Publication((parse_channel("public.news"),), "n", payload_of(1), epoch="elsewhen", offset=1)
+
+    def recording(connection) -> None:
+        monkeypatch.undo()
+        record(connection)
+        world.hub.on_publication(other)
+
+    before = world.broker.channels()
+    monkeypatch.setattr(world.roster, "record", recording)
+    with pytest.raises(Unavailable) as refusal:
+        world.hub.subscribe("a", "public.news", since)
+    assert refusal.value.code == "return_overrun"
+    assert heard(world, "a") == []
+    assert world.broker.channels() == before
+    connection = world.hub.connections.get("a")
+    assert connection.spellings == tuple(world.sessions.find(connection.pid).channels) == ("private-user.7",)
+    assert world.hub.subscribe("a", "public.news", since).count == 4
 
 
 @pytest.mark.parametrize("place", ["replay", "joined"])
@@ -185,7 +206,7 @@ def test_a_client_that_leaves_meanwhile_gets_nothing_and_is_not_counted(world, s
         world.hub.subscribe("a", "public.news", since)
     assert heard(world, "a") == []
     assert world.broker.channels() == {}
-    assert world.hub._recovery._collecting == {}
+    assert world.hub._catching_up._collecting == {}
 
 
 def test_a_channel_that_is_taken_away_meanwhile_is_not_joined(world, since, monkeypatch):

@@ -12,7 +12,7 @@ from mechamap.domain.history import Bounds, Gap, Position
 from mechamap.domain.payloads import payload_of
 from mechamap.domain.publication import Publication
 from mechamap.domain.recovery import Returning
-from mechamap.hub import recovery
+from mechamap.hub import catching_up, recovery
 from mechamap.recovery.memory import MemorySessions
 
 from .conftest import World
@@ -193,7 +193,7 @@ def test_a_subscription_made_while_it_is_ahead_of_the_worker_loses_and_doubles_n
     world.broker.valve.open()
     publish(world, 4)
     assert given(world, "new") == [1, 2, 3, 4]
-    assert world.hub._recovery._ahead == {}
+    assert world.hub._catching_up._ahead == {}
 
 
 def test_a_client_that_leaves_while_it_is_ahead_of_the_worker_leaves_nothing(world):
@@ -205,7 +205,7 @@ def test_a_client_that_leaves_while_it_is_ahead_of_the_worker_leaves_nothing(wor
     world.broker.valve.open()
     assert given(world, "new") == [1]
     assert nothing_left(world) or world.transport.rooms  # the transport's rooms are the engine's business
-    assert world.hub._recovery._ahead == {}
+    assert world.hub._catching_up._ahead == {}
 
 
 def test_nothing_from_before_a_subscription_comes_whatever_position_is_named(world):
@@ -286,6 +286,22 @@ def test_what_a_page_does_on_a_connection_it_gave_up_takes_nothing_from_the_one_
     channels = ["private-user.7", "public.a", "public.x", "public.y"]
     assert world.arrive("again", returning=Returning(old.pid, None)).connection.spellings == tuple(channels)
     assert sorted(world.sessions.find(old.pid).channels) == channels
+
+
+def test_a_channel_of_two_spellings_is_one_channel(world, monkeypatch):
+    """Two connections of the session may have spelled it differently."""
+    connection = world.connect("old")
+    world.hub.subscribe("old", "public.a")
+    world.sessions.keep(connection)
+    found = world.sessions.find(connection.pid)
+    twice = replace(found, channels={**found.channels, "PUBLIC.a": 0})
+    monkeypatch.setattr(world.sessions, "find", lambda pid: twice)
+    monkeypatch.setattr(recovery, "parse_channel", lambda name: parse_channel(name.lower()))
+    publish(world, 1)
+    admission = world.arrive("new", returning=Returning(connection.pid, None))
+    assert admission.connection.spellings == ("private-user.7", "public.a")
+    assert world.broker.channels() == {"user:7": 2, "public:a": 2}
+    assert given(world, "new") == [1]
 
 
 def test_a_channel_that_is_refused_now_is_left_out_and_named(world):
@@ -490,13 +506,13 @@ def test_a_log_that_lacks_something(build, monkeypatch):
 
 
 def test_more_events_or_bytes_than_are_replayed(world, monkeypatch):
-    monkeypatch.setattr(recovery, "MOST_EVENTS", 3)
+    monkeypatch.setattr(catching_up, "MOST_EVENTS", 3)
     returning = cut_off(world, "public.a")
     for number in range(4):
         publish(world, number)
     assert fresh(world, returning) == Gap.TOO_MUCH
-    monkeypatch.setattr(recovery, "MOST_EVENTS", 500)
-    monkeypatch.setattr(recovery, "MOST_BYTES", 1_000)
+    monkeypatch.setattr(catching_up, "MOST_EVENTS", 500)
+    monkeypatch.setattr(catching_up, "MOST_BYTES", 1_000)
     world.hub.disconnect("new", "client_disconnect")
     returning = cut_off(world, "public.a", sid="other")
     publish(world, 0, data="x" * 2_000)
@@ -571,7 +587,7 @@ def test_a_new_session_that_cannot_be_kept_never_was(world):
 
 
 def test_too_much_meanwhile_is_tried_again(world, monkeypatch):
-    monkeypatch.setattr(recovery, "MOST_COLLECTED", 3)
+    monkeypatch.setattr(catching_up, "MOST_COLLECTED", 3)
     returning = cut_off(world, "public.a")
     world.broker.after = lambda: [publish(world, number) for number in range(1, 5)]
     fails(world, returning, "return_overrun")
@@ -595,6 +611,24 @@ def test_a_new_epoch_meanwhile_is_tried_again(world):
     other = Publication((parse_channel("public.a"),), "n", payload_of(1), epoch="elsewhen", offset=1)
     world.broker.after = lambda: world.hub.on_publication(other)
     fails(world, returning, "return_overrun")
+
+
+def elsewhen(world) -> None:
+    """The worker hears an event of a new epoch."""
+    channels = (parse_channel("public.a"),)
+    world.hub.on_publication(Publication(channels, "n", payload_of(1), epoch="elsewhen", offset=1))
+
+
+@pytest.mark.parametrize("happens", [elsewhen, lambda world: world.hub.on_gap(["public:a"], Gap.TRIMMED)])
+def test_what_happens_while_it_is_greeted_is_not_passed_over(world, happens):
+    returning = cut_off(world, "public.a")
+    world.transport.greeting = lambda: happens(world)
+    fails(world, returning, "return_overrun")
+    assert world.sessions.ends[-1] == ("new", False)
+    assert ("recovery", "recovered") not in world.meter.counts
+    assert given(world, "new") == []
+    world.transport.greeting = lambda: None
+    succeeds(world, returning)
 
 
 def test_two_returns_at_once_get_all_of_it_each_and_the_later_one_has_the_session(world):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.pusher.conftest import APP, Caller
 from tests.services.application import Application
 from tests.services.echo_page import EchoPage
 from tests.services.processes import wait_until
@@ -45,6 +46,7 @@ def server(serve_module, redis, tmp_path_factory) -> Application:
             LARAVEL_REDIS_PREFIX=PREFIX,
             LARAVEL_DATABASE_URL=plan_database(tmp_path_factory.mktemp("laravel") / "laravel.sqlite"),
             PRESENCE_GRACE_SECONDS=str(GRACE),
+            **APP,
         )
     )
     wait_until(lambda: redis.client().publish(f"{PREFIX}probe", "") == 1, "a worker to hear Laravel", 10)
@@ -290,13 +292,24 @@ def test_refusals_have_a_status(page, version):
     assert (channel, status, why["code"]) == ("nowhere", 403, "channel_unknown")
 
 
-def test_to_others_leaves_the_asking_page_out(site, page, laravel):
+def by_pusher(site: Site, data: object, socket: str | None) -> None:
+    """As Laravel's `pusher` and `reverb` drivers do."""
+    body = {"name": "typed", "channels": ["public.others"], "data": json.dumps(data), "socket_id": socket}
+    answer = Caller(site.server.request)("POST", "{app}/events", {k: v for k, v in body.items() if v})
+    assert (answer.status, answer.json()) == (200, {})
+
+
+@pytest.mark.parametrize("driver", ["redis", "pusher"])
+def test_to_others_leaves_the_asking_page_out(site, page, laravel, driver):
     asking = page()
     other = elsewhere(page, asking)
     for each in (asking, other):
         each.listen("channel", "public.others", ".typed", ".end")
         has(each, "public.others")
-    laravel("typed", {"n": 1}, "public.others", socket=asking.socket_id())
+    if driver == "redis":
+        laravel("typed", {"n": 1}, "public.others", socket=asking.socket_id())
+    else:
+        by_pusher(site, {"n": 1}, asking.socket_id())
     laravel("end", 0, "public.others")
     for each in (asking, other):
         each.hears("public.others", ".end")
