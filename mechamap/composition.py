@@ -272,8 +272,8 @@ def _authorization(settings: Settings, apps: AppRegistry) -> ChannelAuthorizatio
     others = [known[way] for way in ways if way is not ChannelAuth.RULES]
     if not others:
         return None
-    again = asked if signatures not in others else None
-    return ChannelAuthorization(others, by_rules=ChannelAuth.RULES in ways, again=again)
+    signed = ChannelAuth.SIGNATURE in ways
+    return ChannelAuthorization(others, by_rules=ChannelAuth.RULES in ways, again=asked, signed=signed)
 
 
 def _socketio(app: Flask, settings: Settings) -> SocketIO:

@@ -9,10 +9,22 @@ import pytest
 
 from mechamap import create_app
 from mechamap.api import history, pusher_calls, pusher_gate
+from mechamap.auth import channel_authorization, channel_laravel, channel_signature, sanctum_http
 from mechamap.auth import pusher as pusher_apps
-from mechamap.domain import access, channels, errors, idempotency, payloads, pusher_signature, whispers, wire
+from mechamap.domain import (
+    access,
+    channels,
+    credentials,
+    errors,
+    idempotency,
+    payloads,
+    pusher_signature,
+    whispers,
+    wire,
+)
 from mechamap.ingest import ingester, laravel_redis
 from mechamap.ingest import pusher as pusher_bodies
+from mechamap.laravel import client, verdict
 from mechamap.outbox import reading
 from mechamap.settings import load
 from mechamap.store import apps
@@ -61,6 +73,20 @@ def test_the_api_document_has_every_spelling_of_a_channel_in_the_row_of_its_cano
     for canonical, spellings in groupby(channels.GRAMMAR, lambda row: row.canonical):
         names = [row.shown for row in spellings]
         assert [row[: len(names)] for row in rows if row and row[0] == names[0]] == [names], canonical
+
+
+def test_the_documents_name_every_code_of_what_laravel_is_asked():
+    trouble = (ROOT / "docs" / "TROUBLESHOOTING.md").read_text()
+    asking = (channel_authorization, channel_laravel, channel_signature, credentials, sanctum_http, verdict)
+    written = "".join(Path(module.__file__).read_text() for module in asking)
+    events, obvious = {"verify_failed"}, {"auth_headers_invalid", "auth_invalid", "verify_busy"}
+    found = set(re.findall(r'"((?:auth|verify)_[a-z]+(?:_[a-z]+)*)"', written)) - events
+    found |= {f"{asked}_{why}" for asked in ("auth", "verify") for why in client.Trouble}
+    found |= {f"auth_denied_{status}" for status in verdict._DENIALS}
+    assert len(found) > 30
+    for code in found:
+        assert f"`{code}`" in API, code
+        assert f"`{code}`" in trouble or code in obvious, code
 
 
 def test_the_api_document_names_every_reserved_event():

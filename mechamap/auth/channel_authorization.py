@@ -34,14 +34,18 @@ class ChannelAuthorization:
     Args:
         ways: asked in this order; the first verdict counts.
         by_rules: whether our rules judge the channels of our grammar.
-        again: who is asked again when a client returns to its session; None: nobody, because a signature is
-            for one connection only. What was authorised then holds for as long as the session.
+        again: who is asked again when a client returns to its session, if anybody can be.
+        signed: whether a signature may have decided. One is for one connection only, so where nobody can be
+            asked what it authorised holds for as long as the session.
     """
 
-    def __init__(self, ways: Sequence[Way], *, by_rules: bool, again: Way | None) -> None:
+    def __init__(
+        self, ways: Sequence[Way], *, by_rules: bool, again: Way | None = None, signed: bool = False
+    ) -> None:
         self._ways = tuple(ways)
         self._by_rules = by_rules
         self._again = again
+        self._signed = signed
 
     def concerns(self, identity: Identity, channel: Channel) -> bool:
         if channel.kind is ChannelKind.SITE:
@@ -58,12 +62,13 @@ class ChannelAuthorization:
         return Decision(False, RULE, "There is no credential for whoever decides.", "auth_no_credentials")
 
     def renew(self, identity: Identity, channel: Channel, credentials: Credentials | None) -> Decision:
-        if self._again is None:
+        known = credentials is not None and credentials.identify
+        if self._signed and not (known and self._again is not None):
             return self.keep()
-        decision = self._again.decide(identity, channel, credentials) if credentials is not None else None
-        if decision is not None:
-            return decision
-        return Decision(False, RULE, "There is no credential for whoever decides.", "auth_no_credentials")
+        decision = None
+        if self._again is not None and credentials is not None:
+            decision = self._again.decide(identity, channel, credentials)
+        return decision or self.authorize(identity, channel, None)
 
     def keep(self) -> Decision:
         return Decision(True, RULE, "It was authorised when it was joined.", "allowed")

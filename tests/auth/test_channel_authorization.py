@@ -305,7 +305,7 @@ def test_a_guest_is_whom_laravel_says(signatures):
 
 
 def test_the_first_who_has_something_to_go_by_decides(asked, signatures, laravel_api):
-    ways = ChannelAuthorization([signatures, asked], by_rules=True, again=None)
+    ways = ChannelAuthorization([signatures, asked], by_rules=True)
     laravel_api.behaviour = says(True)
     assert ways.authorize(GIANG, PRIVATE, CREDENTIALS).allowed
     wrong = Credentials(SID, None, HEADERS, auth="app-key:" + "0" * 64)
@@ -324,7 +324,8 @@ def test_only_some_headers_go_on_and_those_of_the_subscription_go_first():
         "auth": {
             "headers": {
                 "authorization": "Bearer mine", "X-CSRF-Token": "c", "Host": "evil",
-                "X-Forwarded-For": "1.1.1.1", "Content-Length": "5", "X-WebSocket-API-Key": "k", 7: "x", "Cookie": None,
+                "X-Forwarded-For": "1.1.1.1", "Content-Length": "5", "X-WebSocket-API-Key": "k", 7: "x",
+                "Cookie": None,
             }
         },
     }  # fmt: skip

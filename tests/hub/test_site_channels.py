@@ -34,8 +34,8 @@ def laravel():
     return LaravelByHand()
 
 
-def site_of(build, laravel, *, by_rules=True, again=True):
-    ways = ChannelAuthorization([laravel], by_rules=by_rules, again=laravel if again else None)
+def site_of(build, laravel, **chain):
+    ways = ChannelAuthorization([laravel], **{"by_rules": True, "again": laravel, **chain})
     return build(policy=Policy(site_channels=True), site=ways)
 
 
@@ -189,11 +189,18 @@ def test_a_return_waits_for_a_laravel_that_is_away(site, laravel):
 
 
 def test_where_signatures_count_a_return_keeps_what_was_authorised(build, laravel):
-    world = site_of(build, laravel, again=False)
+    only_signed = site_of(build, laravel, again=None, signed=True)
+    assert returns(only_signed, NAME)(Credentials("new")).connection.spellings == ("private-user.7", NAME)
+    world = site_of(build, laravel, signed=True)
+    for given in (None, Credentials("new"), Credentials("new", headers={"X-CSRF-TOKEN": "x"})):
+        come_back = returns(world, NAME)
+        laravel.asked.clear()
+        assert come_back(given).connection.spellings == ("private-user.7", NAME)
+        assert laravel.asked == []
+        world.hub.disconnect("new", "client_disconnect")
     come_back = returns(world, NAME)
-    laravel.asked.clear()
-    assert come_back(None).connection.spellings == ("private-user.7", NAME)
-    assert laravel.asked == []
+    laravel.allowed.clear()
+    assert come_back(Credentials("new", headers={"Cookie": "x"})).connection.spellings == ("private-user.7",)
 
 
 def test_without_our_rules_laravel_judges_our_channels_in_every_spelling(build, laravel):
