@@ -126,6 +126,14 @@ def test_a_malformed_publication_is_refused(message: bytes):
         decode_publication(message)
 
 
+def test_a_publication_keeps_the_spellings_of_its_channels_and_those_of_a_site():
+    names = ["private-thread.7", "user.7.orders", "notifications", "private-App.Models.Order.5"]
+    canonical = ["thread:7", "user:7.orders", "public:notifications", "site:private-App.Models.Order.5"]
+    read = decode_publication(publication(channels=names))
+    assert [channel.name for channel in read.channels] == names
+    assert [channel.canonical for channel in read.channels] == canonical
+
+
 @pytest.mark.parametrize("message", BAD_COMMANDS.values(), ids=BAD_COMMANDS.keys())
 def test_a_malformed_command_is_refused(message: bytes):
     with pytest.raises(Malformed):
