@@ -7,14 +7,11 @@ from pathlib import Path
 import pytest
 
 from mechamap import create_app
-from mechamap.api import history, pusher_calls, pusher_gate
-from mechamap.auth import pusher as pusher_apps
-from mechamap.domain import access, errors, idempotency, payloads, pusher_signature, wire
+from mechamap.api import history
+from mechamap.domain import access, errors, idempotency, payloads, wire
 from mechamap.ingest import ingester, laravel_redis
-from mechamap.ingest import pusher as pusher_bodies
 from mechamap.outbox import reading
 from mechamap.settings import load
-from mechamap.store import apps
 from mechamap.store.laravel import outbox
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,8 +39,6 @@ def test_the_api_document_names_every_code_of_the_domain():
     found = codes_in(idempotency) | codes_in(history)
     found |= codes_in(wire) | codes_in(errors) | codes_in(payloads) | codes_in(laravel_redis)
     found |= codes_in(reading) | codes_in(outbox)
-    for module in (pusher_signature, pusher_apps, pusher_bodies, pusher_calls, pusher_gate, apps):
-        found |= codes_in(module)
     found |= set(re.findall(r'"(ingest_(?:given|backlog)_[a-z_]+)"', Path(ingester.__file__).read_text()))
     verdicts = set(
         re.findall(r'"((?:thread|forum|role|user|not)_[a-z_]+)"', Path(access.__file__).read_text())
