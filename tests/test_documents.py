@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from mechamap import create_app
-from mechamap.api import history, pusher_calls, pusher_gate
+from mechamap.api import history
 from mechamap.auth import channel_authorization, channel_laravel, channel_signature, sanctum_http
-from mechamap.auth import pusher as pusher_apps
 from mechamap.domain import (
     access,
     channels,
@@ -18,16 +17,13 @@ from mechamap.domain import (
     errors,
     idempotency,
     payloads,
-    pusher_signature,
     whispers,
     wire,
 )
 from mechamap.ingest import ingester, laravel_redis
-from mechamap.ingest import pusher as pusher_bodies
 from mechamap.laravel import client, verdict
 from mechamap.outbox import reading
 from mechamap.settings import load
-from mechamap.store import apps
 from mechamap.store.laravel import outbox
 from mechamap.store.laravel.schema import TABLES
 
@@ -56,8 +52,6 @@ def test_the_api_document_names_every_code_of_the_domain():
     found = codes_in(idempotency) | codes_in(history)
     found |= codes_in(wire) | codes_in(errors) | codes_in(payloads) | codes_in(laravel_redis)
     found |= codes_in(whispers) | codes_in(reading) | codes_in(outbox)
-    for module in (pusher_signature, pusher_apps, pusher_bodies, pusher_calls, pusher_gate, apps):
-        found |= codes_in(module)
     found |= set(re.findall(r'"(ingest_(?:given|backlog)_[a-z_]+)"', Path(ingester.__file__).read_text()))
     judged = Path(access.__file__).read_text()
     verdicts = set(re.findall(r'(?:False, |return )"([a-z]+_[a-z_]+)", f?"', judged)) - {"no_rule"}
