@@ -29,13 +29,15 @@ from mechamap.auth.sanctum_http import VERIFY_PATH, SanctumByLaravel
 from mechamap.auth.sanctum_modes import SanctumModes
 from mechamap.auth.signin import SignIn
 from mechamap.broker.connection import command_client, command_pool
-from mechamap.broker.leadership import Alone, Leadership, LeasedLeadership
+from mechamap.broker.leadership import LEASE, MARGIN, Alone, Leadership, LeasedLeadership
 from mechamap.broker.memory import MemoryBroker
+from mechamap.broker.protocol import Broker
 from mechamap.broker.redis import PREFIX, RedisBroker
 from mechamap.broker.turns import LocalTurns, RedisTurns
 from mechamap.domain.access import Policy
 from mechamap.domain.channels import Parse, parser
 from mechamap.domain.credentials import ChannelAuth
+from mechamap.domain.webhooks import WebhookEvent
 from mechamap.edge import errors, requests
 from mechamap.edge.limits import RateLimits
 from mechamap.edge.proxies import TrustedProxies
@@ -81,6 +83,15 @@ from mechamap.store.laravel.outbox import OutboxRows
 from mechamap.store.laravel.tokens import TokenRows
 from mechamap.store.probe import Probe
 from mechamap.store.revocations import Revocations
+from mechamap.store.webhooks import WebhookFailures
+from mechamap.webhooks import webhooks as webhooks_worker
+from mechamap.webhooks.delivery import Delivery
+from mechamap.webhooks.memory_queues import MemoryQueues
+from mechamap.webhooks.observer import WebhookObserver
+from mechamap.webhooks.occupancy import Occupancy
+from mechamap.webhooks.protocol import Queues
+from mechamap.webhooks.redis_queues import RedisQueues
+from mechamap.webhooks.webhooks import Webhooks
 
 log = logging.getLogger(__name__)
 
@@ -111,6 +122,7 @@ def compose(settings: Settings) -> Flask:
     api_keys = ApiKeys(databases.own)
     apps = Apps(databases.own, settings.secret_key)
     audit = AuditTrail(databases.own)
+    webhook_failures = WebhookFailures(databases.own)
 
     # proof of identity
     jwt.configure(app, settings)
@@ -149,7 +161,9 @@ def compose(settings: Settings) -> Flask:
     policy = Policy(settings.ladder, settings.private_forum_level, site_channels=authorization is not None)
     parse = parser(site_channels=policy.site_channels)
     judge = Judge(directory, policy, authorization)
-    presence = Presence(members, broker, transport)
+    webhooks = _webhooks(settings, worker_id, broker, registry, webhook_failures, metrics)
+    observer = None if webhooks is None else webhooks.observer
+    presence = Presence(members, broker, transport, observer)
     hub = Hub(
         worker_id=worker_id,
         transport=transport,
@@ -162,6 +176,7 @@ def compose(settings: Settings) -> Flask:
         max_connections=-(-settings.max_connections // settings.workers),
         max_subscriptions=settings.max_subscriptions,
         parse=parse,
+        observer=observer,
     )
     reading = Reading(hub.connections, broker, notifications, turns, socketio.start_background_task)
     publisher = Publisher(broker, metrics, settings.max_broadcast_bytes)
@@ -189,6 +204,7 @@ def compose(settings: Settings) -> Flask:
         ),
         ingester=ingester,
         outbox=outbox,
+        webhooks=webhooks,
         last_seen=LastSeen(hub.connections, seen) if settings.update_last_seen else None,
     )
     services = Services(
@@ -205,6 +221,8 @@ def compose(settings: Settings) -> Flask:
         api_keys=api_keys,
         apps=apps,
         outbox_rows=outbox_rows,
+        webhooks=webhooks,
+        webhook_failures=webhook_failures,
         audit=audit,
         limits=limits,
         metrics=metrics,
@@ -353,11 +371,42 @@ def _outbox(
     )
 
 
-def _leadership(settings: Settings, of: str, worker_id: str) -> Leadership:
+def _webhooks(
+    settings: Settings,
+    worker_id: str,
+    broker: Broker,
+    registry: AppRegistry,
+    letters: WebhookFailures,
+    metrics: Metrics,
+) -> Webhooks | None:
+    """What tells Laravel of its channels, where it wants to know."""
+    app = settings.webhook_app
+    if not settings.webhook_urls or app is None:
+        return None
+    deliveries = [Delivery(url, lambda: registry.signing_key(app)) for url in settings.webhook_urls]
+    names = [each.name for each in deliveries]
+    queues: Queues = MemoryQueues(names)
+    if settings.redis_url is not None:
+        queues = RedisQueues(command_client(settings.redis_url), PREFIX, names)
+    events = settings.webhook_events
+    observer = WebhookObserver(queues, events, metrics)
+    occupancy = None
+    if WebhookEvent.CHANNEL_OCCUPIED in events or WebhookEvent.CHANNEL_VACATED in events:
+        occupancy = Occupancy(broker.channels, queues, observer.add, events)
+    leadership = _leadership(
+        settings, "webhooks-leader", worker_id, webhooks_worker.LEASE, webhooks_worker.MARGIN
+    )
+    return Webhooks(deliveries, queues, observer, occupancy, letters, leadership, metrics, _leave)
+
+
+def _leadership(
+    settings: Settings, of: str, worker_id: str, lease: float = LEASE, margin: float = MARGIN
+) -> Leadership:
     """Who of the workers does what only one may."""
     if settings.redis_url is None:
         return Alone()
-    return LeasedLeadership(command_client(settings.redis_url), f"{PREFIX}:{of}", worker_id)
+    client = command_client(settings.redis_url)
+    return LeasedLeadership(client, f"{PREFIX}:{of}", worker_id, lease, margin)
 
 
 def _leave(why: str) -> None:

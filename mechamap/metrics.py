@@ -24,8 +24,8 @@ BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 
 
 class Metrics:
-    """The instruments of one process; implements the hub's ``Meter``, the ``IngestMeter`` and the
-    ``OutboxMeter``.
+    """The instruments of one process; implements the hub's ``Meter``, the ``IngestMeter``, the
+    ``OutboxMeter`` and the ``WebhookMeter``.
 
     Counts are kept in plain numbers and written down once a second (``sample``), when this process is asked
     (``render``) and at its end: a write to the shared files costs 3 µs, and a broadcast made five.
@@ -146,6 +146,42 @@ class Metrics:
             registry=registry,
             multiprocess_mode="livemax",
         )
+        self._webhook_events = Counter(
+            "realtime_webhook_events",
+            "Events for webhooks by what became of them.",
+            ["outcome"],
+            registry=registry,
+        )
+        self._webhook_attempts = Counter(
+            "realtime_webhook_attempts",
+            "Attempts to send a webhook by outcome.",
+            ["code"],
+            registry=registry,
+        )
+        self._webhook_leader = Gauge(
+            "realtime_webhook_leader",
+            "1 in the worker that sends the webhooks; 1 over all of them when it is well.",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+        self._webhook_waiting = Gauge(
+            "realtime_webhook_waiting",
+            "Events for webhooks that wait.",
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
+        self._webhook_lag = Gauge(
+            "realtime_webhook_lag_seconds",
+            "How long the first of those has waited.",
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
+        self._webhook_dead = Gauge(
+            "realtime_webhook_dead",
+            "Webhooks that were given up and lie in the table.",
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
         self._app_requests = Counter(
             "realtime_app_requests",
             "Requests of apps to Pusher's HTTP API, by app, call and outcome.",
@@ -201,6 +237,12 @@ class Metrics:
     def relayed(self, code: str, count: int = 1) -> None:
         self._pending[self._relayed, code] += count
 
+    def webhook_events(self, outcome: str, count: int = 1) -> None:
+        self._pending[self._webhook_events, outcome] += count
+
+    def webhook_attempt(self, code: str) -> None:
+        self._pending[self._webhook_attempts, code] += 1
+
     def flush(self) -> None:
         """Write down what was counted since the last time."""
         pending, self._pending = self._pending, defaultdict(int)
@@ -233,6 +275,13 @@ class Metrics:
         self._outbox_leader.set(1 if leader else 0)
         self._outbox_lag.set(lag)
         self._outbox_dead.set(dead)
+
+    def sample_webhooks(self, *, leader: bool, waiting: int, lag: float, dead: int) -> None:
+        """Set the gauges of the webhooks."""
+        self._webhook_leader.set(1 if leader else 0)
+        self._webhook_waiting.set(waiting)
+        self._webhook_lag.set(lag)
+        self._webhook_dead.set(dead)
 
     def render(self) -> tuple[bytes, str]:
         """(text, content type) for Prometheus."""

@@ -23,6 +23,7 @@ from .metrics import Metrics
 from .outbox.relay import Relay
 from .presence.protocol import MembersLink, RosterLink, WorkerRecord
 from .recovery.protocol import SessionsLink
+from .webhooks.webhooks import Webhooks
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,7 @@ class Runtime:
         databases: (name, probe) pairs; a probe answers (ok, one sentence) within about a second.
         ingester: what listens to Laravel's Redis, if anything does.
         outbox: what publishes Laravel's outbox, if that is on.
+        webhooks: what tells Laravel of its channels, if that is on.
         last_seen: what notes connected users in Laravel's table, if that is wanted.
     """
 
@@ -65,6 +67,7 @@ class Runtime:
     databases: tuple[tuple[str, Callable[[], tuple[bool, str]]], ...]
     ingester: Ingester | None = None
     outbox: Relay | None = None
+    webhooks: Webhooks | None = None
     last_seen: LastSeen | None = None
     _started_at: float = 0.0
     _greenlets: tuple[gevent.Greenlet, ...] = ()
@@ -89,6 +92,8 @@ class Runtime:
             self.ingester.start()
         if self.outbox is not None:
             self.outbox.start()
+        if self.webhooks is not None:
+            self.webhooks.start()
         log.info("worker_ready", extra={"worker": self.worker_id, "slot": self.slot()})
 
     def stop(self) -> None:
@@ -97,6 +102,8 @@ class Runtime:
             self.ingester.stop()
         if self.outbox is not None:
             self.outbox.stop()
+        if self.webhooks is not None:
+            self.webhooks.stop()
         gevent.killall(self._greenlets)
         self.sessions.stop()
         self.members.stop()
@@ -129,6 +136,9 @@ class Runtime:
         if self.outbox is not None:
             outbox = self.outbox.state()
             found.append(Check("outbox", outbox.ok, outbox.detail, essential=False))
+        if self.webhooks is not None:
+            webhooks = self.webhooks.state()
+            found.append(Check("webhooks", webhooks.ok, webhooks.detail, essential=False))
         draining = self.draining()
         found.append(
             Check("draining", not draining, "the worker is closing" if draining else "no", essential=True)
@@ -150,6 +160,11 @@ class Runtime:
         if self.outbox is not None:
             outbox = self.outbox.state()
             self.metrics.sample_outbox(leader=outbox.leader, lag=outbox.lag, dead=outbox.dead)
+        if self.webhooks is not None:
+            state = self.webhooks.state()
+            self.metrics.sample_webhooks(
+                leader=state.leader, waiting=state.waiting, lag=state.lag, dead=state.dead
+            )
 
     def _every(self, seconds: float, work: Callable[[], object]) -> None:
         """Do ``work`` again and again; a round that fails is logged and the next one tried, so one bad row

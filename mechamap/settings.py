@@ -14,6 +14,7 @@ from .domain.credentials import ChannelAuth
 from .domain.history import Bounds
 from .domain.pusher_signature import AppKey
 from .domain.roles import Ladder, Level
+from .domain.webhooks import USUAL, WebhookEvent
 from .environment import Environment, SettingsError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,6 +26,9 @@ REDIS_SCHEMES = ("redis", "rediss", "unix")
 NO_PREFIX = "none"
 """What LARAVEL_REDIS_PREFIX says where Laravel has none: nobody should hear a whole Redis by mistake."""
 MAX_PREFIX_LENGTH = 200
+MAX_WEBHOOK_URLS = 4
+"""Each has a queue and a thread of its own."""
+MAX_WEBHOOK_URL_LENGTH = 255
 MIN_SECRET_LENGTH = 32
 """Characters. RFC 7518 3.2 asks for a key at least as long as the HMAC's hash: 32 bytes for HS256."""
 
@@ -75,6 +79,9 @@ class Settings:
     pusher_app_keys: tuple[str, ...]
     pusher_app_secrets: tuple[str, ...] = field(repr=False)
     pusher_path: str
+    webhook_urls: tuple[str, ...]
+    webhook_events: tuple[WebhookEvent, ...]
+    webhook_app: str | None
     history_seconds: float
     history_user_seconds: float
     history_events: int
@@ -207,6 +214,9 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         pusher_app_keys=env.words("PUSHER_APP_KEY"),
         pusher_app_secrets=env.words("PUSHER_APP_SECRET"),
         pusher_path=_mount(env.text("PUSHER_PATH") or ""),
+        webhook_urls=_webhook_urls(env, secure=production),
+        webhook_events=_webhook_events(env),
+        webhook_app=env.text("WEBHOOK_APP") or env.text("PUSHER_APP_ID"),
         history_seconds=env.number("HISTORY_SECONDS", 120.0, 1.0, 86_400.0),
         history_user_seconds=env.number("HISTORY_USER_SECONDS", 600.0, 1.0, 86_400.0),
         history_events=env.integer("HISTORY_EVENTS", 500, 1, 10_000),
@@ -271,6 +281,37 @@ def _channel_auth(env: Environment) -> tuple[ChannelAuth, ...]:
         if words.count(word) > 1:
             raise SettingsError(name, f"names {word} twice")
     return tuple(map(ChannelAuth, words))
+
+
+def _webhook_urls(env: Environment, *, secure: bool) -> tuple[str, ...]:
+    """Where Laravel is told, each once."""
+    urls = env.addresses("WEBHOOK_URL", secure=secure)
+    if len(urls) > MAX_WEBHOOK_URLS:
+        raise SettingsError("WEBHOOK_URL", f"has {len(urls)} entries, at most {MAX_WEBHOOK_URLS} are served")
+    if any(len(url) > MAX_WEBHOOK_URL_LENGTH for url in urls):
+        raise SettingsError("WEBHOOK_URL", f"must be at most {MAX_WEBHOOK_URL_LENGTH} characters")
+    if len(set(urls)) < len(urls):
+        raise SettingsError("WEBHOOK_URL", "names an address twice")
+    for name in ("WEBHOOK_EVENTS", "WEBHOOK_APP") if not urls else ():
+        if env.text(name) is not None:
+            raise SettingsError(name, "does nothing without WEBHOOK_URL")
+    if urls and env.text("WEBHOOK_APP") is None and env.text("PUSHER_APP_ID") is None:
+        raise SettingsError(
+            "WEBHOOK_APP",
+            "is required with WEBHOOK_URL: the id of the app (PUSHER_APP_ID, or one of `flask apps list`) "
+            "whose secret signs the webhooks",
+        )
+    return urls
+
+
+def _webhook_events(env: Environment) -> tuple[WebhookEvent, ...]:
+    """The events of WEBHOOK_EVENTS, each once."""
+    name, known = "WEBHOOK_EVENTS", [event.value for event in WebhookEvent]
+    words = [word.lower() for word in env.words(name)]
+    for word in words:
+        if word not in known:
+            raise SettingsError(name, f"{word!r} is not one of {', '.join(known)}")
+    return tuple(event for event in WebhookEvent if event.value in words) or USUAL
 
 
 def _mount(path: str) -> str:

@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "hub": {"domain"},
     "ingest": {"domain", "broker"},
     "outbox": {"domain", "broker"},
+    "webhooks": {"domain", "broker", "laravel"},
     "edge": {"domain", "logs"},
     "sockets": {"domain", "hub", "edge", "engine"},
     "api": {"domain", "hub", "ingest", "edge", "logs"},
@@ -33,7 +34,7 @@ MAY_IMPORT = {
 """Place → places it may import besides itself and any ``protocol`` module."""
 
 PURE = {"domain"}
-NO_FRAMEWORK = {"domain", "hub", "broker", "ingest", "outbox", "presence", "recovery"}
+NO_FRAMEWORK = {"domain", "hub", "broker", "ingest", "outbox", "presence", "recovery", "webhooks"}
 FRAMEWORKS = {"flask", "flask_socketio", "socketio", "engineio", "sqlalchemy", "flask_sqlalchemy"}
 
 

@@ -26,7 +26,7 @@ from .arrivals import Admission, Arrivals
 from .catching_up import CatchingUp
 from .connections import Connection, Connections
 from .presence import Presence
-from .protocol import Meter, Transport
+from .protocol import Meter, Observer, Transport
 from .recovery import Recovery
 from .subscribing import Subscribed
 from .subscriptions import Subscriptions
@@ -52,6 +52,7 @@ class Hub:
         max_connections: int,
         max_subscriptions: int,
         parse: Parse = parse_channel,
+        observer: Observer | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.connections = Connections()
@@ -89,7 +90,7 @@ class Hub:
             parse=parse,
             most=max_subscriptions,
         )
-        self._whispering = Whispering(self.connections, broker, parse)
+        self._whispering = Whispering(self.connections, broker, parse, observer)
         self._parse = parse
         self._clock = clock
 

@@ -8,6 +8,7 @@ from mechamap.domain.access import Decision
 from mechamap.domain.channels import Channel
 from mechamap.domain.credentials import Credentials
 from mechamap.domain.identity import Identity
+from mechamap.domain.members import Announcement
 from mechamap.domain.publication import Publication
 
 
@@ -74,6 +75,17 @@ class Links(Protocol):
     """The transport's own list of connections, to measure the registry against."""
 
     def links(self) -> list[Link]: ...
+
+
+class Observer(Protocol):
+    """Who is told, on the site's behalf, what people do here."""
+
+    def announced(self, announcements: Sequence[Announcement]) -> int:
+        """Members changed, and their channels were told. How many of the first need no more telling; the
+        rest is told again, under the same ids. Never raises."""
+
+    def whispered(self, whisper: Publication, channel: Channel, user_id: int) -> None:
+        """A browser whispered in a channel, as it spells that. Never raises."""
 
 
 class Meter(Protocol):
