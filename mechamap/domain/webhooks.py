@@ -97,6 +97,6 @@ def body_of(events: Iterable[bytes], time_ms: int) -> bytes:
     return b'{"time_ms":%d,"events":[%s]}' % (time_ms, b",".join(events))
 
 
-def _text(event: WebhookEvent, channel: str, **more: str) -> bytes:
-    told = {"name": event.value, "channel": channel, **more}
+def _text(what: WebhookEvent, about: str, /, **more: str) -> bytes:
+    told = {"name": what.value, "channel": about, **more}
     return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()

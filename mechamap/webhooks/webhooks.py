@@ -18,7 +18,7 @@ from .delivery import Delivery
 from .observer import WebhookObserver
 from .occupancy import Occupancy
 from .protocol import DeadLetters, Queues, Waiting, WebhookMeter, WebhookState
-from .sender import Sender
+from .sender import GIVE_UP, Sender
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +50,8 @@ class Webhooks:
         leadership: Leadership,
         meter: WebhookMeter,
         on_lost: Callable[[str], None],
+        *,
+        give_up: float = GIVE_UP,
     ) -> None:
         self.deliveries = tuple(deliveries)
         self.observer = observer
@@ -59,12 +61,14 @@ class Webhooks:
         self._leadership = leadership
         self._on_lost = on_lost
         self._senders = [
-            Sender(each.name, each.send, queues, letters, meter, url=each.url) for each in self.deliveries
+            Sender(each.name, each.send, queues, letters, meter, url=each.url, give_up=give_up)
+            for each in self.deliveries
         ]
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self._leading = False
         self._failure: str | None = None
+        self._unkept: str | None = None
         self._waiting: tuple[Waiting, ...] = ()
         self._dead = 0
         self._look_at = self._measured = float("-inf")
@@ -109,6 +113,8 @@ class Webhooks:
         if failing is not None:
             waiting = f"{failing.events} events wait, the first for {failing.age:.0f} s"
             return False, f"Laravel does not take webhooks ({failing.failure}): {waiting}."
+        if self._unkept is not None:
+            return False, self._unkept
         return True, f"{'This' if self._leading else 'Another'} worker sends the webhooks."
 
     def _run(self) -> None:
@@ -119,7 +125,7 @@ class Webhooks:
                 self._look_at = self._measured = float("-inf")
                 if self._occupancy is not None:
                     self._occupancy.begin()
-                self._dead = 0
+                self._dead, self._unkept = 0, None
             self._leading = leads
             self._failure = None if self._leadership.known else "Redis cannot say who sends the webhooks."
             try:
@@ -142,7 +148,13 @@ class Webhooks:
         if due:
             self._measured = now
             if self._leading:
-                self._dead = self._letters.count()
+                self._count_letters()
+
+    def _count_letters(self) -> None:
+        try:
+            self._dead, self._unkept = self._letters.count(), None
+        except RealtimeError as err:
+            self._unkept = f"Webhooks that are given up cannot be kept: {err.message}"
 
     def _serve(self, sender: Sender) -> None:
         """Send whatever waits, for as long as this worker leads."""
