@@ -1,11 +1,16 @@
 """``flask webhooks``, on the table of a server whose Laravel takes nothing, and then does."""
 
+import json
 import sqlite3
 from contextlib import closing
 
 import pytest
 
+from mechamap.domain.webhooks import Notice
+from mechamap.metrics import Metrics
+from mechamap.webhooks.memory_queues import MemoryQueues
 from mechamap.webhooks.protocol import Letter
+from mechamap.webhooks.sender import Sender
 from tests.pusher.conftest import APP
 from tests.services.laravel_api import says
 
@@ -128,3 +133,21 @@ def test_without_a_receiver_the_commands_say_so(tmp_path):
         assert "WEBHOOK_URL" in runner.flask("webhooks", "status").succeeded().err
         assert runner.flask("webhooks", "status", "--json").succeeded().json()["on"] is False
         runner.flask("webhooks", "test").refused("WEBHOOK_URL")
+
+
+def test_from_a_receiver_that_is_down_to_a_letter_to_laravel_after_all(runner: Runner, laravel_api, url: str):
+    failures = runner.app.extensions["mechamap"].webhook_failures
+    [delivery] = runner.app.extensions["mechamap"].webhooks.deliveries
+    queues = MemoryQueues([delivery.name])
+    sender = Sender(delivery.name, delivery.send, queues, failures, Metrics(), url=url, give_up=0.0)
+    queues.add([Notice(event) for event in EVENTS])
+    laravel_api.behaviour = says(b"", 502)
+    sender.step()
+    [row] = runner.flask("webhooks", "list", "--json").succeeded().json()
+    assert (row["count"], row["code"], row["attempts"]) == (2, "webhook_status_5xx", 1)
+    laravel_api.behaviour = says(b"", 204)
+    runner.flask("webhooks", "retry", str(row["id"])).succeeded()
+    first, second = laravel_api.asked
+    assert first.json()["events"] == second.json()["events"] == [json.loads(event) for event in EVENTS]
+    assert first.headers["webhook-id"] == second.headers["webhook-id"] == row["batch_id"]
+    assert runner.flask("webhooks", "list", "--json").succeeded().json() == []
