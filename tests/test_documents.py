@@ -10,6 +10,7 @@ import pytest
 from mechamap import create_app
 from mechamap.api import history
 from mechamap.auth import channel_authorization, channel_laravel, channel_signature, sanctum_http
+from mechamap.cli import webhooks as webhooks_cli
 from mechamap.domain import (
     access,
     channels,
@@ -17,6 +18,7 @@ from mechamap.domain import (
     errors,
     idempotency,
     payloads,
+    webhooks,
     whispers,
     wire,
 )
@@ -24,6 +26,7 @@ from mechamap.ingest import ingester, laravel_redis
 from mechamap.laravel import client, verdict
 from mechamap.outbox import reading
 from mechamap.settings import load
+from mechamap.store import webhooks as webhook_failures
 from mechamap.store.laravel import outbox
 from mechamap.store.laravel.schema import TABLES
 
@@ -81,6 +84,18 @@ def test_the_documents_name_every_code_of_what_laravel_is_asked():
     for code in found:
         assert f"`{code}`" in API, code
         assert f"`{code}`" in trouble or code in obvious, code
+
+
+def test_the_documents_name_every_event_and_code_of_webhooks():
+    trouble = (ROOT / "docs" / "TROUBLESHOOTING.md").read_text()
+    found = set(re.findall(r'code="(webhooks?_[a-z_]+)"', Path(webhooks_cli.__file__).read_text()))
+    found |= codes_in(webhook_failures)
+    assert found == {"webhook_unknown", "webhook_receiver_unknown", "webhooks_off"}
+    vain = {f"webhook_{why}" for why in client.Trouble} | {f"webhook_status_{n}xx" for n in (3, 4, 5)}
+    for name in (*webhooks.WebhookEvent, *found, *vain):
+        assert f"`{name}`" in API, name
+    for code in vain - {"webhook_paused", "webhook_busy", "webhook_status_5xx"}:
+        assert f"`{code}`" in trouble, code
 
 
 def test_the_api_document_names_every_reserved_event():

@@ -4,6 +4,7 @@ import pytest
 
 from mechamap.domain.history import Bounds
 from mechamap.domain.roles import Level
+from mechamap.domain.webhooks import USUAL, WebhookEvent
 from mechamap.settings import DEV_SECRETS_FILE, PLAN_ORIGINS, AppEnv, ChannelAuth, SettingsError, load
 
 STRONG = "s" * 48
@@ -101,6 +102,14 @@ def test_secrets_do_not_show_in_a_printed_settings(env):
         ("CHANNEL_AUTH", "rules,me"),
         ("CHANNEL_AUTH", "rules,rules"),
         ("CHANNEL_AUTH", "laravel"),
+        ("WEBHOOK_URL", "mechamap.com"),
+        ("WEBHOOK_URL", "https://a.example,ftp://b.example"),
+        ("WEBHOOK_URL", "https://a.example,https://a.example/"),
+        ("WEBHOOK_URL", ",".join(f"https://{letter}.example" for letter in "abcde")),
+        ("WEBHOOK_URL", f"https://a.example/{'x' * 255}"),
+        ("WEBHOOK_EVENTS", "channel_occupied,everything"),
+        ("WEBHOOK_EVENTS", "channel_occupied"),
+        ("WEBHOOK_APP", "1001"),
         ("LOG_FORMAT", "xml"),
         ("ROLE_LEVELS", "vip"),
         ("ROLE_LEVELS", "vip=king"),
@@ -129,6 +138,23 @@ def test_a_url_with_a_password_is_not_repeated(env, url):
     with pytest.raises(SettingsError) as refusal:
         load({**env, "REDIS_URL": url})
     assert "hunter2" not in str(refusal.value)
+
+
+def test_webhooks_go_where_and_tell_what_was_said_and_are_signed_by_an_app(env):
+    assert (load(env).webhook_urls, load(env).webhook_app) == ((), None)
+    given = {**env, "WEBHOOK_URL": "https://a.example/hooks, http://b.example/"}
+    with pytest.raises(SettingsError, match="^WEBHOOK_APP: is required with WEBHOOK_URL"):
+        load(given)
+    given["WEBHOOK_APP"] = "1001"
+    settings = load(given)
+    assert settings.webhook_urls == ("https://a.example/hooks", "http://b.example")
+    assert settings.webhook_events == USUAL and settings.webhook_app == "1001"
+    told = load({**given, "WEBHOOK_EVENTS": "client_event, Channel_Vacated"}).webhook_events
+    assert told == (WebhookEvent.CHANNEL_VACATED, WebhookEvent.CLIENT_EVENT)
+    app = {"PUSHER_APP_ID": "7", "PUSHER_APP_KEY": "key", "PUSHER_APP_SECRET": "s" * 20}
+    assert load({**env, **app, "WEBHOOK_URL": "https://a.example"}).webhook_app == "7"
+    with pytest.raises(SettingsError, match="^WEBHOOK_URL: must begin with https://"):
+        load({**given, **PRODUCTION})
 
 
 def test_laravel_is_called_by_https_or_on_this_machine(env):

@@ -12,7 +12,7 @@ from mechamap.webhooks.memory_queues import MemoryQueues
 from mechamap.webhooks.protocol import Letter
 from mechamap.webhooks.sender import Sender
 from tests.pusher.conftest import APP
-from tests.services.laravel_api import says
+from tests.services.laravel_api import REDIRECT, says
 
 from .conftest import running_here, settings_in
 from .terminal import Runner, widest
@@ -151,3 +151,25 @@ def test_from_a_receiver_that_is_down_to_a_letter_to_laravel_after_all(runner: R
     assert first.json()["events"] == second.json()["events"] == [json.loads(event) for event in EVENTS]
     assert first.headers["webhook-id"] == second.headers["webhook-id"] == row["batch_id"]
     assert runner.flask("webhooks", "list", "--json").succeeded().json() == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "word"),
+    [(says(b"", 200), "ok", ""), (REDIRECT, "fail", "redirects"), (says(b"", 419), "fail", "CSRF")],
+    ids=["200", "302", "419"],
+)
+def test_the_doctor_sends_one_and_says_what_to_mend(runner: Runner, laravel_api, answer, status, word):
+    laravel_api.behaviour = answer
+    receiver, given_up = doctor(runner)
+    assert (receiver["status"], given_up["status"]) == (status, "ok") and word in receiver["mend"]
+    assert laravel_api.asked[0].json()["events"] == []
+
+
+def test_the_doctor_sees_what_was_given_up(runner: Runner, dead, laravel_api):
+    laravel_api.behaviour = says(b"", 200)
+    assert doctor(runner)[1]["status"] == "warn" and "3 webhooks" in doctor(runner)[1]["said"]
+
+
+def doctor(runner: Runner) -> list[dict]:
+    findings = runner.flask("doctor", "--json").json()["findings"]
+    return [finding for finding in findings if finding["area"] == "Webhooks"]
