@@ -5,6 +5,8 @@ it and is not done with), and ``about`` (a hash: bytes in the queue, and the bat
 are by the clock of Redis.
 """
 
+import json
+import logging
 import secrets
 from collections.abc import Iterable, Sequence
 
@@ -14,6 +16,8 @@ from mechamap.broker.connection import Script, translated
 from mechamap.domain.webhooks import MAX_BYTES, MAX_EVENTS, Mark, Notice
 
 from .protocol import Batch, Waiting
+
+log = logging.getLogger(__name__)
 
 MOST_EVENTS = 50_000
 MOST_BYTES = 16_777_216
@@ -167,17 +171,18 @@ class RedisQueues:
         if not found:
             return None
         now, batch_id, attempts, failing, entries = found
-        last, events = 0.0, []
-        for entry in entries:
-            moment, _, event = entry.partition(b" ")
-            last = max(last, float(moment))
-            events.append(event)
+        read = [entry for entry in map(_entry, entries) if entry is not None]
+        if len(read) < len(entries):
+            log.warning("webhooks_unreadable", extra={"count": len(entries) - len(read)})
+        if not read:
+            self.done(receiver, batch_id.decode(), delivered=False)
+            return None
         return Batch(
             batch_id.decode(),
-            tuple(events),
+            tuple(event for _, event in read),
             int(attempts),
-            (float(now) - last) / 1000,
-            (float(now) - float(failing)) / 1000 if failing else 0.0,
+            (int(now) - max(moment for moment, _ in read)) / 1000,
+            (int(now) - int(failing)) / 1000 if failing else 0.0,
         )
 
     def failed(self, receiver: str, batch_id: str, why: str) -> None:
@@ -193,7 +198,8 @@ class RedisQueues:
         keys = [self._key(receiver, what) for what in ("queue", "about", "sending")]
         with translated("the webhooks cannot be counted"):
             now, count, first, why = _WAITING.run(self._client, keys, [])
-        age = (float(now) - float(first.partition(b" ")[0])) / 1000 if first else 0.0
+        entry = _entry(first)
+        age = 0.0 if entry is None else (int(now) - entry[0]) / 1000
         return Waiting(count, age, why.decode() or None)
 
     def occupied(self) -> set[str]:
@@ -212,3 +218,14 @@ class RedisQueues:
 
     def _key(self, receiver: str, what: str) -> str:
         return f"{self._prefix}:{receiver}:{what}"
+
+
+def _entry(text: bytes) -> tuple[int, bytes] | None:
+    """(milliseconds, event); None for what others wrote there: Redis is a trust boundary."""
+    moment, _, event = text.partition(b" ")
+    try:
+        if not isinstance(json.loads(event), dict):
+            return None
+        return int(moment), event
+    except ValueError:
+        return None

@@ -19,12 +19,13 @@ GIVE_UP = 300.0
 IDLE = 0.5
 """Seconds between looks at an empty queue: what happens meanwhile is one batch."""
 FIRST_RETRY, LAST_RETRY = 0.5, 30.0
-LONGEST_WISH = 60.0
+LONGEST_WISH = 120.0
 """Seconds for which a receiver may ask to be left alone."""
 HURRIED = 0.5
 """Seconds between attempts with batches that are too old already."""
 
 PAUSED = "webhook_paused"
+"""What comes of an attempt that was not made, because Laravel did not answer the last ones."""
 
 
 class Sender:
@@ -60,26 +61,27 @@ class Sender:
         if batch is None:
             return IDLE
         outcome = self._send(batch.events, batch.id)
-        self._meter.webhook_attempt(outcome.code)
+        asked = outcome.code != PAUSED
+        if asked:
+            self._meter.webhook_attempt(outcome.code)
+            self._told(outcome)
         if outcome.ok:
             self._queues.done(self.name, batch.id, delivered=True)
             self._meter.webhook_events("delivered", len(batch.events))
-            self._told(None)
             return 0.0
-        self._told(outcome)
-        self._queues.failed(self.name, batch.id, self._failure or outcome.code)
+        if asked:
+            self._queues.failed(self.name, batch.id, outcome.code)
         if batch.age < self._give_up or batch.failing < self._give_up:
             return self._pause(batch, outcome)
         self._bury(batch, outcome)
-        # one that Laravel was not even asked about says nothing new, and neither would the next
-        return 0.0 if outcome.code == PAUSED else HURRIED
+        return HURRIED if asked else 0.0  # where Laravel is left alone, the next one is not sent either
 
     def _pause(self, batch: Batch, outcome: Outcome) -> float:
         doubled = min(LAST_RETRY, FIRST_RETRY * 2 ** min(batch.attempts, 10)) * random.uniform(0.5, 1.0)
         return max(doubled, min(LONGEST_WISH, outcome.retry_after))
 
     def _bury(self, batch: Batch, outcome: Outcome) -> None:
-        attempts, code = batch.attempts + 1, self._failure or outcome.code
+        attempts, code = batch.attempts + (outcome.code != PAUSED), self._failure or outcome.code
         self._letters.keep(Letter(batch.id, self._url, batch.events, code, attempts))
         self._queues.done(self.name, batch.id, delivered=False)
         self._meter.webhook_events("dead", len(batch.events))
@@ -88,13 +90,13 @@ class Sender:
             extra={"batch": batch.id, "events": len(batch.events), "code": code, "tries": attempts},
         )
 
-    def _told(self, outcome: Outcome | None) -> None:
+    def _told(self, outcome: Outcome) -> None:
         """Once when it begins, once when it changes, once when it is over."""
-        code = None if outcome is None else outcome.code
-        if code in (self._failure, PAUSED):
+        code = None if outcome.ok else outcome.code
+        if code == self._failure:
             return
         self._failure = code
-        if outcome is None:
+        if outcome.ok:
             log.info("webhooks_taken_again", extra={"receiver": self.name})
         else:
             log.warning(

@@ -132,6 +132,9 @@ class Webhooks:
                 self._round()
             except RealtimeError as err:
                 self._failure = err.message
+            except Exception:  # a defect here must not cost the worker its browsers
+                log.exception("webhooks_failed")
+                self._failure = "Webhooks failed by a defect of the server; its log says more."
             # a part of it is chance, so that workers do not ask in step
             self._stopping.wait(LOOK * random.uniform(0.8, 1.0))
         self._leading = False
@@ -165,6 +168,9 @@ class Webhooks:
                     pause = sender.step()
                 except RealtimeError as err:
                     log.warning("webhooks_wait", extra={"code": err.code, "why": err.message})
+                    pause = TROUBLED
+                except Exception:  # as above
+                    log.exception("webhooks_failed", extra={"receiver": sender.name})
                     pause = TROUBLED
             if pause:
                 self._stopping.wait(pause)

@@ -53,8 +53,8 @@ def test_a_batch_is_bounded_in_events_and_in_bytes(make: Make):
     first = queues.take("a")
     assert len(first.events) == MAX_EVENTS
     queues.done("a", first.id, delivered=True)
-    big = b"x" * (MAX_BYTES // 2)
-    queues.add([Notice(big), Notice(big), Notice(b"y" * 2 * MAX_BYTES)])
+    big = b'{"x":"%s"}' % (b"x" * (MAX_BYTES // 2 - 8))
+    queues.add([Notice(big), Notice(big), Notice(b'{"y":"%s"}' % (b"y" * (2 * MAX_BYTES - 8)))])
     sizes = []
     while (batch := queues.take("a")) is not None:
         sizes.append([len(event) for event in batch.events])
@@ -117,17 +117,18 @@ def test_too_many_events_cost_the_oldest_but_never_the_batch_under_way(make: Mak
 
 def test_too_many_bytes_cost_the_oldest(make: Make):
     queues = make(most_bytes=100)
-    dropped = sum(queues.add([Notice(b"%d" % n * 30)]) for n in range(1, 10))
+    dropped = sum(queues.add([say(10**20 + n)]) for n in range(9))
     assert dropped > 0
     left = queues.take("a").events
-    assert left == tuple(b"%d" % n * 30 for n in range(1 + dropped, 10)) and left
+    assert left == said(*(10**20 + n for n in range(dropped, 9))) and left
 
 
 def test_what_was_announced_before_is_not_told_again(make: Make):
     queues = make()
-    queues.add([Notice(b"1", Mark.ID, "x"), Notice(b"2", Mark.ID, "x"), Notice(b"3", Mark.ID, "y")])
-    queues.add([Notice(b"4", Mark.ID, "x")])
-    assert queues.take("a").events == (b"1", b"3")
+    one, two, three, four = said(1, 2, 3, 4)
+    queues.add([Notice(one, Mark.ID, "x"), Notice(two, Mark.ID, "x"), Notice(three, Mark.ID, "y")])
+    queues.add([Notice(four, Mark.ID, "x")])
+    assert queues.take("a").events == (one, three)
 
 
 def test_a_channel_is_told_when_its_state_changes_and_not_otherwise(make: Make):
@@ -165,6 +166,17 @@ class TestRedis:
         with pytest.raises(BrokerUnavailable):
             queues.add([say(2)])
         redis_server.start()
+        assert queues.take("a").events == said(1)
+
+    def test_what_others_wrote_there_is_passed_over(self, redis_server):
+        queues = RedisQueues(command_client(redis_server.url), "test", ("a",))
+        client = redis_server.client()
+        for nonsense in ("", "x", "17", "17 {", "17 [1]", "now {}", b'17 {"a":"\xff"}'):
+            client.rpush("test:webhooks:a:queue", nonsense)
+        assert queues.waiting("a").age == 0.0
+        assert queues.take("a") is None
+        queues.add([say(1)])
+        client.lpush("test:webhooks:a:queue", "nonsense")
         assert queues.take("a").events == said(1)
 
     def test_queues_of_receivers_that_are_no_longer_there_go_by_themselves(self, redis_server):

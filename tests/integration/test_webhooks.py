@@ -175,18 +175,6 @@ def test_pushers_own_libraries_take_them_for_pushers(site, laravel, node):
     assert node.call("webhook", options=options, args=[headers, body + " "]) is False
 
 
-def test_a_page_that_reloads_is_silent(site, laravel):
-    first = site.browser(3, **WEBSOCKET)
-    join(first, "public.reload")
-    laravel.hears("public.reload", "channel_occupied")
-    first.disconnect()
-    second = site.browser(3, **WEBSOCKET)
-    join(second, "public.reload")
-    join(second, "public.after")
-    laravel.hears("public.after", "channel_occupied")
-    assert laravel.names("public.reload") == ["channel_occupied"]
-
-
 def test_a_receiver_that_fails_gets_everything_later_in_order_and_health_says_so(site, laravel):
     browser = site.browser(4, **WEBSOCKET)
     join(browser, THREAD)
@@ -233,3 +221,23 @@ def test_a_killed_leader_loses_nothing_and_repeats_nothing(site, laravel, redis)
     assert leader() != killed
     assert Counter(laravel.names(OTHER_THREAD)) == {"channel_occupied": 1, "member_added": 1}
     assert laravel.names("public.stays") == ["channel_occupied"]
+
+
+def test_the_only_worker_tells_without_redis(serve, node_client, tmp_path):
+    laravel = Receiver()
+    laravel.reset()
+    laravel.start()
+    server = serve(
+        settings(
+            LARAVEL_DATABASE_URL=plan_database(tmp_path / "laravel.sqlite"),
+            WEBHOOK_URL=laravel.url,
+            WEBHOOK_EVENTS="member_added,channel_occupied",
+            **APP,
+        )
+    )
+    page = Site(server, node_client).browser(2, **WEBSOCKET)
+    join(page, THREAD)
+    join(page, "public.alone")
+    laravel.hears("public.alone", "channel_occupied")
+    assert sorted(laravel.names(THREAD)) == ["channel_occupied", "member_added"]
+    laravel.stop()

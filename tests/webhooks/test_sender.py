@@ -150,7 +150,7 @@ def test_what_waited_while_nobody_could_send_is_not_given_up_at_the_first_refusa
 def test_the_receivers_wish_to_be_left_alone_is_respected_within_reason(receiver: Receiver):
     receiver.happened(b"1")
     receiver.says = PAUSED
-    assert receiver.step() == 12.0
+    assert receiver.step() == 12.0 and receiver.attempts == []
     receiver.says = Outcome("webhook_status_4xx", "Laravel answered 429.", retry_after=100_000.0)
     assert receiver.step() == LONGEST_WISH
 
@@ -162,7 +162,9 @@ def test_the_reason_that_is_told_is_the_last_real_one(receiver: Receiver):
     receiver.says = PAUSED
     while not receiver.letters:
         receiver.step()
-    assert receiver.letters[0].code == "webhook_unreachable"
+    [letter] = receiver.letters
+    assert (letter.code, letter.attempts) == ("webhook_unreachable", 1)  # the others were not made
+    assert receiver.attempts == ["webhook_unreachable"]
     assert receiver.queues.waiting("a").failure == "webhook_unreachable"
 
 
