@@ -401,7 +401,9 @@ def test_no_payload_breaks_the_reading_of_credentials(value):
     assert len(found.digest) == 32
 
 
-def test_the_channels_of_a_return_are_asked_about_together_and_others_have_their_turn(signatures, laravel_api):
+def test_the_channels_of_a_return_are_asked_about_together_and_others_have_their_turn(
+    signatures, laravel_api
+):
     most = busy = 0
 
     def slowly(connection, question):
