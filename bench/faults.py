@@ -28,7 +28,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from tests.faults.checker import Violation, check
-from tests.faults.scenarios import LONG_SCENARIOS, Scenario
+from tests.faults.device_checker import check_devices
+from tests.faults.devices import DeviceTrial
+from tests.faults.scenarios import LONG_SCENARIOS, Scenario, device_sync, device_sync_cut_off
 from tests.faults.trial import Cluster, Scale, Trial, cluster
 from tests.services.application import Application
 from tests.services.browser_client import BrowserClient
@@ -37,6 +39,9 @@ from tests.services.node import NodeProcess
 LONG = Scale(cheap=60, stock=6, publishers=4, rate=12.0, length=2.0)
 STORM = replace(LONG, cheap=1_000, publishers=2, rate=2.0, length=4.0)
 """A client in Python costs 0.1 ms an event, and a thousand of them share a core with everything else."""
+DEVICES = replace(LONG, cheap=24)
+"""Six devices of each of four users, which mark eight notifications a second each."""
+SCALES = {"reconnect_storm": STORM, "device_sync": DEVICES, "device_sync_cut_off": DEVICES}
 HOUR = 3_600
 
 
@@ -103,15 +108,21 @@ def run(place: Cluster, node: NodeProcess, scenario: Scenario, seed: str, scale:
 
     begun = time.monotonic()
     place.whole()
-    with Trial(place, browser, seed, scale) as trial:
+    of_devices = scenario.act in (device_sync, device_sync_cut_off)
+    with (DeviceTrial if of_devices else Trial)(place, browser, seed, scale) as trial:
         scenario.act(trial)
     for each in browsers:
         each.close()
-    violations = check(trial.history, lossless=scenario.lossless)
-    figures = trial.history.figures()
-    cells = [f"{figures[name]:>9}" for name in COLUMNS]
+    if isinstance(trial, DeviceTrial):
+        cut = scenario.act is device_sync_cut_off
+        violations = check_devices(trial.devices, lossless=scenario.lossless, early_answers=cut)
+        figures = trial.devices.figures()
+    else:
+        violations = check(trial.history, lossless=scenario.lossless)
+        figures = trial.history.figures()
+    cells = [f"{figures.get(name, '-'):>9}" for name in COLUMNS]
     verdict = "ok" if not violations else f"{len(violations)} VIOLATIONS"
-    print(f"{scenario.name:16} {seed:14} {time.monotonic() - begun:6.1f}", *cells, verdict, flush=True)
+    print(f"{scenario.name:19} {seed:14} {time.monotonic() - begun:6.1f}", *cells, verdict, flush=True)
     return violations
 
 
@@ -128,19 +139,19 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="mechamap-faults-") as folder:
         directory = Path(folder)
         clock = Clock(directory)
-        scenarios = [*LONG_SCENARIOS, clock_jump(clock)]
+        of_devices = [Scenario(device_sync), Scenario(device_sync_cut_off)]
+        scenarios = [*LONG_SCENARIOS, clock_jump(clock), *of_devices]
         if chosen := set(filter(None, options.only.split(","))):
             scenarios = [scenario for scenario in scenarios if scenario.name in chosen]
-        print(f"{'scenario':16} {'seed':14} {'secs':>6}", *(f"{name:>9}" for name in COLUMNS), "verdict")
+        print(f"{'scenario':19} {'seed':14} {'secs':>6}", *(f"{name:>9}" for name in COLUMNS), "verdict")
         found: list[Violation] = []
         node = NodeProcess("driver.mjs")
         try:
             with a_cluster(options.workers, directory, clock) as place:
                 for number in range(options.rounds):
                     for scenario in scenarios:
-                        storm = scenario.name == "reconnect_storm"
                         seed = f"{options.seed}-{number}"
-                        found += run(place, node, scenario, seed, STORM if storm else LONG)
+                        found += run(place, node, scenario, seed, SCALES.get(scenario.name, LONG))
                         gc.collect()
         finally:
             node.end()

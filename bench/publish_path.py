@@ -3,9 +3,9 @@
     .venv/bin/python bench/publish_path.py [--redis URL] [--laravel-redis URL] [--log-level ERROR]
 
 Calls the application's WSGI entrance in this process and prints CPU time (user and system) per publication:
-one event per request, several requests at once, a batch of 50, events of Laravel's ``redis`` driver. With
-``--redis`` the broker is Redis and its side of the work in this process (sending, and receiving again) is
-included; browsers are none, so nothing is written to sockets.
+one event per request, several requests at once (also with a named one among them), a batch of 50, events of
+Laravel's ``redis`` driver. With ``--redis`` the broker is Redis and its side of the work in this process
+(sending, and receiving again) is included; browsers are none, so nothing is written to sockets.
 """
 
 from gevent import monkey
@@ -14,6 +14,7 @@ monkey.patch_all()
 
 import argparse
 import io
+import itertools
 import json
 import os
 import subprocess
@@ -120,9 +121,17 @@ def main() -> None:
             call(path, text)
         settle()
 
-    def at_once(number: int) -> None:
+    run, names = os.urandom(8).hex(), itertools.count()
+
+    def named_among_others() -> list[bytes]:
+        return [
+            text if number % 16 else json.dumps(body(number) | {"id": f"{run}-{next(names)}"}).encode()
+            for number, text in enumerate(single)
+        ]
+
+    def at_once(number: int, texts: list[bytes]) -> None:
         pool = gevent.pool.Pool(number)
-        for text in single:
+        for text in texts:
             pool.spawn(call, "/api/broadcast", text)
         pool.join()
         settle()
@@ -136,7 +145,8 @@ def main() -> None:
 
     measured("one event a request", lambda: one_after_the_other("/api/broadcast", single), NUMBER)
     if options.redis:
-        measured("the same, 16 requests at once", lambda: at_once(16), NUMBER)
+        measured("the same, 16 requests at once", lambda: at_once(16, single), NUMBER)
+        measured("16 at once, one of them named", lambda: at_once(16, named_among_others()), NUMBER)
     measured("batch of 50, per event", lambda: one_after_the_other("/api/broadcast/batch", batches), NUMBER)
     if options.laravel_redis:
         while not runtime.ingester.state().ok or not runtime.ingester.state().leader:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import cluster
+import presence
 import scale
 import works
 from servers import start
@@ -46,6 +47,10 @@ _VANISH = (
 )  # fmt: skip
 _SCALE = ("connections", "cpu_us_per_deliv", "cpu_us_per_pub", "lat_p99_ms", "lost")
 _REDIS = {"redis": True}
+_PRESENCE = (
+    "members", "announcements", "cpu_ms_per_joining", "cpu_us_per_deliv", "bytes_per_member", "last_told_ms",
+    "late_cpu_ms_per_joining", "late_cpu_us_per_deliv", "late_last_told_ms",
+)  # fmt: skip
 
 WORKS: dict[str, Work] = {
     "ten": Work(works.ten, _ROOM, ALL),
@@ -95,6 +100,8 @@ WORKS: dict[str, Work] = {
     "kept-private": Work(works.private, _PRIVATE, WITHOUT),
     "kept-idle": Work(works.idle, (*_CONNECT[:2], "pss_per_conn_kb", "rss_per_conn_kb", "dead"), WITHOUT),
     **{name: Work(work, _SCALE, ("ours",)) for name, work in scale.series().items()},
+    **{name: Work(work, _PRESENCE, ("ours",)) for name, work in presence.series().items()},
+    **{f"{name}-redis": Work(work, _PRESENCE, ("ours",), _REDIS) for name, work in presence.series().items()},
 }  # fmt: skip
 GROUPS = {
     "room": ("ten", "thirty"),
@@ -104,6 +111,7 @@ GROUPS = {
     "vanish": ("vanish-5000", "vanish-10000"),
     "recovery": ("kept-thirty", "kept-sixteen", "kept-private", "kept-idle"),
     "scale": tuple(scale.series()),
+    "presence": tuple(f"{name}{way}" for name in presence.series() for way in ("", "-redis")),
     "all": tuple(WORKS),
 }
 

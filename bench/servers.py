@@ -191,6 +191,10 @@ def _ours(port: int, directory: Path) -> tuple[list[str], dict[str, str], Path]:
         database.execute("CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT, role TEXT)")
         rows = ((user_id(n), f"user {n}", "member") for n in range(TOKENS))
         database.executemany("INSERT INTO users VALUES (?, ?, ?)", rows)
+        database.execute("CREATE TABLE forums (id INTEGER PRIMARY KEY, required_role TEXT)")
+        database.execute("CREATE TABLE threads (id INTEGER PRIMARY KEY, forum_id INTEGER)")
+        database.execute("INSERT INTO forums VALUES (1, NULL)")
+        database.execute("INSERT INTO threads VALUES (1, 1)")
         database.commit()
     env = {
         "PORT": str(port), "INSTANCE_PATH": str(directory), "JWT_SECRET": SECRET, "WEBSOCKET_API_KEY": KEY,

@@ -32,6 +32,7 @@ from mechamap.broker.connection import command_client, command_pool
 from mechamap.broker.leadership import Alone, Leadership, LeasedLeadership
 from mechamap.broker.memory import MemoryBroker
 from mechamap.broker.redis import PREFIX, RedisBroker
+from mechamap.broker.turns import LocalTurns, RedisTurns
 from mechamap.domain.access import Policy
 from mechamap.domain.channels import Parse, parser
 from mechamap.domain.credentials import ChannelAuth
@@ -45,6 +46,7 @@ from mechamap.hub.last_seen import LastSeen
 from mechamap.hub.operations import ClusterOperations
 from mechamap.hub.presence import Presence
 from mechamap.hub.publishing import Publisher
+from mechamap.hub.reading import Reading
 from mechamap.hub.rechecks import Rechecks
 from mechamap.hub.recovery import Recovery
 from mechamap.ingest.ingester import Ingester, Source
@@ -126,6 +128,7 @@ def compose(settings: Settings) -> Flask:
         roster = MemoryRoster(worker_id)
         sessions = MemorySessions(settings.recovery_seconds)
         members = MemoryMembers(settings.presence_grace_seconds)
+        turns = LocalTurns()
     else:
         broker = RedisBroker(
             settings.redis_url,
@@ -137,6 +140,7 @@ def compose(settings: Settings) -> Flask:
         roster = RedisRoster(settings.redis_url, worker_id, on_lost=_leave)
         sessions = RedisSessions(settings.redis_url, settings.recovery_seconds, prefix=PREFIX)
         members = RedisMembers(settings.redis_url, worker_id, settings.presence_grace_seconds, on_lost=_leave)
+        turns = RedisTurns(command_client(settings.redis_url), PREFIX, worker_id)
 
     # the use cases on the transport
     socketio = _socketio(app, settings)
@@ -152,7 +156,6 @@ def compose(settings: Settings) -> Flask:
         broker=broker,
         roster=roster,
         judge=judge,
-        notifications=notifications,
         meter=metrics,
         recovery=Recovery(sessions, broker, judge, answers_within=settings.answers_within),
         presence=presence,
@@ -160,6 +163,7 @@ def compose(settings: Settings) -> Flask:
         max_subscriptions=settings.max_subscriptions,
         parse=parse,
     )
+    reading = Reading(hub.connections, broker, notifications, turns, socketio.start_background_task)
     publisher = Publisher(broker, metrics, settings.max_broadcast_bytes)
     operations = ClusterOperations(broker, roster, members, publisher, parse)
     ingester = _ingester(settings, worker_id, publisher, metrics, parse)
@@ -212,7 +216,9 @@ def compose(settings: Settings) -> Flask:
     errors.init_app(app)
     origins = settings.origins
     requests.init_app(app, allowed_origins=origins, tls=settings.tls, seen=metrics.request)
-    Events(socketio, hub, authenticator, directory, limits, metrics, ways=settings.channel_auth).register()
+    Events(
+        socketio, hub, reading, authenticator, directory, limits, metrics, ways=settings.channel_auth
+    ).register()
     broadcasts = Broadcasts(publisher, keyring, limits, parse)
     app.register_blueprint(broadcast.blueprint(broadcasts))
     app.register_blueprint(history.blueprint(broker, keyring, limits, parse))

@@ -22,7 +22,7 @@ class Status(IntEnum):
     CONTRADICTED = 3
     """Its name stands for something else."""
     UNKNOWN = 4
-    """An earlier attempt may have been accepted, and the log cannot tell any more: refused."""
+    """An earlier attempt may have been accepted, and Redis cannot tell any more: refused."""
     STOPPED = 5
     """Refused because one before it in its series was."""
 
@@ -123,12 +123,11 @@ return answer
 """
 )
 
-PUBLISH = Script(
-    _TEXT.replace("LOOKUP", "").replace("SEARCH", "").replace("REMEMBER", "").replace("FIRST", "12")
-)
+_PLAIN = _TEXT.replace("LOOKUP", "").replace("SEARCH", "").replace("REMEMBER", "").replace("FIRST", "12")
 
 # KEYS beside those: two generations of names, the stop of a series. ARGV from 12: token or '', digest, id,
-# window in ms, most names of a generation, age in ms of the attempt that got no answer or 0, series or ''.
+# window in ms, most names of a generation, age in ms of the attempt that got no answer or 0, series or '',
+# the epoch that was known before that attempt.
 #
 # A generation is a hash: token to digest, epoch, number, time, counts, id. Once the younger one covers the
 # window or is full, the older one is dropped and begins again as the younger: each name is remembered for one
@@ -159,28 +158,35 @@ end
 """
 
 # The attempt without an answer is younger than the last mark before it. Not found, it was not accepted, if
-# the log is whole since then. An entry that ends with a colon is only a number.
+# the log is whole since then, and if this Redis and this epoch are those that it met: the data of others
+# (lost, older, of a replica that was promoted) need not have it although it was delivered. An entry that ends
+# with a colon is only a number.
 _SEARCH = """
 if ARGV[17] ~= '0' then
-  local moment = string.format('%.0f', now - ARGV[17])
-  local since = tonumber(redis.call('ZREVRANGEBYSCORE', KEYS[3], moment, '-inf', 'LIMIT', 0, 1)[1] or 0)
-  local log = ARGV[3] .. epoch .. ':' .. ARGV[FIRST]
-  local size = redis.pcall('LLEN', log)
-  if type(size) ~= 'number' then size = 0 end
-  local first = index_after(log, size, since)
-  local whole = size - first <= MOST_SEARCHED
-  local entries = redis.call('LRANGE', log, math.max(first, size - MOST_SEARCHED), -1)
-  local before = tonumber(redis.call('ZSCORE', KEYS[2], ARGV[FIRST]) or 0)
-  for i = #entries, 1, -1 do
-    local entry, earlier = string.match(entries[i], '^(%d+):(%d+):')
-    if entry and string.find(entries[i], ARGV[14], 1, true) then
-      answer[3], answer[4] = epoch, tonumber(entry)
-      return answer
+  local whole = epoch == ARGV[19]
+  if whole and promotion() ~= '' then whole = redis.call('HGET', KEYS[1], 'promoted') == promotion() end
+  if ARGV[12] == '' then
+    local moment = string.format('%.0f', now - ARGV[17])
+    local since = tonumber(redis.call('ZREVRANGEBYSCORE', KEYS[3], moment, '-inf', 'LIMIT', 0, 1)[1] or 0)
+    local log = ARGV[3] .. epoch .. ':' .. ARGV[FIRST]
+    local size = redis.pcall('LLEN', log)
+    if type(size) ~= 'number' then size = 0 end
+    local first = index_after(log, size, since)
+    whole = whole and size - first <= MOST_SEARCHED
+    local entries = redis.call('LRANGE', log, math.max(first, size - MOST_SEARCHED), -1)
+    local before = tonumber(redis.call('ZSCORE', KEYS[2], ARGV[FIRST]) or 0)
+    for i = #entries, 1, -1 do
+      local entry, earlier = string.match(entries[i], '^(%d+):(%d+):')
+      if entry and string.find(entries[i], ARGV[14], 1, true) then
+        answer[3], answer[4] = epoch, tonumber(entry)
+        return answer
+      end
+      whole = whole and entry and tonumber(entry) == before and string.sub(entries[i], -1) ~= ':'
+      before = tonumber(earlier or 0)
     end
-    whole = whole and entry and tonumber(entry) == before and string.sub(entries[i], -1) ~= ':'
-    before = tonumber(earlier or 0)
+    whole = whole and before <= since
   end
-  if not whole or before > since then return stop(4) end
+  if not whole then return stop(4) end
 end
 """
 
@@ -197,9 +203,14 @@ if ARGV[12] ~= '' then
 end
 """
 
-PUBLISH_ONCE = Script(
+_ONCE = (
     _TEXT.replace("LOOKUP", _LOOKUP)
     .replace("SEARCH", _SEARCH.replace("MOST_SEARCHED", str(MOST_SEARCHED)))
     .replace("REMEMBER", _REMEMBER)
-    .replace("FIRST", "19")
+    .replace("FIRST", "20")
 )
+
+# Messages that share a round trip go each its own way. A Redis with one text only would put them in another
+# order: those whose text it lacks come after the others.
+PUBLISH = Script(_PLAIN, _ONCE)
+PUBLISH_ONCE = Script(_ONCE, _PLAIN)

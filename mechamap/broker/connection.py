@@ -5,12 +5,13 @@ silent for as long as nobody publishes. Where they connect to is the URL's busin
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import redis
 from redis._parsers import _RESP2Parser
+from redis.client import Pipeline
 from redis.exceptions import MovedError, NoScriptError, ReadOnlyError
 
 from ..domain.errors import BrokerUnavailable
@@ -108,9 +109,11 @@ def translated(what: str) -> Iterator[None]:
 class Script:
     """A Lua script run by its hash; Redis asks for the text again after a restart."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *beside: str) -> None:
+        """``beside``: texts that Redis is given together with this one, so that it has all or none."""
         self._text = text
         self._sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+        self.texts = (text, *beside)
 
     def run(self, client: redis.Redis, keys: Sequence[str | bytes], arguments: Sequence[Any]) -> Any:
         try:
@@ -124,28 +127,67 @@ class Script:
         try:
             return client.evalsha(self._sha, len(keys), *keys, *arguments)
         except NoScriptError:
-            return client.eval(self._text, len(keys), *keys, *arguments)
+            if len(self.texts) == 1:
+                return client.eval(self._text, len(keys), *keys, *arguments)
+        [answer] = _transaction(client, [Call(self, keys, arguments)], self.texts)
+        if isinstance(answer, redis.RedisError):
+            raise answer
+        return answer
 
     def run_many(
         self, client: redis.Redis, keys: Sequence[str], calls: Sequence[Sequence[Any]]
     ) -> Sequence[Any]:
-        """Run it once for each list of arguments, in one round trip; the answer of each, or its error.
+        """``run_together`` for each list of arguments."""
+        return run_together(client, [Call(self, keys, arguments) for arguments in calls])
 
-        As a transaction: nobody's command comes in between, so that not one can fail for want of the script's
-        text and those behind it succeed.
-        """
-        answers = self._transaction(client, keys, calls)
-        if isinstance(answers[0], NoScriptError):
-            client.script_load(self._text)
-            answers = self._transaction(client, keys, calls)
-        elif isinstance(answers[0], (ReadOnlyError, MovedError)):  # as in ``run``
-            answers = self._transaction(client, keys, calls)
+    def queue(self, together: Pipeline, keys: Sequence[str | bytes], arguments: Sequence[Any]) -> None:
+        """Run it in a transaction."""
+        together.evalsha(self._sha, len(keys), *keys, *arguments)
+
+
+class Call(NamedTuple):
+    """A script with what it is to be run on."""
+
+    script: Script
+    keys: Sequence[str | bytes]
+    arguments: Sequence[Any]
+
+
+def run_together(client: redis.Redis, calls: Sequence[Call]) -> list[Any]:
+    """Run them in this order in one round trip; the answer of each, or its error. Raises only if not one was
+    run, or if that cannot be told.
+
+    As a transaction: nobody's command comes in between. What was refused for want of its script's text, or by
+    a Redis that is not the primary any more, is run again.
+    """
+    try:
+        answers = _transaction(client, calls)
+    except (ReadOnlyError, MovedError):  # as in ``Script.run``
+        return _transaction(client, calls)
+    again = [place for place, answer in enumerate(answers) if isinstance(answer, _NOT_RUN)]
+    if not again:
         return answers
+    missing = [calls[place].script for place in again if isinstance(answers[place], NoScriptError)]
+    texts = {text for script in missing for text in script.texts}
+    try:
+        repeated: Sequence[Any] = _transaction(client, [calls[place] for place in again], texts)
+    except redis.RedisError as err:
+        if len(again) == len(calls):
+            raise
+        repeated = [err] * len(again)  # the others were run
+    for place, answer in zip(again, repeated, strict=True):
+        answers[place] = answer
+    return answers
 
-    def _transaction(
-        self, client: redis.Redis, keys: Sequence[str], calls: Sequence[Sequence[Any]]
-    ) -> list[Any]:
-        with client.pipeline(transaction=True) as together:
-            for arguments in calls:
-                together.evalsha(self._sha, len(keys), *keys, *arguments)
-            return together.execute(raise_on_error=False)
+
+_NOT_RUN = (NoScriptError, ReadOnlyError, MovedError)
+
+
+def _transaction(client: redis.Redis, calls: Sequence[Call], texts: Collection[str] = ()) -> list[Any]:
+    """``texts``: of scripts that Redis has to be given first."""
+    with client.pipeline(transaction=True) as together:
+        for text in texts:
+            together.script_load(text)
+        for script, keys, arguments in calls:
+            script.queue(together, keys, arguments)
+        return together.execute(raise_on_error=False)[len(texts) :]

@@ -9,28 +9,24 @@ to look whether it has it: by its name, if its publisher gave it one, otherwise 
 told even then is said: ``BrokerUnavailable.unknown``.
 """
 
-import queue
-import socket
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import redis
-from redis.exceptions import AuthenticationError, BusyLoadingError
+from redis.exceptions import BusyLoadingError
 
 from ..domain.errors import BrokerUnavailable, RealtimeError
 from ..domain.history import Bounds, Position
 from ..domain.idempotency import Once
 from .acceptance import PUBLISH, PUBLISH_ONCE, Status
-from .connection import COMMAND_TIMEOUT
-from .remembered import MOST_REMEMBERED, REMEMBER, contradiction
+from .connection import COMMAND_TIMEOUT, Call, run_together
+from .outcomes import Accepted, Told, failed, has_effect, refusal, unknown, unsent
+from .remembered import MOST_REMEMBERED, REMEMBER
 from .sequence import Keys
 from .stamp import new_epoch
 
 _UNNAMED = Once(b"", b"")
-_UNSENT = (ConnectionRefusedError, FileNotFoundError, socket.gaierror, queue.Empty)
-"""Causes of a redis-py error with which no byte went out; ``Empty`` is its pool without a free connection."""
 
 
 class Message(NamedTuple):
@@ -42,30 +38,18 @@ class Message(NamedTuple):
     once: Once | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """Where Redis put a message, and the subscribers of each channel when it went out to all of them.
+class Search(NamedTuple):
+    """An attempt that got no answer: at most so many ``milliseconds`` ago, when ``epoch`` was known."""
 
-    Attributes:
-        id: the message's; of one that was accepted earlier under the same name, the id of then.
-        duplicate: whether it was.
-    """
-
-    position: Position
-    subscribers: dict[str, int]
-    id: str
-    duplicate: bool = False
-
-
-Accepts = Callable[[Accepted], None]
-Refuses = Callable[[RealtimeError], None]
+    milliseconds: int
+    epoch: str
 
 
 class Dispatch:
     """Sends messages.
 
-    Raises ``BrokerUnavailable`` if Redis was late or did not answer, ``Conflict``, and redis-py's errors for
-    what Redis refused.
+    Raises ``BrokerUnavailable`` (``unknown``, unless they were surely not accepted), ``Conflict``, and
+    ``redis.ConnectionError`` if nothing was sent.
     """
 
     def __init__(
@@ -113,47 +97,47 @@ class Dispatch:
         self, messages: Sequence[Message], channels: bytes, accepted: Callable[[Accepted], None]
     ) -> None:
         """Send them in one round trip; ``accepted`` is told what ``send`` returns, for one after the other,
-        until the first that was not sent. Then it raises, and none behind was."""
-        self._send(list(messages), channels, accepted, None)
+        until the first that was not accepted. Then it raises: none behind was, or it is ``unknown``."""
+        self._send(messages, channels, lambda _, answer: accepted(answer), series=True)
 
-    def send_each(
-        self, messages: Sequence[Message], channels: bytes, told: Callable[[Accepted | RealtimeError], None]
-    ) -> None:
-        """Send messages that have nothing to do with each other in one round trip; ``told`` gets what
-        ``send`` returns, or raises because of this message alone, for one after the other. Raises at the
-        first that was not sent for another reason."""
-        self._send(list(messages), channels, told, told)
+    def send_each(self, messages: Sequence[Message], channels: bytes, told: Told) -> None:
+        """Send messages that have nothing to do with each other in one round trip; ``told`` gets the place of
+        each and what ``send`` returns or raises for it. Raises what became of those it said nothing about."""
+        self._send(messages, channels, told, series=False)
 
-    def _send(self, rest: list[Message], channels: bytes, accepted: Accepts, refused: Refuses | None) -> None:
-        """Without ``refused`` they are a series: it ends at the first refusal."""
-        begun = time.monotonic()
+    def _send(self, messages: Sequence[Message], channels: bytes, told: Told, *, series: bool) -> None:
+        rest = dict(enumerate(messages))
+        begun, epoch = time.monotonic(), self._known.epoch
         try:
-            self._attempt(rest, channels, accepted, refused)
+            self._attempt(rest, channels, told, series)
         except redis.ConnectionError as err:
-            if _unsent(err):
+            # While Redis loads its data it refuses each command by itself: of a transaction perhaps the first
+            # ones only.
+            if unsent(err) and (len(rest) == 1 or not isinstance(err, BusyLoadingError)):
                 raise
         except redis.TimeoutError as err:
             # No second attempt: the sender has waited long enough.
-            raise _unknown() from err
+            raise unknown() from err
+        except redis.RedisError as err:
+            raise failed(err) from err
         else:
             return
         # Whatever an attempt did was done within its deadline after ``begun``; a second more for the clocks.
         since = time.monotonic() - begun + COMMAND_TIMEOUT + 1.0
         try:
-            self._attempt(rest, channels, accepted, refused, b"%d" % (since * 1000))
-        except (redis.ConnectionError, redis.TimeoutError) as err:
-            raise _unknown() from err
+            self._attempt(rest, channels, told, series, Search(int(since * 1000), epoch))
+        except redis.RedisError as err:
+            raise unknown() from err
 
     def _attempt(
         self,
-        rest: list[Message],
+        rest: dict[int, Message],
         channels: bytes,
-        accepted: Accepts,
-        refused: Refuses | None,
-        search: bytes = b"0",
+        told: Told,
+        series: bool,
+        search: Search | None = None,
     ) -> None:
-        """Send ``rest``, of which it takes away what was answered. ``search``: milliseconds since which Redis
-        may have it already."""
+        """Send ``rest``, of which it takes away what was told. ``search``: Redis may have it already."""
         begun = time.monotonic()
         # Twice, because the first message of a process cannot know the clock, and clocks are set now and
         # then: an answer that is late by the clock but came in time only says that the clock was misjudged.
@@ -161,88 +145,80 @@ class Dispatch:
             if not rest:
                 return
             end = begun + COMMAND_TIMEOUT + self._ahead if self._ahead is not None else 0.0
-            series = new_epoch().encode() if refused is None and len(rest) > 1 else b""
-            answers = self._run(rest, int(end * 1000), channels, search, series)
+            sent = list(rest.items())
+            answers = self._run([message for _, message in sent], int(end * 1000), channels, series, search)
             answered = time.monotonic()
-            for message, answer in zip(rest[:], answers, strict=True):
-                if isinstance(answer, redis.RedisError):
-                    raise answer
-                # Redis looked at its clock before the answer arrived: never an overestimate, so never a
-                # deadline too late.
-                self._ahead = answer[0] / 1000 - answered
-                if answer[1] == Status.LATE:
-                    break
-                if answer[1] <= Status.REPEATED:
-                    accepted(self._accepted(answer, message, search))
-                elif refused is None:
-                    raise _refusal(Status(answer[1]))
-                else:
-                    refused(_refusal(Status(answer[1])))
-                del rest[0]
+            for number, (place, message) in enumerate(sent):
+                outcome = self._outcome(answers[number], message, answered, search)
+                if series and not isinstance(outcome, Accepted):
+                    for (_, behind), answer in zip(sent[number + 1 :], answers[number + 1 :], strict=True):
+                        if has_effect(self._outcome(answer, behind, answered, search)):
+                            raise unknown() from outcome
+                    if outcome is None:  # as all behind it
+                        break
+                    raise outcome
+                if outcome is not None:
+                    told(place, outcome)
+                    del rest[place]
             if answered - begun >= COMMAND_TIMEOUT:
                 break
         if rest:
             text = "Redis answered too late: nothing more was sent."
-            raise BrokerUnavailable(text) if search == b"0" else _unknown()
+            raise BrokerUnavailable(text) if search is None else unknown()
 
     def _run(
-        self, messages: Sequence[Message], deadline: int, channels: bytes, search: bytes, series: bytes
+        self,
+        messages: Sequence[Message],
+        deadline: int,
+        channels: bytes,
+        series: bool,
+        search: Search | None,
     ) -> Sequence[Any]:
-        if search == b"0" and all(message.once is None for message in messages):
-            calls = [self._arguments(deadline, channels, message) for message in messages]
-            script, keys = PUBLISH, self._keys
-        else:
-            calls = [self._arguments_once(deadline, channels, m, search, series) for m in messages]
-            script, keys = PUBLISH_ONCE, self._keys_once
-        if len(calls) == 1:  # spares the transaction
-            return [script.run(self._client, keys, calls[0])]
-        return script.run_many(self._client, keys, calls)
-
-    def _arguments(self, deadline: int, channels: bytes, message: Message) -> list[Any]:
-        return [*self._common(deadline, channels, message.body), *message.names]
-
-    def _arguments_once(
-        self, deadline: int, channels: bytes, message: Message, search: bytes, series: bytes
-    ) -> list[Any]:
-        once = message.once or _UNNAMED
-        if message.once is not None:  # Redis knows by the name
-            search = b"0"
-        told = [once.token, once.digest, message.id, *self._remembering, search, series]
-        return [*self._common(deadline, channels, message.body), *told, *message.names]
-
-    def _common(self, deadline: int, channels: bytes, body: bytes) -> list[Any]:
+        # A series goes one way as a whole, the one that can be stopped.
+        slow = search is not None or (series and any(message.once is not None for message in messages))
         known = self._known
-        arguments = [deadline, *self._names, channels, self._candidate, known.epoch, known.offset]
-        return [*arguments, body, self._bounds.count(len(body)), *self._ages]
+        common = [deadline, *self._names, channels, self._candidate, known.epoch, known.offset]
+        since, epoch = search or (0, "")
+        told = [*self._remembering, since, new_epoch() if series and len(messages) > 1 else "", epoch]
+        calls = []
+        for message in messages:
+            _, body, names, once = message
+            arguments = [*common, body, self._bounds.count(len(body)), *self._ages]
+            if once is None and not slow:
+                arguments += names
+                calls.append(Call(PUBLISH, self._keys, arguments))
+                continue
+            once = once or _UNNAMED
+            arguments += (once.token, once.digest, message.id, *told, *names)
+            calls.append(Call(PUBLISH_ONCE, self._keys_once, arguments))
+        if len(calls) > 1:
+            return run_together(self._client, calls)
+        try:  # spares the transaction
+            return [calls[0].script.run(self._client, calls[0].keys, calls[0].arguments)]
+        except redis.ResponseError as err:  # an answer like any other
+            return [err]
 
-    def _accepted(self, answer: Sequence[Any], message: Message, search: bytes) -> Accepted:
-        _, status, epoch, offset, *counts = answer
-        position = Position(epoch.decode(), offset)
+    def _outcome(
+        self, answer: Any, message: Message, answered: float, search: Search | None
+    ) -> Accepted | RealtimeError | None:
+        """What became of it; None if it was late."""
+        if isinstance(answer, redis.RedisError):
+            return failed(answer, tried_before=search is not None)
+        # Redis looked at its clock before the answer arrived: never an overestimate, so never a deadline too
+        # late.
+        self._ahead = answer[0] / 1000 - answered
+        status = answer[1]
+        if status == Status.LATE:
+            return None
+        if status > Status.REPEATED:
+            return refusal(Status(status))
+        counts = answer[4:]
+        position = Position(answer[2].decode(), answer[3])
         if status == Status.REPEATED:  # perhaps of an epoch that is over, so it teaches nothing
             id = counts.pop().decode()
-            duplicate = search == b"0" or id != message.id
+            duplicate = search is None or id != message.id
             return Accepted(position, dict(zip(message.names, counts, strict=True)), id, duplicate)
         self.learn(position)
         if position.epoch == self._candidate:  # it is in use now
             self._candidate = new_epoch()
         return Accepted(position, dict(zip(message.names, counts, strict=True)), message.id)
-
-
-def _refusal(status: Status) -> RealtimeError:
-    return contradiction() if status is Status.CONTRADICTED else _unknown()
-
-
-def _unknown() -> BrokerUnavailable:
-    text = "Redis did not answer: it is not known whether the event was accepted."
-    return BrokerUnavailable(text, unknown=True)
-
-
-def _unsent(error: BaseException | None) -> bool:
-    """Whether nothing was sent, or what was sent was refused."""
-    if isinstance(error, BusyLoadingError | AuthenticationError):
-        return True
-    while error is not None:
-        if isinstance(error, _UNSENT):
-            return True
-        error = error.__cause__ or error.__context__
-    return False

@@ -37,10 +37,10 @@ class _Ticket(Generic[M, A]):
 
 
 class Gathering(Generic[M, A]):
-    """``send`` makes the round trip: it tells its second argument the answer to one message after the other,
-    and raises at the first that was not sent."""
+    """``send`` makes the round trip: it tells its second argument the place of each message and the answer
+    to it, and raises what became of those without an answer."""
 
-    def __init__(self, send: Callable[[Sequence[M], Callable[[A], None]], None]) -> None:
+    def __init__(self, send: Callable[[Sequence[M], Callable[[int, A], None]], None]) -> None:
         self._send = send
         self._waiting: deque[_Ticket[M, A]] = deque()
         self._flights = 0
@@ -83,11 +83,11 @@ class Gathering(Generic[M, A]):
             raise
 
     def _fly(self, flight: list[_Ticket[M, A]]) -> None:
-        rest = iter(flight)
+        def told(place: int, answer: A) -> None:
+            flight[place].answer = answer
+
         try:
-            self._send(
-                [each.message for each in flight], lambda answer: setattr(next(rest), "answer", answer)
-            )
+            self._send([each.message for each in flight], told)
         except Exception as err:
             self._land(flight, err)
             if flight[0].answer is None:

@@ -4,6 +4,7 @@ All workers stand in one sorted set with the moment their lease ends, by the clo
 tables (hashes, sorted sets), which expire with the lease. Only the owner writes its tables.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from itertools import islice
@@ -17,7 +18,7 @@ LEASE = 10.0
 RENEW = 0.3
 """Part of the lease after which it is renewed: three renewals may fail before it ends."""
 ROWS = 1000
-"""Rows per script call: about 1 ms during which Redis serves nobody else."""
+"""Rows per script call, and read at once: about 1 ms during which Redis serves nobody else."""
 
 Row = tuple[str, str, str | None]
 """(table, field, value); None removes the field. In a sorted set the value is the score."""
@@ -121,3 +122,12 @@ class LeasedTables:
     def live(self) -> list[str]:
         """Workers whose lease holds, by the clock of Redis."""
         return [worker.decode() for worker in _LIVE.run(self._client, [self.leases], [])]
+
+    def totals(self, table: str) -> dict[str, int]:
+        """The numbers in that table, a hash, summed over all live workers."""
+        totals: Counter[str] = Counter()
+        for worker in self.live():
+            # A dictionary, because HSCAN may show a field twice while the table grows.
+            counts = dict(self._client.hscan_iter(self.key(table, worker), count=ROWS))
+            totals.update({name.decode(): int(count) for name, count in counts.items() if count.isdigit()})
+        return dict(totals)

@@ -143,3 +143,21 @@ class BrokerLink(Protocol):
 
     def state(self) -> BrokerState:
         """How it is now; never blocks longer than a second."""
+
+
+class Turn(Protocol):
+    """What its holder does, nobody else does at the same time for the same name."""
+
+    @property
+    def held(self) -> bool:
+        """Whether it still is, for at least as long as one more publication takes."""
+
+    def release(self) -> None:
+        """Let the next one begin. Once. Never raises."""
+
+
+class Turns(Protocol):
+    """One at a time for a name, over all workers."""
+
+    def take(self, name: str) -> Turn | None:
+        """Wait for it; None if it was not to be had within some seconds, or if the broker is away."""

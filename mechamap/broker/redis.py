@@ -9,7 +9,6 @@ other. Commands take the same way, in a log of their own.
 
 import logging
 import threading
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 import redis
@@ -21,11 +20,12 @@ from ..domain.publication import Publication, Receipt
 from .backfill import Backfill
 from .connection import command_client, listening_connection, primary_of, translated
 from .delivery import Delivery
-from .dispatch import Accepted, Dispatch, Message
+from .dispatch import Dispatch, Message
 from .envelope import encode_command, encode_publication
 from .gathering import Gathering
 from .lease import LEASE, Kind, LeasedTables
 from .listener import QUIET, Listener
+from .outcomes import Accepted
 from .progress import Progress
 from .protocol import BrokerEvents, BrokerState, Published
 from .receiver import COMMANDS, Receiver
@@ -42,7 +42,6 @@ FIRST_CONNECT = 1.0
 """Seconds a publisher waits, once, for a worker that has only just started."""
 PROBE_TIMEOUT = 0.45
 """For connecting and for answering: together less than the second ``state`` may take."""
-PAGE = 1000
 
 
 class RedisBroker:
@@ -72,7 +71,7 @@ class RedisBroker:
         self._primary = primary = primary_of(url)
         self._client = command_client(url, primary=primary)
         self._probe = command_client(url, timeout=PROBE_TIMEOUT, primary=primary)
-        self._tables = LeasedTables(self._client, prefix, worker_id, {TABLE: Kind.HASH}, lease)
+        self._tables = tables = LeasedTables(self._client, prefix, worker_id, {TABLE: Kind.HASH}, lease)
         self._listener = Listener(
             lambda: listening_connection(url, timeout=QUIET, primary=primary),
             f"{prefix}:{COMMANDS}",
@@ -82,15 +81,10 @@ class RedisBroker:
         if primary is not None:
             # A connection to the old primary may stay open and silent.
             primary.on_move = self._listener.hang_up
-        self._subscriptions = Subscriptions(self._listener, self._tables, f"{prefix}:channel:", self._follows)
+        self._subscriptions = Subscriptions(self._listener, tables, f"{prefix}:channel:", self._follows)
         self._logs = Logs(self._client, prefix)
         self._dispatch = Dispatch(
-            self._client,
-            prefix,
-            self._tables.leases,
-            self._tables.key(TABLE, ""),
-            bounds or Bounds(),
-            remember,
+            self._client, prefix, tables.leases, tables.key(TABLE, ""), bounds or Bounds(), remember
         )
         self._progress = Progress()
         self._gathering: Gathering[Message, Accepted | RealtimeError] = Gathering(
@@ -153,15 +147,8 @@ class RedisBroker:
         self._subscriptions.remove(channel)
 
     def channels(self) -> dict[str, int]:
-        totals: Counter[str] = Counter()
         with translated("channels cannot be counted"):
-            for worker in self._tables.live():
-                # A dictionary, because HSCAN may show a field twice while the table grows.
-                counts = dict(self._client.hscan_iter(self._tables.key(TABLE, worker), count=PAGE))
-                totals.update(
-                    {name.decode(): int(count) for name, count in counts.items() if count.isdigit()}
-                )
-        return dict(totals)
+            return self._tables.totals(TABLE)
 
     def start(self, events: BrokerEvents) -> None:
         if self._threads:

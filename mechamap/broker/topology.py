@@ -138,6 +138,9 @@ def _text(value: bytes | str) -> str:
     return value.decode() if isinstance(value, bytes) else value
 
 
+_NOT_HERE = (ReadOnlyError, MovedError, ClusterDownError)
+
+
 class _Following(Connection):
     """A connection that looks for the primary whenever it connects, and leaves one that no longer is it.
 
@@ -170,10 +173,13 @@ class _Following(Connection):
 
     def read_response(self, *args: Any, **options: Any) -> Any:
         try:
-            return super().read_response(*args, **options)
-        except (ReadOnlyError, MovedError, ClusterDownError):
+            answer = super().read_response(*args, **options)
+        except _NOT_HERE:
             self._primary.doubt()
             raise
+        if type(answer) is list and any(isinstance(each, _NOT_HERE) for each in answer):  # a transaction's
+            self._primary.doubt()
+        return answer
 
 
 class _FollowingTls(_Following, SSLConnection):

@@ -127,7 +127,9 @@ class Session(Heartbeat):
         elif packet.packet_type == eio.PONG:
             self.pong()
         elif packet.packet_type == eio.CLOSE:
-            self.close(Reason.CLIENT_DISCONNECT)
+            # Not its user's wish: engine.io-client 6.6 says so after any failed poll too, and comes back. The
+            # wish is Socket.IO's DISCONNECT.
+            self.close(Reason.TRANSPORT_CLOSE)
         else:
             raise PacketError("the packet type is not for clients")
 
@@ -210,7 +212,7 @@ class Session(Heartbeat):
         """
         if self._parted is not None:
             self._parted.set()
-        return NOOP if self.close_reason == Reason.CLIENT_DISCONNECT else CLOSE
+        return NOOP if self.close_reason in ITS_OWN_WISH else CLOSE
 
     def drop(self) -> None:
         """End a session whose client does not keep up: at once, because nothing more can be written to it."""

@@ -1,5 +1,4 @@
-"""What browsers do: connect, subscribe, unsubscribe, mark notifications as read, leave; and what reaches
-them."""
+"""What browsers do: connect, subscribe, unsubscribe, leave; and what reaches them."""
 
 import logging
 import time
@@ -21,7 +20,6 @@ from mechamap.domain.publication import Publication
 from mechamap.domain.recovery import Returning
 from mechamap.domain.whispers import Whisper
 from mechamap.presence.protocol import Roster
-from mechamap.store.protocol import MarkedRead, Notifications
 
 from .access import Judge
 from .arrivals import Admission, Arrivals
@@ -29,7 +27,6 @@ from .catching_up import CatchingUp
 from .connections import Connection, Connections
 from .presence import Presence
 from .protocol import Meter, Transport
-from .reading import Reading
 from .recovery import Recovery
 from .subscribing import Subscribed
 from .subscriptions import Subscriptions
@@ -49,7 +46,6 @@ class Hub:
         broker: Broker,
         roster: Roster,
         judge: Judge,
-        notifications: Notifications,
         meter: Meter,
         recovery: Recovery,
         presence: Presence,
@@ -95,7 +91,6 @@ class Hub:
         )
         self._whispering = Whispering(self.connections, broker, parse)
         self._parse = parse
-        self._reading = Reading(self.connections, notifications, broker)
         self._clock = clock
 
     def connect(
@@ -188,18 +183,6 @@ class Hub:
             BrokerUnavailable
         """
         return self._presence.page(self.connections.signed_in(sid), self._parse(name), after)
-
-    def mark_read(self, sid: str, ids: Collection[int | str]) -> tuple[MarkedRead, bool]:
-        """Mark the person's notifications as read and tell the person's other connections.
-
-        Returns:
-            What was marked, and whether the other connections could be told.
-
-        Raises:
-            NotFound: the connection is gone, or none of the ids is the person's own.
-            DirectoryUnavailable: nothing was marked.
-        """
-        return self._reading.mark_read(sid, ids)
 
     def whisper(self, sid: str, whisper: Whisper) -> Channel:
         """Hand what a browser says to the others in a channel that it has.

@@ -1,177 +1,19 @@
-"""Members in Redis: who is first, last or dead is decided by one script, which queues the announcement too.
-
-* ``held:<worker>``, a hash: the members that a worker has connections of. Only its owner adds to it.
-* ``workers``, a sorted set: the end of each worker's lease by the clock of Redis.
-* ``of:<channel>``, a hash: member → name, and ``ids:<channel>``, a sorted set of the same in order.
-* ``due``, a sorted set: members without connections, by the end of their grace period.
-* ``queue``, a list: announcements in the order of the decisions. ``drainer``: who takes from it now, so that
-  they are published in this order; whoever dies meanwhile is replaced, and publishes under the same ids.
-* ``head``, a hash: an epoch, which tells a data set that was lost, and when any worker was last heard of.
-"""
+"""Members in Redis as one worker uses them: rows and answers of ``member_scripts`` as values."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import redis
 
-from mechamap.broker.connection import Script
 from mechamap.broker.stamp import new_epoch
 from mechamap.domain.members import Announcement, Change, Member, MemberPage
 
 from .held import Key, Row
+from .member_scripts import COMMIT, DONE, PAGE, RELEASE
 
 ROWS = 200
 """Changes per script call: about 2 ms during which Redis serves nobody else."""
-SWEPT = 500
-"""Members of dead workers, and ended grace periods, looked at in one call."""
-SERIES = 100
-"""Announcements published together."""
-DRAIN = 5000
-"""Milliseconds a drainer has for a series: three times what the broker lets it take."""
-MOST_QUEUED = 100_000
 DIGITS = 19
-
-# KEYS: head, workers, due, queue, drainer. ARGV: beginning of tables, worker, lease in ms, grace in ms, a new
-# epoch's name, "1" to sweep, then per row channel, user, state, first connection, name. States: "held",
-# "quiet" (held, without announcing it), "gone", "now" (gone without the grace period). Answers epoch, size of
-# the worker's table, 1 if there is more to sweep, announcements to publish, per row 1 if it made a member.
-#
-# If no worker was heard of for half a lease, Redis was away: nobody is taken for dead until all had a lease's
-# time to be heard again.
-_COMMIT = Script(f"""
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local moment = string.format('%.0f', now)
-local tables, me, lease, grace = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
-local head = redis.call('HMGET', KEYS[1], 'epoch', 'seen', 'calm')
-local epoch, seen, calm = head[1], tonumber(head[2] or now), tonumber(head[3] or 0)
-if not epoch then
-  epoch = ARGV[5]
-  redis.call('HSET', KEYS[1], 'epoch', epoch)
-end
-if now - seen > lease / 2 then calm = now + lease end
-redis.call('HSET', KEYS[1], 'seen', moment, 'calm', string.format('%.0f', math.min(calm, now + lease)))
-redis.call('ZADD', KEYS[2], string.format('%.0f', now + lease), me)
-local live = redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. moment, '+inf')
-
-local function held(field)
-  for _, worker in ipairs(live) do
-    if redis.call('HEXISTS', tables .. 'held:' .. worker, field) == 1 then return true end
-  end
-  return false
-end
-local function announce(change, channel, user, by, name)
-  local number = string.format('%.0f', redis.call('HINCRBY', KEYS[1], 'seq', 1))
-  local id = string.sub(redis.sha1hex(epoch .. ':' .. number), 1, 32)
-  local fields = {{change, id, channel, user, by, name}}
-  if redis.call('RPUSH', KEYS[4], table.concat(fields, '\\n')) > {MOST_QUEUED} then
-    redis.call('LPOP', KEYS[4])
-  end
-end
-local function leave(channel, user)
-  redis.call('ZREM', KEYS[3], channel .. '\\n' .. user)
-  local name = redis.call('HGET', tables .. 'of:' .. channel, user)
-  if name then
-    redis.call('HDEL', tables .. 'of:' .. channel, user)
-    redis.call('ZREM', tables .. 'ids:' .. channel, user)
-    announce('{Change.LEAVING}', channel, user, '', name)
-  end
-end
-local function split(field)
-  local at = string.find(field, '\\n', 1, true) or 0
-  return string.sub(field, 1, at - 1), string.sub(field, at + 1)
-end
-
-local own, first = tables .. 'held:' .. me, {{}}
-for i = 7, #ARGV, 5 do
-  local channel, user, state, by, name = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]
-  local field, new = channel .. '\\n' .. user, 0
-  if state == 'held' or state == 'quiet' then
-    redis.call('HSET', own, field, '')
-    redis.call('ZREM', KEYS[3], field)
-    if redis.call('HSETNX', tables .. 'of:' .. channel, user, name) == 1 then
-      redis.call('ZADD', tables .. 'ids:' .. channel, 0, user)
-      if state == 'held' then
-        new = 1
-        announce('{Change.JOINING}', channel, user, by, name)
-      end
-    end
-  else
-    redis.call('HDEL', own, field)
-    if not held(field) then
-      if state == 'now' or grace == 0 then
-        leave(channel, user)
-      elseif redis.call('HEXISTS', tables .. 'of:' .. channel, user) == 1 then
-        redis.call('ZADD', KEYS[3], string.format('%.0f', now + grace), field)
-      end
-    end
-  end
-  first[#first + 1] = new
-end
-
-local more = 0
-if ARGV[6] == '1' and now >= calm then
-  local rest = {SWEPT}
-  for _, worker in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', moment)) do
-    local dead, cursor = tables .. 'held:' .. worker, '0'
-    repeat
-      local page = redis.call('HSCAN', dead, cursor, 'COUNT', {SWEPT})
-      cursor = page[1]
-      for n = 1, #page[2], 2 do
-        redis.call('HDEL', dead, page[2][n])
-        if not held(page[2][n]) then leave(split(page[2][n])) end
-        rest = rest - 1
-      end
-    until cursor == '0' or rest <= 0
-    if redis.call('HLEN', dead) == 0 then redis.call('ZREM', KEYS[2], worker) end
-    if rest <= 0 then
-      more = 1
-      break
-    end
-  end
-  local due = redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', moment, 'LIMIT', 0, {SWEPT})
-  for _, field in ipairs(due) do
-    redis.call('ZREM', KEYS[3], field)
-    if not held(field) then leave(split(field)) end
-  end
-  if #due == {SWEPT} then more = 1 end
-end
-
-local waiting = {{}}
-if redis.call('LLEN', KEYS[4]) > 0 and (redis.call('GET', KEYS[5]) or me) == me then
-  redis.call('SET', KEYS[5], me, 'PX', {DRAIN})
-  waiting = redis.call('LRANGE', KEYS[4], 0, {SERIES - 1})
-end
-return {{epoch, redis.call('HLEN', own), more, waiting, first}}
-""")
-
-# KEYS: queue, drainer. ARGV: worker, how many of the first were published, "1" to let another worker go on.
-# Answers the next ones, if any.
-_DONE = Script(f"""
-if redis.call('GET', KEYS[2]) ~= ARGV[1] then return {{}} end
-redis.call('LTRIM', KEYS[1], ARGV[2], -1)
-if ARGV[3] == '1' or redis.call('LLEN', KEYS[1]) == 0 then
-  redis.call('DEL', KEYS[2])
-  return {{}}
-end
-redis.call('PEXPIRE', KEYS[2], {DRAIN})
-return redis.call('LRANGE', KEYS[1], 0, {SERIES - 1})
-""")
-
-# KEYS: workers, drainer. ARGV: worker.
-_RELEASE = Script("""
-if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('DEL', KEYS[2]) end
-return redis.call('ZREM', KEYS[1], ARGV[1])
-""")
-
-# KEYS: head, for a cluster's sake. ARGV: beginning of tables, channel, user after whom, limit. Answers how
-# many members there are, ids, names.
-_PAGE = Script("""
-local ids, names = ARGV[1] .. 'ids:' .. ARGV[2], {}
-local found = redis.call('ZRANGEBYLEX', ids, '(' .. ARGV[3], '+', 'LIMIT', 0, ARGV[4])
-if #found > 0 then names = redis.call('HMGET', ARGV[1] .. 'of:' .. ARGV[2], unpack(found)) end
-return {redis.call('ZCARD', ids), found, names}
-""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +49,7 @@ class MemberTables:
                 arguments += ["quiet" if row.quiet else "held", row.by, _name_text(row.member)]
             else:
                 arguments += ["now" if row.at_once else "gone", "", ""]
-        epoch, size, more, waiting, first = _COMMIT.run(self._client, self._keys, arguments)
+        epoch, size, more, waiting, first = COMMIT.run(self._client, self._keys, arguments)
         made = frozenset(row.key for row, new in zip(rows, first, strict=True) if new)
         return Committed(epoch.decode(), size, bool(more), _announcements(waiting), made)
 
@@ -215,7 +57,7 @@ class MemberTables:
         """Take the first ``count`` announcements out of the queue; the next ones to publish. None if this
         worker is ``stuck``: another may be able to."""
         arguments = [self._worker, count, int(stuck)]
-        return _announcements(_DONE.run(self._client, self._keys[3:], arguments))
+        return _announcements(DONE.run(self._client, self._keys[3:], arguments))
 
     def pages(self, wanted: Sequence[tuple[str, int, int]]) -> list[MemberPage]:
         """A page for each (channel, user after whom, limit), in one round trip."""
@@ -224,7 +66,7 @@ class MemberTables:
         # one more than asked for tells whether there is another page
         calls = [[self._tables, channel, _padded(after), limit + 1] for channel, after, limit in wanted]
         pages = []
-        answers = _PAGE.run_many(self._client, self._keys[:1], calls)
+        answers = PAGE.run_many(self._client, self._keys[:1], calls)
         for answer, (_, _, limit) in zip(answers, wanted, strict=True):
             if isinstance(answer, redis.RedisError):
                 raise answer
@@ -239,7 +81,7 @@ class MemberTables:
 
     def release(self) -> None:
         """Give up the lease, and the queue to whoever comes next."""
-        _RELEASE.run(self._client, [self._keys[1], self._keys[4]], [self._worker])
+        RELEASE.run(self._client, [self._keys[1], self._keys[4]], [self._worker])
 
 
 def _page(total: int, ids: Sequence[bytes], names: Sequence[bytes | None], limit: int) -> MemberPage:

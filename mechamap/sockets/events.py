@@ -34,6 +34,7 @@ from mechamap.engine import Postponed
 from mechamap.hub.arrivals import Admission
 from mechamap.hub.hub import Hub
 from mechamap.hub.protocol import Meter
+from mechamap.hub.reading import Reading
 from mechamap.store.protocol import Directory
 
 from .answers import Answer, failure, internal_error, status_of
@@ -56,6 +57,7 @@ class Events:
         self,
         socketio: "SocketIO",
         hub: Hub,
+        reading: Reading,
         authenticator: Authenticator,
         directory: Directory,
         limits: RateLimits,
@@ -65,6 +67,7 @@ class Events:
         """``ways``: who else than our rules decides on channels, and so what is read of credentials."""
         self._socketio = socketio
         self._hub = hub
+        self._reading = reading
         self._authenticator = authenticator
         self._directory = directory
         self._limits = limits
@@ -208,12 +211,13 @@ class Events:
         return answer
 
     def on_notification_read(self, sid: str, args: tuple[object, ...]) -> Answer:
-        marked, told = self._hub.mark_read(sid, notification_ids(args))
+        marked, told = self._reading.mark(sid, notification_ids(args))
         return {
             "success": True,
             "notificationId": marked.ids[0],
             "notificationIds": list(marked.ids),
             "unreadCount": marked.unread_count,
+            "unread_count": marked.unread_count,
             "synced": told,
             "timestamp": marked.read_at,
         }

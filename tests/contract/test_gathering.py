@@ -23,13 +23,13 @@ class Sender:
         self.trips: list[list[bytes]] = []
         self.fail: dict[bytes, Exception] = {}
 
-    def send(self, messages: list[bytes], accepted: Callable[[int], None]) -> None:
+    def send(self, messages: list[bytes], told: Callable[[int, int], None]) -> None:
         self.trips.append(messages)
         self.gate.wait()
-        for message in messages:
+        for place, message in enumerate(messages):
             if message in self.fail:
                 raise self.fail[message]
-            accepted(len(message))
+            told(place, len(message))
 
 
 @pytest.fixture

@@ -6,18 +6,21 @@ from itertools import pairwise
 
 import gevent
 import pytest
+import redis
 
 from mechamap.broker.connection import command_pool
 from mechamap.broker.redis import RedisBroker
-from mechamap.broker.topology import SLOT
+from mechamap.broker.topology import SLOT, following
 from mechamap.domain.errors import BrokerUnavailable, RateLimited
 from mechamap.domain.history import Gap, Position
 from mechamap.domain.publication import Receipt
+from mechamap.domain.redis_url import parse_redis_url
 from mechamap.edge.limits import FAILED_KEYS, RateLimits
 from mechamap.presence.redis import RedisRoster
 from tests.contract.conftest import Worker, describe
 from tests.contract.recorder import Recorder, event
 from tests.services.processes import free_port, wait_until
+from tests.services.redis import RedisServer
 from tests.services.redis_topologies import RedisCluster, Replicated
 
 NEWS = "public:news"
@@ -203,3 +206,36 @@ def test_a_failover_in_a_cluster_is_followed(cluster: RedisCluster, hired):
     in_order_and_once(worker, publishing)
     assert worker.got.gaps == [([NEWS], Gap.EPOCH)]
     assert cluster.owner.client().pubsub_numsub(f"mechamap:{{rt}}:channel:{NEWS}")[0][1] == 1
+
+
+class Known:
+    """Stands for a ``Primary`` that knows one server; counts the doubts of it."""
+
+    generation = doubts = 0
+
+    def __init__(self, server: RedisServer) -> None:
+        self.url = parse_redis_url(server.url)
+        self.locate = lambda: ("127.0.0.1", server.port)
+
+    def doubt(self) -> None:
+        self.doubts += 1
+
+
+def test_a_refusal_inside_a_transaction_is_a_doubt_too(redis_server: RedisServer):
+    primary, operator = Known(redis_server), redis_server.client()
+    client = redis.Redis.from_pool(redis.ConnectionPool(**following(primary)))
+
+    def write() -> list:
+        with client.pipeline(transaction=True) as together:
+            together.eval("return 1", 0)
+            together.eval("return redis.call('INCR', KEYS[1])", 1, "k")
+            return together.execute(raise_on_error=False)
+
+    assert (write(), primary.doubts) == ([1, 1], 0)
+    operator.replicaof("127.0.0.1", free_port())
+    try:
+        answers = write()
+    finally:
+        operator.replicaof("NO", "ONE")
+        client.close()
+    assert (answers[0], type(answers[1]), primary.doubts) == (1, redis.exceptions.ReadOnlyError, 1)

@@ -13,7 +13,7 @@
 import math
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from mechamap.domain.history import Position
@@ -55,12 +55,16 @@ class Violation:
 
 def check(history: History, *, lossless: bool = False) -> list[Violation]:
     """Every broken promise, at most ``ENOUGH`` of a kind. ``lossless``: nobody may have been told either."""
-    known = _Known(history)
+    return enough_of_each(_violations(history, _Known(history), lossless))
+
+
+def enough_of_each(violations: Iterable[Violation]) -> list[Violation]:
+    """At most ``ENOUGH`` of a kind."""
     found: dict[str, list[Violation]] = defaultdict(list)
-    for violation in _violations(history, known, lossless):
+    for violation in violations:
         if len(found[violation.kind]) < ENOUGH:
             found[violation.kind].append(violation)
-    return [violation for violations in found.values() for violation in violations]
+    return [violation for some in found.values() for violation in some]
 
 
 def _violations(history: History, known: "_Known", lossless: bool) -> Iterator[Violation]:

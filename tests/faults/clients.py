@@ -35,6 +35,7 @@ class Wanderer:
 
     def __init__(self, port: int, user_id: int, channels: tuple[str, ...], name: str, seed: str) -> None:
         own = f"private-user.{user_id}"
+        self.user_id = user_id
         self.log = Log(name, frozenset((*channels, own)), own)
         self._port = port
         self._wanted = channels
@@ -191,6 +192,7 @@ class StockClient:
         transports: list[str],
     ) -> None:  # fmt: skip
         own = f"private-user.{user_id}"
+        self.user_id = user_id
         self.log = Log(name, frozenset((*channels, own)), own)
         self._wanted = channels
         self._stopping = False

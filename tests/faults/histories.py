@@ -38,35 +38,35 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
+class OfChannel:
+    """Something between a client and the server about one channel."""
+
+    at: float
+    channel: str
+
+
+class Joined(OfChannel):
     """The server confirmed a subscription."""
 
-    at: float
-    channel: str
+    __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(OfChannel):
     """The client asked for a subscription, perhaps again."""
 
-    at: float
-    channel: str
+    __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Leaving:
+class Leaving(OfChannel):
     """The client asked to leave a channel: it is owed nothing more of it."""
 
-    at: float
-    channel: str
+    __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Left:
+class Left(OfChannel):
     """The server confirmed that: nothing more of it may come until the client asks for it."""
 
-    at: float
-    channel: str
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)

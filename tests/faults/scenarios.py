@@ -158,6 +158,25 @@ def chaos(trial: Trial) -> None:
         gevent.joinall(running, raise_error=True)
 
 
+def device_sync(trial: Trial) -> None:
+    """Devices of a few users mark notifications, a worker is killed, connections break."""
+    trial.go_on(0.5)
+    _drop_some(trial)
+    trial.go_on(0.5)
+    os.kill(trial.cluster.busiest(), signal.SIGKILL)
+    trial.go_on(1.2)
+    _drop_some(trial)
+    trial.go_on(0.5)
+
+
+def device_sync_cut_off(trial: Trial) -> None:
+    """The same while workers are stopped, and Redis too, and the network between them is cut."""
+    for fault in (stalled_worker, cut_network, killed_worker, stalled_redis):
+        fault(trial)
+        _drop_some(trial)
+    trial.go_on(0.5)
+
+
 def _drop_some(trial: Trial) -> None:
     for client in (*trial.cheap, *trial.stock):
         if trial.dice.random() < 0.5:

@@ -10,7 +10,9 @@ from dataclasses import replace
 import pytest
 
 from .checker import check
-from .scenarios import SCENARIOS, Scenario
+from .device_checker import check_devices
+from .devices import DeviceTrial
+from .scenarios import SCENARIOS, Scenario, device_sync
 from .trial import Cluster, Scale, Trial, cluster
 
 SHORT = Scale()
@@ -31,6 +33,19 @@ def test_nothing_is_lost_twice_or_out_of_order(place, node_client, scenario: Sce
     with Trial(place, node_client, seed, scale) as trial:
         scenario.act(trial)
     violations, figures = check(trial.history, lossless=scenario.lossless), trial.history.figures()
+    report = "\n".join(map(str, violations))
+    assert not violations, f"seed {seed}, {figures}\n{report}"
+    assert figures["accepted"] > 20, figures
+    assert figures["received"] > figures["accepted"], figures
+    assert figures["returns"] > 0, figures
+
+
+def test_a_users_devices_end_with_one_count_and_see_none_go_back(place, node_client):
+    seed = secrets.token_hex(4)
+    place.whole()
+    with DeviceTrial(place, node_client, seed) as trial:
+        device_sync(trial)
+    violations, figures = check_devices(trial.devices), trial.devices.figures()
     report = "\n".join(map(str, violations))
     assert not violations, f"seed {seed}, {figures}\n{report}"
     assert figures["accepted"] > 20, figures

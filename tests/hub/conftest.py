@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from mechamap.broker.memory import MemoryBroker
+from mechamap.broker.turns import LocalTurns
 from mechamap.domain.access import ForumFacts, Policy, ThreadFacts
 from mechamap.domain.channels import parser
 from mechamap.domain.credentials import Credentials
@@ -20,6 +21,7 @@ from mechamap.hub.connections import Connection
 from mechamap.hub.hub import Hub
 from mechamap.hub.presence import Presence
 from mechamap.hub.protocol import ChannelAuthorizer
+from mechamap.hub.reading import Reading
 from mechamap.hub.rechecks import Rechecks
 from mechamap.hub.recovery import Recovery
 from mechamap.presence.memory import MemoryRoster
@@ -56,7 +58,6 @@ class World:
             broker=self.broker,
             roster=self.roster,
             judge=judge,
-            notifications=self.unread,
             meter=self.meter,
             recovery=Recovery(self.sessions, self.broker, judge, answers_within=60.0, clock=lambda: self.now),
             presence=presence,
@@ -64,6 +65,9 @@ class World:
             max_subscriptions=4,
             parse=parser(site_channels=self.policy.site_channels),
             clock=lambda: self.now,
+        )
+        self.reading = Reading(
+            self.hub.connections, self.broker, self.unread, LocalTurns(), lambda call: call()
         )
         self.rechecks = Rechecks(
             self.hub, judge, self.facts, self.transport, sleep=lambda seconds: None, clock=lambda: self.now

@@ -129,8 +129,6 @@ def test_who_is_not_signed_in_can_do_nothing(world):
         with pytest.raises(NotFound) as refusal:
             action("stranger", "public.news")
         assert refusal.value.code == "not_connected"
-    with pytest.raises(NotFound):
-        world.hub.mark_read("stranger", [1])
 
 
 def test_a_dead_directory_leaves_public_and_own_channels_open_and_refuses_the_rest(world):
@@ -172,40 +170,6 @@ def test_a_browser_that_leaves_while_the_broker_confirms_is_not_counted(world, m
     with pytest.raises(NotFound):
         world.hub.subscribe("a", "public.news")
     assert world.broker.channels() == {}
-
-
-def test_marking_as_read_tells_the_users_other_connections_only(world):
-    world.unread.rows = {(7, 5): False, (7, 6): False}
-    for sid, user_id in (("here", 7), ("phone", 7), ("other", 8)):
-        world.connect(sid, user_id)
-    marked, told = world.hub.mark_read("here", [5])
-    assert (marked.ids, marked.unread_count, told) == ((5,), 1, True)
-    (event,) = world.transport.events("phone", "notification_read")
-    assert (event["notificationId"], event["unreadCount"], event["readBy"]) == (5, 1, 7)
-    assert "here" not in world.transport.sent
-    assert "other" not in world.transport.sent
-
-
-def test_someone_elses_notification_cannot_be_marked(world):
-    world.unread.rows = {(8, 5): False}
-    world.connect("a")
-    world.connect("b", 8)
-    with pytest.raises(NotFound):
-        world.hub.mark_read("a", [5])
-    assert world.unread.rows == {(8, 5): False}
-    assert "b" not in world.transport.sent
-
-
-def test_a_stored_read_whose_telling_failed_is_still_a_success(world, monkeypatch):
-    world.unread.rows = {(7, 5): False}
-    world.connect("a")
-
-    def away(publication):
-        raise BrokerUnavailable("Redis is away.")
-
-    monkeypatch.setattr(world.broker, "publish", away)
-    marked, told = world.hub.mark_read("a", [5])
-    assert (marked.ids, told) == ((5,), False)
 
 
 def test_the_excepted_connection_does_not_hear_its_own_event(world):

@@ -122,6 +122,79 @@ def test_the_sender_of_an_event_does_not_get_it_back(site):
     assert browser.events("notification_read") == []
 
 
+class Polls:
+    """Long polling, request by request."""
+
+    def __init__(self, site: Site, auth: dict) -> None:
+        self._server = site.server
+        self._path = "/socket.io/?EIO=4&transport=polling"
+        opening = json.loads(self.get()[1:])
+        self._path += f"&sid={opening['sid']}"
+        self.post("40" + json.dumps(auth))
+        self.packets: list[str] = []
+
+    def get(self) -> str:
+        return self._server.get(self._path).text
+
+    def post(self, packets: str) -> None:
+        assert self._server.request("POST", self._path, packets).status == 200
+
+    def admitted(self) -> tuple[str, dict]:
+        """The pid of the CONNECT answer, and the greeting."""
+        while not any(packet.startswith('42["connected"') for packet in self.packets):
+            self.packets += self.get().split("\x1e")
+        answer = next(packet for packet in self.packets if packet.startswith("40"))
+        greeting = next(packet for packet in self.packets if packet.startswith('42["connected"'))
+        return json.loads(answer[2:])["pid"], json.loads(greeting[2:])[1]
+
+
+def test_a_poll_that_fails_does_not_end_the_session_though_the_client_closes_its_transport(site):
+    """engine.io-client answers any failed request with a CLOSE packet, and comes back."""
+    first = Polls(site, {"token": token(2)})
+    pid, _ = first.admitted()
+    first.post("1")
+    again, greeting = Polls(site, {"token": token(2), "pid": pid}).admitted()
+    assert (again, greeting.get("recovered")) == (pid, True)
+
+
+def test_a_polling_client_that_disconnects_on_purpose_begins_anew(site):
+    first = Polls(site, {"token": token(2)})
+    pid, _ = first.admitted()
+    first.post("41\x1e1")
+    again, greeting = Polls(site, {"token": token(2), "pid": pid}).admitted()
+    assert again != pid
+    assert "recovered" not in greeting
+
+
+def test_a_device_that_was_away_gets_the_receipts_and_counts_it_missed_in_order(site, laravel_rows):
+    ids = range(300, 304)
+    for number in ids:
+        laravel_rows("INSERT INTO notifications VALUES (?, 4, 0, NULL)", number)
+    desk, phone = browse(site, 4), browse(site, 4)
+
+    def mark_all():
+        for number in ids:
+            assert desk.emit_ack("notification_read", {"notificationId": number})["synced"] is True
+
+    away(phone, mark_all)
+    phone.wait_for_many("unread.count.updated", 4)
+    assert phone.state()["recovered"] is True
+    told = [
+        (event, args[0].get("notification_id"), args[0]["unread_count"])
+        for event, args in phone.history()
+        if event in ("notification_read", "notification.read", "unread.count.updated")
+    ]
+    assert told == [
+        each
+        for number, left in zip(ids, (3, 2, 1, 0), strict=True)
+        for each in (
+            ("notification_read", number, left),
+            ("notification.read", number, left),
+            ("unread.count.updated", None, left),
+        )
+    ]
+
+
 def test_a_channel_that_is_not_allowed_any_more_stays_closed(site, laravel_rows):
     browser = browse(site, 2, "forum.1", "public.kept")
 

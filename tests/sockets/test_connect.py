@@ -44,7 +44,7 @@ def test_a_return_that_may_lack_something_after_all_is_to_come_again(world: Worl
     channels = (parse_channel("public.a"),)
     other = Publication(channels, "n", payload_of(1), epoch="elsewhen", offset=1)
     handler, everybody = Handler(), Everybody()
-    events = Events(handler, world.hub, everybody, world.facts, everybody, world.meter)
+    events = Events(handler, world.hub, world.reading, everybody, world.facts, everybody, world.meter)
     auth = {"token": "t", "pid": old.pid, "offset": offset_text(world.broker.position("").epoch, 0)}
     handler.meanwhile = lambda: world.hub.on_publication(other)
     with pytest.raises(Postponed):
