@@ -86,6 +86,7 @@ class Dispatch:
         self._names = [counts.encode(), keys.logs.encode()]
         self._bounds = bounds
         self._ages = [b"%d" % (seconds * 1000) for seconds in (bounds.seconds, bounds.user_seconds)]
+        self._remember = remember
         self._remembering = [b"%d" % (remember * 1000), MOST_REMEMBERED // 2]
         self._known = Position("", 0)
         self._candidate = new_epoch()
@@ -207,7 +208,9 @@ class Dispatch:
         once = message.once or _UNNAMED
         if message.once is not None:  # Redis knows by the name
             search = b"0"
+        window = self._remember if once.seconds is None else min(once.seconds, self._remember)
         told = [once.token, once.digest, message.id, *self._remembering, search, series]
+        told.append(b"%d" % (window * 1000))
         return [*self._common(deadline, channels, message.body), *told, *message.names]
 
     def _common(self, deadline: int, channels: bytes, body: bytes) -> list[Any]:
@@ -221,11 +224,17 @@ class Dispatch:
         if status == Status.REPEATED:  # perhaps of an epoch that is over, so it teaches nothing
             id = counts.pop().decode()
             duplicate = search == b"0" or id != message.id
-            return Accepted(position, dict(zip(message.names, counts, strict=True)), id, duplicate)
+            told = dict(zip(message.names, counts, strict=True)) if _alike(message, duplicate) else {}
+            return Accepted(position, told, id, duplicate)
         self.learn(position)
         if position.epoch == self._candidate:  # it is in use now
             self._candidate = new_epoch()
         return Accepted(position, dict(zip(message.names, counts, strict=True)), message.id)
+
+
+def _alike(message: Message, duplicate: bool) -> bool:
+    """Whether what was accepted had the message's channels."""
+    return not duplicate or message.once is None or message.once.seconds is None
 
 
 def _refusal(status: Status) -> RealtimeError:
