@@ -1,7 +1,8 @@
 """What publishers do: send events to channels within their key's scope, and batches of them."""
 
 import logging
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from mechamap.auth.protocol import BroadcastKey
 from mechamap.broker.protocol import Broker, Published
@@ -71,6 +72,15 @@ class Publisher:
         """``size`` bytes of JSON are within the limit for one event."""
         if size > self.max_bytes:
             raise PayloadTooLarge(field, size, self.max_bytes)
+
+    def left_out(self, publication: Publication, codes: Iterable[str]) -> None:
+        """Count and log channels that do not get a publication which others get."""
+        counts = Counter(codes)
+        for code, count in counts.items():
+            self._meter.publication(code, count)
+        if counts:
+            about = {"publication": publication.id, "origin": publication.origin}
+            log.warning("channels_left_out", extra={**about, "counts": dict(counts)})
 
     def refused(self, origin: str, error: RealtimeError) -> None:
         """Count and log a publication that was not accepted."""
