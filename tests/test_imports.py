@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "outbox": {"domain", "broker"},
     "edge": {"domain", "logs"},
     "sockets": {"domain", "hub", "edge", "engine"},
-    "api": {"domain", "hub", "edge", "logs"},
+    "api": {"domain", "hub", "ingest", "edge", "logs"},
     "environment": {"domain"},
     "settings": {"domain", "environment"},
     "logs": set(),

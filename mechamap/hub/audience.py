@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from mechamap.broker.protocol import Broker
-from mechamap.domain.channels import Channel, parse_channel
+from mechamap.domain.channels import Channel, parse_channel_of_site
 from mechamap.domain.errors import InvalidChannel
 from mechamap.presence.protocol import Roster
 
@@ -49,6 +49,6 @@ def audience(broker: Broker, roster: Roster, channel: Channel) -> Audience:
 
 def _canonical(name: str) -> str | None:
     try:
-        return parse_channel(name).canonical
+        return parse_channel_of_site(name).canonical
     except InvalidChannel:  # of a newer version
         return None

@@ -8,7 +8,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 
-from mechamap.domain.channels import Channel, parse_channel
+from mechamap.domain.channels import Channel, parse_channel_of_site
 from mechamap.domain.commands import Action, Command
 from mechamap.domain.errors import Forbidden, InvalidChannel, RealtimeError
 from mechamap.domain.moments import now_iso
@@ -73,7 +73,7 @@ class Orders:
 
     def _carry_out(self, command: Command, again: bool) -> None:
         try:
-            channel = parse_channel(command.subject)
+            channel = parse_channel_of_site(command.subject)
         except InvalidChannel as err:  # of a newer version
             log.warning("order_refused", extra={"command": command.id, "code": err.code})
             return

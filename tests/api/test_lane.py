@@ -139,7 +139,7 @@ def test_a_batch_that_the_broker_interrupts_is_told_alike_and_truthfully(app, fa
 @pytest.mark.parametrize("path", [SINGLE, BATCH])
 def test_a_defect_is_told_alike(app, path, monkeypatch):
     broken = lambda *_: 1 / 0  # noqa: E731
-    for name in ("read_broadcast", "read_batch"):
+    for name in ("read_any", "read_batch"):
         monkeypatch.setattr(f"mechamap.api.broadcasting.{name}", broken)
     direct = answer(lambda e, s: Flask.wsgi_app(app, e, s), encoded(), BEARER, path)
     assert answer(app.wsgi_app, encoded(), BEARER, path) == direct
