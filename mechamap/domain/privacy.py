@@ -5,11 +5,11 @@ user's channel and, for some types, to a channel of everyone with a role and to 
 join those would read other people's notifications, so they are left out.
 """
 
-from .channels import Channel
+from .channels import Channel, ChannelKind
 from .errors import InvalidChannel
 
 PRIVATE_EVENT = "notification.received"
-OWN_KINDS = frozenset({"user", "seller", "orders", "site"})
+OWN_KINDS = frozenset({ChannelKind.USER, ChannelKind.SELLER, ChannelKind.ORDERS, ChannelKind.SITE})
 """Kinds of channels that belong to one person; and those of other sites, whose own authoriser judges them."""
 
 

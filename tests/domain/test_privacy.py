@@ -14,10 +14,11 @@ def channels(*names: str) -> tuple:
 
 
 def test_a_notification_stays_with_its_user():
-    given = channels("forum.3", "private-user.7", "presence-thread.1", "public.x", "admin.x")
-    kept, withheld = addressed(PRIVATE_EVENT, given)
-    assert [each.name for each in kept] == ["private-user.7"]
-    assert set(withheld) == set(given) - set(kept)
+    own = ["private-user.7", "private-marketplace.seller.3", "private-marketplace.orders.7"]
+    others = ["private-notifications.role.supplier", "private-forum.3", "thread.1", "group.4", "public.x"]
+    kept, withheld = addressed(PRIVATE_EVENT, channels(*own, *others))
+    assert [each.name for each in kept] == own
+    assert [each.name for each in withheld] == others
 
 
 def test_other_events_go_where_they_are_sent():

@@ -20,7 +20,7 @@ ROW = {"id": 5, "type": "comment", "title": "Xin chào", "is_read": False}
 NOTIFICATION = {
     "event": "notification",
     "user_id": 7,
-    "channel": "private-user.7",
+    "channel": "user.7",
     "priority": "normal",
     "data": ROW,
     "metadata": {"version": "1.0", "source": "laravel", "request_id": "r-1", "unread_count": 3},
@@ -161,10 +161,10 @@ def test_a_channel_that_is_none_does_not_keep_the_event_from_the_others():
 
 
 def test_a_private_notification_goes_to_its_user_alone():
-    names = ["private-user.7", "forum.3", "public.x"]
+    names = ["private-user.7", "private-forum.3", "private-notifications.role.supplier"]
     driven = read_driver(changed(DRIVEN, channels=names, event="notification.received", data=ROW), "k")
     assert driven.publication.rooms == ("user:7",)
-    assert [each.name for each in driven.publication.withheld] == ["forum.3", "public.x"]
+    assert [each.name for each in driven.publication.withheld] == names[1:]
     assert driven.publication.once == read_any(NOTIFICATION, "k").once
     assert read_driver(changed(DRIVEN, event="notification", data=ROW), "k").publication.once is None
 
@@ -236,18 +236,18 @@ def test_a_wrong_notice_is_refused_by_field(body, field, code):
 def test_the_group_service_publishes_and_orders():
     group = {
         "action": "broadcast_to_channel",
-        "channel": "forum.5",
+        "channel": "group.5",
         "event": "group_message",
         "data": {"id": 1},
     }
-    assert said(read_group(group, "k")) == (("forum:5",), "group_message", {"id": 1})
+    assert said(read_group(group, "k")) == (("group:5",), "group_message", {"id": 1})
     message = {"action": "send_to_user", "user_id": 7, "data": {"type": "group_message"}}
     assert said(read_group(message, "k"))[:2] == (("user:7",), "notification")
     assert said(read_group({**message, "event": "x"}, "k"))[1] == "x"
-    order = read_group({"action": "join_channel", "user_id": "7", "channel": {"name": "forum.5"}}, "k")
+    order = read_group({"action": "join_channel", "user_id": "7", "channel": {"name": "group.5"}}, "k")
     assert isinstance(order, Membership)
     assert (order.command.action, order.command.user_id) == (Action.JOIN, 7)
-    assert order.command.subject == "forum.5"
+    assert order.command.subject == "group.5"
     left = read_group({"action": "leave_channel", "user_id": 7, "channel": "forum.5"}, "k")
     assert left.command.action is Action.LEAVE
 
