@@ -7,6 +7,7 @@ from mechamap.auth.protocol import BroadcastKey, KeyRing
 from mechamap.domain.channels import Channel, Parse, parse_channel
 from mechamap.domain.errors import Forbidden, InvalidChannel, KeyRefused, RealtimeError
 from mechamap.domain.moments import now_iso
+from mechamap.domain.privacy import WITHHELD
 from mechamap.domain.publication import Publication, Receipt
 from mechamap.domain.wire import check_object
 from mechamap.edge.limits import RateLimits
@@ -155,7 +156,7 @@ def _driven(driven: Driven, receipt: Receipt) -> Answer:
             why = {"status": "rejected", "code": entry.code, "message": entry.message}
             results.append({"channel": name, "subscriberCount": 0, **why})
         elif entry.canonical in withheld:
-            why = {"status": "withheld", "code": "channel_withheld"}
+            why = {"status": "withheld", "code": WITHHELD}
             results.append({"channel": name, "subscriberCount": 0, **why})
         else:
             results.append(_reached(entry, receipt))

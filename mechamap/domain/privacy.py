@@ -9,6 +9,8 @@ from .channels import Channel, ChannelKind
 from .errors import InvalidChannel
 
 PRIVATE_EVENT = "notification.received"
+WITHHELD = "channel_withheld"
+"""The code of a channel that is left out."""
 OWN_KINDS = frozenset({ChannelKind.USER, ChannelKind.SELLER, ChannelKind.ORDERS, ChannelKind.SITE})
 """Kinds of channels that belong to one person; and those of other sites, whose own authoriser judges them."""
 
@@ -17,7 +19,7 @@ def addressed(event: str, channels: tuple[Channel, ...]) -> tuple[tuple[Channel,
     """The channels that get the event, at least one, and those that are left out.
 
     Raises:
-        InvalidChannel: ``channel_withheld``: none is left.
+        InvalidChannel: ``WITHHELD``: none is left.
     """
     if event != PRIVATE_EVENT:
         return channels, ()
@@ -31,5 +33,5 @@ def left_out() -> InvalidChannel:
     """Why a channel does not get the event."""
     return InvalidChannel(
         f"{PRIVATE_EVENT} is one person's and goes to no channel that others may join.",
-        code="channel_withheld",
+        code=WITHHELD,
     )

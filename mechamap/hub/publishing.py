@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from mechamap.auth.protocol import BroadcastKey
 from mechamap.broker.protocol import Broker, Published
 from mechamap.domain.errors import Forbidden, PayloadTooLarge, RealtimeError
+from mechamap.domain.privacy import WITHHELD
 from mechamap.domain.publication import Publication, Receipt
 
 from .protocol import Meter
@@ -31,6 +32,8 @@ class Publisher:
             Conflict: something else was accepted under its publisher's name for it.
         """
         self.check_scope(key, publication)
+        if publication.withheld:
+            self.left_out(publication, [WITHHELD] * len(publication.withheld))
         try:
             receipt = self._broker.publish(publication)
         except RealtimeError as err:
@@ -48,6 +51,8 @@ class Publisher:
         """
         for publication in publications:
             self.check_scope(key, publication)
+            if publication.withheld:
+                self.left_out(publication, [WITHHELD] * len(publication.withheld))
         published = self._broker.publish_many(publications)
         if published.receipts:
             repeated = sum(receipt.duplicate for receipt in published.receipts)

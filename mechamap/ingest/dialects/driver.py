@@ -43,9 +43,8 @@ class Driven:
 
     @property
     def left_out(self) -> Iterator[str]:
-        """The codes of the channels that do not get the event."""
-        yield from (entry.code for entry in self.named if isinstance(entry, InvalidChannel))
-        yield from ("channel_withheld" for _ in self.publication.withheld)
+        """The codes of the entries that are no channel."""
+        return (entry.code for entry in self.named if isinstance(entry, InvalidChannel))
 
 
 def read_driver(
