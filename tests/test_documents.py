@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+import mechamap
 from mechamap import create_app
-from mechamap.api import history
-from mechamap.domain import access, channels, errors, idempotency, payloads, wire
+from mechamap.api import application, history
+from mechamap.domain import access, channels, errors, idempotency, payloads, privacy, wire
 from mechamap.ingest import ingester, laravel_redis
 from mechamap.outbox import reading
 from mechamap.settings import load
@@ -40,7 +41,9 @@ def codes_in(module) -> set[str]:
 def test_the_api_document_names_every_code_of_the_domain():
     found = codes_in(idempotency) | codes_in(history)
     found |= codes_in(wire) | codes_in(errors) | codes_in(payloads) | codes_in(laravel_redis)
-    found |= codes_in(reading) | codes_in(outbox)
+    found |= codes_in(reading) | codes_in(outbox) | codes_in(application) | {privacy.WITHHELD}
+    for dialect in (Path(mechamap.__file__).parent / "ingest" / "dialects").glob("*.py"):
+        found |= set(re.findall(r'code="([a-z_]+)"', dialect.read_text()))
     found |= set(re.findall(r'"(ingest_(?:given|backlog)_[a-z_]+)"', Path(ingester.__file__).read_text()))
     judged = Path(access.__file__).read_text()
     verdicts = set(re.findall(r'(?:False, |return )"([a-z]+_[a-z_]+)", f?"', judged)) - {"no_rule"}

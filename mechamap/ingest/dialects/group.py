@@ -27,7 +27,7 @@ class Membership:
 
     @property
     def command(self) -> Command:
-        return Command(self.action, user_id=self.user_id, subject=self.channel.name, code="publisher")
+        return Command(self.action, user_id=self.user_id, subject=self.channel.name)
 
 
 def read_group(
