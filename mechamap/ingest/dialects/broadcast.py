@@ -22,7 +22,7 @@ def read_any(
     parse: Parse = parse_channel,
 ) -> Publication:
     """The publication that ``body`` asks for; arguments and errors are those of ``read_broadcast``."""
-    if isinstance(body, Mapping):
+    if isinstance(body, dict) and ("user_id" in body or "to" in body):
         named = "channel" in body or "channels" in body
         if "user_id" in body and (isinstance(body.get("metadata"), Mapping) if named else "to" not in body):
             return read_notification(body, origin, encode, key, parse)
