@@ -12,7 +12,7 @@ from mechamap.domain.publication import Publication, Receipt
 from mechamap.domain.wire import check_object
 from mechamap.edge.limits import RateLimits
 from mechamap.edge.networks import Networks
-from mechamap.hub.operations import Operations
+from mechamap.hub.operations import PublisherOperations
 from mechamap.hub.publishing import Publisher
 from mechamap.ingest.dialects.driver import Driven, read_driver
 from mechamap.ingest.dialects.fields import id_of
@@ -35,7 +35,7 @@ class ApplicationBroadcasts:
     def __init__(
         self,
         publisher: Publisher,
-        operations: Operations,
+        operations: PublisherOperations,
         keyring: KeyRing,
         limits: RateLimits,
         driver_networks: Networks,

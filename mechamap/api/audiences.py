@@ -8,7 +8,7 @@ from mechamap.domain.channels import Parse, parse_channel, parse_channel_of_site
 from mechamap.domain.errors import InvalidChannel
 from mechamap.domain.moments import now_iso
 from mechamap.edge.limits import RateLimits
-from mechamap.hub.operations import ChannelRow, Operations
+from mechamap.hub.operations import ChannelRow, PublisherOperations
 
 from .keys import authenticate, readable
 
@@ -18,7 +18,7 @@ MOST_SIDS = 1_000
 
 
 def blueprint(
-    operations: Operations, keyring: KeyRing, limits: RateLimits, parse: Parse = parse_channel
+    operations: PublisherOperations, keyring: KeyRing, limits: RateLimits, parse: Parse = parse_channel
 ) -> Blueprint:
     api = Blueprint("audiences", __name__, url_prefix="/api")
 

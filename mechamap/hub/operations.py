@@ -74,18 +74,22 @@ class Operations(Protocol):
     def kick(self, command: Command) -> int:
         """Order the connections a command names to be closed; how many they were."""
 
-    def order(self, command: Command) -> int:
-        """Order a user's connections to join or leave a channel; how many they were."""
-
-    def audience(self, channel: Channel) -> Audience:
-        """Who is in the channel."""
-
     def publish(self, body: object, origin: str) -> Receipt:
         """Publish ``{channel | channels, event, data}`` as an operator.
 
         Raises:
             InvalidField, InvalidRequest: as for any publisher.
         """
+
+
+class PublisherOperations(Operations, Protocol):
+    """What publishers ask for beside that; only inside a server."""
+
+    def order(self, command: Command) -> int:
+        """Order a user's connections to join or leave a channel; how many they were."""
+
+    def audience(self, channel: Channel) -> Audience:
+        """Who is in the channel."""
 
 
 class ClusterOperations:
