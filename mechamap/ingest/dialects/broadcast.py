@@ -1,7 +1,7 @@
 """What ``POST /api/broadcast`` takes: the plan's body and its two relatives, told apart by their shape.
 
-A body with ``channel`` or ``channels`` is the plan's, whatever else it has, unless ``user_id`` and
-``metadata`` say that it is a notification.
+A body with ``channel`` or ``channels`` is the plan's, whatever else it has; unless the channel is a user's,
+and ``user_id`` and ``metadata`` say that it is a notification.
 """
 
 from collections.abc import Mapping
@@ -23,9 +23,12 @@ def read_any(
 ) -> Publication:
     """The publication that ``body`` asks for; arguments and errors are those of ``read_broadcast``."""
     if isinstance(body, dict) and ("user_id" in body or "to" in body):
-        named = "channel" in body or "channels" in body
-        if "user_id" in body and (isinstance(body.get("metadata"), Mapping) if named else "to" not in body):
-            return read_notification(body, origin, encode, key, parse)
-        if "to" in body and not named:
+        if "channel" in body or "channels" in body:
+            user = body.get("user_id") is not None and "channels" not in body
+            if user and isinstance(body.get("metadata"), Mapping):
+                return read_notification(body, origin, encode, key, parse)
+        elif "to" in body:
             return read_realtime(body, origin, encode, key, parse)
+        else:
+            return read_notification(body, origin, encode, key, parse)
     return read_broadcast(body, origin, encode, key, parse)

@@ -11,7 +11,7 @@ from ...domain.errors import InvalidField
 from ...domain.idempotency import one_name
 from ...domain.payloads import Encode, payload_of
 from ...domain.publication import Publication
-from ...domain.wire import check_event, check_timestamp, name_of, publication_of, read_data
+from ...domain.wire import check_event, check_timestamp, name_of, publication_of, read_broadcast, read_data
 from .fields import id_of, request_in
 
 
@@ -22,25 +22,24 @@ def read_notification(
     key: str | None = None,
     parse: Parse = parse_channel,
 ) -> Publication:
-    """The publication to the user's own channel; ``metadata.unread_count`` goes into ``data`` unless that has
+    """The publication to the user's own channel, or that of the plan's body where ``channel`` is no user's.
+
+    ``metadata.unread_count`` goes into ``data`` unless that has
     one.
 
     Raises:
         InvalidField: names the first field that breaks a rule.
     """
+    named = parse(name_of(body["channel"])) if body.get("channel") is not None else None
+    if named is not None and named.kind is not ChannelKind.USER:
+        # the plan's body, with fields of its publisher's own
+        return read_broadcast(body, origin, encode, key, parse)
     user_id = id_of(body.get("user_id"), "user_id")
-    own = user_channel(user_id)
-    if "channels" in body:
+    if named is not None and named.target != user_id:
         raise InvalidField(
-            "channels", "A notification to user_id has one channel.", code="channels_ambiguous"
+            "channel", "channel and user_id name different users; give one.", code="user_id_mismatch"
         )
-    if body.get("channel") is not None:
-        named = parse(name_of(body["channel"]))
-        if named.kind is not ChannelKind.USER or named.target != user_id:
-            raise InvalidField(
-                "channel", "channel and user_id name different users; give one.", code="user_id_mismatch"
-            )
-        own = named
+    own = named if named is not None else user_channel(user_id)
     event = check_event(body.get("event"))
     data = _with_unread(read_data(body), body.get("metadata"))
     check_timestamp(body.get("timestamp"))
