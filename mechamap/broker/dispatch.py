@@ -210,7 +210,7 @@ class Dispatch:
             search = b"0"
         window = self._remember if once.seconds is None else min(once.seconds, self._remember)
         told = [once.token, once.digest, message.id, *self._remembering, search, series]
-        told.append(b"%d" % (window * 1000))
+        told += [b"", b"%d" % (window * 1000)]
         return [*self._common(deadline, channels, message.body), *told, *message.names]
 
     def _common(self, deadline: int, channels: bytes, body: bytes) -> list[Any]:
