@@ -7,13 +7,18 @@ anything, and nothing is done when a browser subscribes.
 
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from mechamap.domain.webhooks import Notice, WebhookEvent, occupied, vacated
 
 from .protocol import Queues
 
 log = logging.getLogger(__name__)
+
+SERIES = 100
+"""Channels told at once: some milliseconds in which the worker does nothing else."""
+BREATH = 0.00001
+"""Seconds between series, for everybody else."""
 
 VACATED_AFTER = 4.0
 """Seconds for which nobody may be in a channel before it counts as vacated: pages that are loaded again come
@@ -74,14 +79,14 @@ class Occupancy:
             if now - self._empty_since.setdefault(channel, now) >= self._vacated_after
         ]
         new = there - known
-        if not gone and not new:
-            return
-        notices = [occupied(channel, told=self._tells_occupied) for channel in sorted(new)]
-        notices += [vacated(channel, told=self._tells_vacated) for channel in sorted(gone)]
-        self._add(notices)
-        self._known = (known | new).difference(gone)
-        for channel in gone:
-            del self._empty_since[channel]
+        for channels in _series(new):
+            self._add([occupied(channel, told=self._tells_occupied) for channel in channels])
+            known.update(channels)
+        for channels in _series(gone):
+            self._add([vacated(channel, told=self._tells_vacated) for channel in channels])
+            known.difference_update(channels)
+            for channel in channels:
+                del self._empty_since[channel]
 
     def _reconciled(self) -> set[str]:
         """What Laravel was told last, the same here and there."""
@@ -94,3 +99,11 @@ class Occupancy:
             else:
                 self._known = self._queues.occupied()
         return self._known
+
+
+def _series(channels: Iterable[str]) -> Iterator[list[str]]:
+    ordered = sorted(channels)
+    for start in range(0, len(ordered), SERIES):
+        if start:
+            time.sleep(BREATH)
+        yield ordered[start : start + SERIES]
