@@ -394,7 +394,7 @@ def _webhooks(
     app = settings.webhook_app
     if not settings.webhook_urls or app is None:
         return None
-    deliveries = [Delivery(url, lambda: registry.signing_key(app)) for url in settings.webhook_urls]
+    deliveries = [Delivery(url, lambda: registry.signing_keys(app)) for url in settings.webhook_urls]
     names = [each.name for each in deliveries]
     queues: Queues = MemoryQueues(names)
     if settings.redis_url is not None:

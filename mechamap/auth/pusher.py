@@ -44,8 +44,8 @@ class AppRegistry:
             )
         return app
 
-    def signing_key(self, app_id: str) -> AppKey:
-        """The newest key of an app, by which we sign for it.
+    def signing_keys(self, app_id: str) -> tuple[AppKey, ...]:
+        """The keys by which we may sign for an app, newest first.
 
         Raises:
             NotFound: there is no such app.
@@ -55,7 +55,7 @@ class AppRegistry:
         app = self.find(app_id)
         if not app.enabled:
             raise Forbidden("The app is disabled.", code="app_disabled")
-        return app.keys[0]
+        return app.keys
 
     def by_key(self, key: str) -> App:
         for app in self.all():

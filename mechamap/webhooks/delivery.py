@@ -36,22 +36,30 @@ class Outcome:
 
 
 class Delivery:
-    """To one receiver. ``name`` is short and the same on every worker; ``key`` finds what signs, and raises
-    the product's errors."""
+    """To one receiver. ``name`` is short and the same on every worker; ``keys`` finds those that may sign,
+    newest first, and raises the product's errors.
 
-    def __init__(self, url: str, key: Callable[[], AppKey], clock: Callable[[], float] = time.time) -> None:
+    While an app's key is being changed Laravel knows the old one or the new one. So a refusal (4xx) makes the
+    next attempt use the next key; with one key that changes nothing.
+    """
+
+    def __init__(
+        self, url: str, keys: Callable[[], Sequence[AppKey]], clock: Callable[[], float] = time.time
+    ) -> None:
         self.url = url
         self.name = sha256(url.encode()).hexdigest()[:12]
-        self._key = key
+        self._keys = keys
+        self._refusals = 0
         self._clock = clock
         self._client = LaravelClient(url, BOUNDS)
 
     def send(self, events: Sequence[bytes], batch_id: str) -> Outcome:
         """Once. Never raises the product's errors."""
         try:
-            key = self._key()
+            keys = self._keys()
         except RealtimeError as err:
             return Outcome(err.code, f"Nothing can be signed: {err.message}")
+        key = keys[self._refusals % len(keys)]
         body = body_of(events, int(self._clock() * 1000))
         try:
             answer = self._client.post(body, {**webhook_headers(key, body), "Webhook-Id": batch_id})
@@ -59,5 +67,7 @@ class Delivery:
             return Outcome(f"webhook_{err.trouble.value}", _TROUBLE[err.trouble], err.retry_after)
         if 200 <= answer.status < 300:
             return Outcome("ok", f"Laravel answered {answer.status}.")
+        if 400 <= answer.status < 500 and answer.status != 429:
+            self._refusals += 1
         code = f"webhook_status_{answer.status // 100}xx"
         return Outcome(code, f"Laravel answered {answer.status} instead of 2xx.", answer.retry_after or 0.0)

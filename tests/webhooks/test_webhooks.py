@@ -40,8 +40,8 @@ def hire(laravel_api, request):
     """Start workers; they are stopped after the test."""
     hired: list[Webhooks] = []
 
-    def start(queues=None, leadership=None, *, key=lambda: KEY, letters=None, **options) -> Webhooks:
-        delivery = Delivery(f"{laravel_api.url}/webhooks", key)
+    def start(queues=None, leadership=None, *, keys=lambda: (KEY,), letters=None, **options) -> Webhooks:
+        delivery = Delivery(f"{laravel_api.url}/webhooks", keys)
         queues = queues or MemoryQueues([delivery.name])
         metrics = Metrics()
         observer = WebhookObserver(queues, (), metrics)
@@ -114,10 +114,25 @@ def test_what_is_not_taken_is_tried_again_under_the_same_id_and_the_state_says_s
 )
 def test_what_counts_as_taken(laravel_api, answer, code):
     laravel_api.behaviour = answer
-    delivery = Delivery(f"{laravel_api.url}/webhooks", lambda: KEY)
+    delivery = Delivery(f"{laravel_api.url}/webhooks", lambda: (KEY,))
     outcome = delivery.send((b'"one"',), "0" * 32)
     assert (outcome.code, outcome.ok) == (code, code == "ok")
     assert {asked.path for asked in laravel_api.asked} == {"/webhooks"}
+
+
+def test_while_keys_are_changed_the_one_that_laravel_knows_is_found(laravel_api):
+    new = AppKey("new-key", "new-secret-new-secret")
+    known = KEY.key
+
+    def verifies(connection, asked):
+        says(b"", 204 if asked.headers["x-pusher-key"] == known else 401)(connection, asked)
+
+    laravel_api.behaviour = verifies
+    delivery = Delivery(laravel_api.url, lambda: (new, KEY))
+    codes = [delivery.send((), "0" * 32).code for _ in range(3)]
+    assert codes == ["webhook_status_4xx", "ok", "ok"]
+    known = new.key
+    assert [delivery.send((), "0" * 32).ok for _ in range(3)] == [False, True, True]
 
 
 def test_a_receiver_that_hangs_holds_up_nobody_but_itself(laravel_api, hire):
@@ -133,10 +148,10 @@ def test_a_receiver_that_hangs_holds_up_nobody_but_itself(laravel_api, hire):
 
 
 def test_without_a_key_nothing_is_sent_and_everything_is_kept(laravel_api, hire):
-    def unknown() -> AppKey:
+    def unknown() -> tuple[AppKey, ...]:
         raise NotFound("There is no app with this id.", code="app_unknown")
 
-    worker = hire(key=unknown)
+    worker = hire(keys=unknown)
     say(worker, b"one")
     wait_until(lambda: "app_unknown" in worker.state().detail, "the state to say so")
     assert laravel_api.asked == [] and worker.state().waiting == 1
@@ -158,7 +173,7 @@ def test_the_dead_are_counted_and_a_table_that_is_away_is_told(laravel_api, hire
 
 def test_of_two_workers_one_sends_and_the_other_takes_over(laravel_api, hire, redis_server):
     laravel_api.behaviour = says(b"", 200)
-    name = Delivery(f"{laravel_api.url}/webhooks", lambda: KEY).name
+    name = Delivery(f"{laravel_api.url}/webhooks", lambda: (KEY,)).name
     client = command_client(redis_server.url)
 
     def worker(number: int) -> Webhooks:
