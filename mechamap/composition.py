@@ -10,14 +10,23 @@ from flask import Flask
 from mechamap import admin, cli, demo, health, logs
 from mechamap.api import broadcast, history, operator
 from mechamap.api import members as members_api
+from mechamap.api import pusher as pusher_api
 from mechamap.api.broadcasting import Broadcasts
 from mechamap.api.lane import BroadcastLane, ExpressLane
+from mechamap.api.pusher_calls import PusherCalls
+from mechamap.api.pusher_gate import PusherGate
 from mechamap.auth import jwt
 from mechamap.auth.authenticator import TokenAuthenticator
+from mechamap.auth.channel_authorization import ChannelAuthorization
+from mechamap.auth.channel_laravel import LaravelChannels
+from mechamap.auth.channel_signature import ChannelSignatures
 from mechamap.auth.keyring import BroadcastKeyRing
 from mechamap.auth.passwords import Passwords
 from mechamap.auth.protocol import BroadcastKey
+from mechamap.auth.pusher import AppRegistry
 from mechamap.auth.sanctum import Sanctum
+from mechamap.auth.sanctum_http import VERIFY_PATH, SanctumByLaravel
+from mechamap.auth.sanctum_modes import SanctumModes
 from mechamap.auth.signin import SignIn
 from mechamap.broker.connection import command_client, command_pool
 from mechamap.broker.leadership import Alone, Leadership, LeasedLeadership
@@ -25,6 +34,8 @@ from mechamap.broker.memory import MemoryBroker
 from mechamap.broker.redis import PREFIX, RedisBroker
 from mechamap.broker.turns import LocalTurns, RedisTurns
 from mechamap.domain.access import Policy
+from mechamap.domain.channels import Parse, parser
+from mechamap.domain.credentials import ChannelAuth
 from mechamap.edge import errors, requests
 from mechamap.edge.limits import RateLimits
 from mechamap.edge.proxies import TrustedProxies
@@ -40,6 +51,9 @@ from mechamap.hub.rechecks import Rechecks
 from mechamap.hub.recovery import Recovery
 from mechamap.ingest.ingester import Ingester, Source
 from mechamap.ingest.laravel_redis import ORIGIN
+from mechamap.ingest.pusher import PusherReader
+from mechamap.laravel.client import LaravelClient
+from mechamap.laravel.shared import RedisUsers
 from mechamap.metrics import Metrics
 from mechamap.outbox.pace import Pace
 from mechamap.outbox.protocol import ORIGIN as OUTBOX
@@ -52,10 +66,11 @@ from mechamap.recovery.memory import MemorySessions
 from mechamap.recovery.redis import RedisSessions
 from mechamap.runtime import Runtime, new_worker_id
 from mechamap.services import Services
-from mechamap.settings import ROOT, Settings
+from mechamap.settings import ROOT, SanctumMode, Settings
 from mechamap.sockets.events import Events
 from mechamap.sockets.transport import EngineTransport
 from mechamap.store import database
+from mechamap.store.apps import Apps
 from mechamap.store.audit import AuditTrail
 from mechamap.store.keys import ApiKeys
 from mechamap.store.laravel.accounts import Accounts
@@ -94,14 +109,16 @@ def compose(settings: Settings) -> Flask:
     notifications = LaravelNotifications(databases.laravel, settings, directory.schema)
     outbox_rows = OutboxRows(databases.laravel)
     api_keys = ApiKeys(databases.own)
+    apps = Apps(databases.own, settings.secret_key)
     audit = AuditTrail(databases.own)
 
     # proof of identity
     jwt.configure(app, settings)
     jwts = jwt.Jwts(app, settings, Revocations(databases.own, settings.cache_seconds))
-    sanctum = Sanctum(TokenRows(databases.laravel, settings, directory.schema), settings)
+    sanctum = _sanctum(settings, TokenRows(databases.laravel, settings, directory.schema), directory)
     authenticator = TokenAuthenticator(jwts, sanctum, directory)
     keyring = BroadcastKeyRing(settings, api_keys)
+    registry = AppRegistry(settings, apps)
     sign_in = SignIn(Accounts(databases.laravel, directory.schema), directory, settings.ladder, Passwords())
 
     # order, and who is here
@@ -128,7 +145,10 @@ def compose(settings: Settings) -> Flask:
     # the use cases on the transport
     socketio = _socketio(app, settings)
     transport = EngineTransport(socketio)
-    judge = Judge(directory, Policy(settings.ladder, settings.private_forum_level))
+    authorization = _authorization(settings, registry)
+    policy = Policy(settings.ladder, settings.private_forum_level, site_channels=authorization is not None)
+    parse = parser(site_channels=policy.site_channels)
+    judge = Judge(directory, policy, authorization)
     presence = Presence(members, broker, transport)
     hub = Hub(
         worker_id=worker_id,
@@ -141,12 +161,13 @@ def compose(settings: Settings) -> Flask:
         presence=presence,
         max_connections=-(-settings.max_connections // settings.workers),
         max_subscriptions=settings.max_subscriptions,
+        parse=parse,
     )
     reading = Reading(hub.connections, broker, notifications, turns, socketio.start_background_task)
     publisher = Publisher(broker, metrics, settings.max_broadcast_bytes)
-    operations = ClusterOperations(broker, roster, members, publisher)
-    ingester = _ingester(settings, worker_id, publisher, metrics)
-    outbox = _outbox(settings, worker_id, publisher, metrics, outbox_rows)
+    operations = ClusterOperations(broker, roster, members, publisher, parse)
+    ingester = _ingester(settings, worker_id, publisher, metrics, parse)
+    outbox = _outbox(settings, worker_id, publisher, metrics, outbox_rows, parse)
     seen = LaravelLastSeen(databases.laravel, settings, directory.schema)
     runtime = Runtime(
         worker_id=worker_id,
@@ -164,6 +185,7 @@ def compose(settings: Settings) -> Flask:
         databases=(
             ("database", Probe(databases.own).available),
             ("laravel_database", directory.available),
+            *((("sanctum", sanctum.available),) if settings.laravel_api_url is not None else ()),
         ),
         ingester=ingester,
         outbox=outbox,
@@ -176,27 +198,33 @@ def compose(settings: Settings) -> Flask:
         operations=operations,
         judge=judge,
         directory=directory,
+        sanctum=sanctum,
         authenticator=authenticator,
         jwts=jwts,
         sign_in=sign_in,
         api_keys=api_keys,
+        apps=apps,
         outbox_rows=outbox_rows,
         audit=audit,
         limits=limits,
         metrics=metrics,
         databases=databases,
+        parse_channel=parse,
     )
 
     # the edges
     errors.init_app(app)
     origins = settings.origins
     requests.init_app(app, allowed_origins=origins, tls=settings.tls, seen=metrics.request)
-    Events(socketio, hub, reading, authenticator, directory, limits, metrics).register()
-    broadcasts = Broadcasts(publisher, keyring, limits)
+    Events(
+        socketio, hub, reading, authenticator, directory, limits, metrics, ways=settings.channel_auth
+    ).register()
+    broadcasts = Broadcasts(publisher, keyring, limits, parse)
     app.register_blueprint(broadcast.blueprint(broadcasts))
-    app.register_blueprint(history.blueprint(broker, keyring, limits))
-    app.register_blueprint(members_api.blueprint(operations, keyring, limits))
-    app.register_blueprint(operator.blueprint(operations, settings.secret_key))
+    app.register_blueprint(history.blueprint(broker, keyring, limits, parse))
+    app.register_blueprint(members_api.blueprint(operations, keyring, limits, parse))
+    app.register_blueprint(operator.blueprint(operations, settings.secret_key, parse))
+    _pusher(app, settings, registry, publisher, operations, limits, metrics, parse)
     app.register_blueprint(health.blueprint(runtime.checks, metrics.render))
     app.register_blueprint(demo.blueprint(services))
     admin.init_app(app, services)
@@ -224,6 +252,36 @@ def _flask(settings: Settings) -> Flask:
     return app
 
 
+def _sanctum(settings: Settings, rows: TokenRows, directory: LaravelDirectory) -> SanctumModes:
+    """Who verifies Sanctum tokens."""
+    by_laravel = None
+    if settings.laravel_api_url is not None and settings.sanctum_mode is not SanctumMode.DB:
+        shared = None
+        if settings.redis_url is not None:
+            shared = RedisUsers(command_pool(settings.redis_url, timeout=0.5), PREFIX, settings.secret_key)
+        by_laravel = SanctumByLaravel(
+            LaravelClient(f"{settings.laravel_api_url}{VERIFY_PATH}"),
+            settings.laravel_api_key,
+            settings.sanctum_cache_seconds,
+            shared,
+        )
+    return SanctumModes(settings.sanctum_mode, Sanctum(rows, settings), by_laravel, directory.available)
+
+
+def _authorization(settings: Settings, apps: AppRegistry) -> ChannelAuthorization | None:
+    """Who decides on channels in our rules' stead, if anyone."""
+    signatures, ways = ChannelSignatures(apps), settings.channel_auth
+    url, asked = settings.broadcasting_auth_url, None
+    if ChannelAuth.LARAVEL in ways and url is not None:
+        asked = LaravelChannels(LaravelClient(url), signatures)
+    known = {ChannelAuth.SIGNATURE: signatures, ChannelAuth.LARAVEL: asked}
+    others = [known[way] for way in ways if way is not ChannelAuth.RULES]
+    if not others:
+        return None
+    signed = ChannelAuth.SIGNATURE in ways
+    return ChannelAuthorization(others, by_rules=ChannelAuth.RULES in ways, again=asked, signed=signed)
+
+
 def _socketio(app: Flask, settings: Settings) -> SocketIO:
     return SocketIO(
         app,
@@ -238,7 +296,29 @@ def _socketio(app: Flask, settings: Settings) -> SocketIO:
     )
 
 
-def _ingester(settings: Settings, worker_id: str, publisher: Publisher, metrics: Metrics) -> Ingester | None:
+def _pusher(
+    app: Flask,
+    settings: Settings,
+    registry: AppRegistry,
+    publisher: Publisher,
+    operations: ClusterOperations,
+    limits: RateLimits,
+    metrics: Metrics,
+    parse: Parse,
+) -> None:
+    """Pusher's HTTP API, also under its mount where there is one: a proxy may or may not take that away."""
+    reader = PusherReader(settings.max_broadcast_bytes, parse)
+    gate = PusherGate(registry, limits, settings.pusher_path)
+    calls = PusherCalls(publisher, operations, limits, reader)
+    api = pusher_api.blueprint(gate, calls, reader, metrics.app_request)
+    app.register_blueprint(api)
+    if settings.pusher_path:
+        app.register_blueprint(api, url_prefix=settings.pusher_path, name="pusher_mounted")
+
+
+def _ingester(
+    settings: Settings, worker_id: str, publisher: Publisher, metrics: Metrics, parse: Parse
+) -> Ingester | None:
     """What listens to Laravel's Redis, where one is configured."""
     if settings.laravel_redis_url is None:
         return None
@@ -247,6 +327,7 @@ def _ingester(settings: Settings, worker_id: str, publisher: Publisher, metrics:
         prefix=settings.laravel_redis_prefix,
         own=f"{PREFIX}:".encode(),
         max_bytes=settings.max_broadcast_bytes,
+        parse=parse,
     )
     key = BroadcastKey(ORIGIN)
     leadership = _leadership(settings, "ingester", worker_id)
@@ -254,7 +335,7 @@ def _ingester(settings: Settings, worker_id: str, publisher: Publisher, metrics:
 
 
 def _outbox(
-    settings: Settings, worker_id: str, publisher: Publisher, metrics: Metrics, rows: OutboxRows
+    settings: Settings, worker_id: str, publisher: Publisher, metrics: Metrics, rows: OutboxRows, parse: Parse
 ) -> Relay | None:
     """What publishes the rows of Laravel's outbox, where it is on."""
     if not settings.outbox:
@@ -268,6 +349,7 @@ def _outbox(
         pace=Pace(settings.outbox_poll_ms / 1000, settings.outbox_idle_poll_ms / 1000),
         max_bytes=settings.max_broadcast_bytes,
         on_lost=_leave,
+        parse=parse,
     )
 
 

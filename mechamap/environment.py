@@ -100,6 +100,31 @@ class Environment:
             raise SettingsError(name, f"is not a URL of the form {expected}")
         return value
 
+    def address(self, name: str, *, secure: bool) -> str | None:
+        """The http(s) URL of something that we call, without a slash at its end. Credentials go into settings
+        of their own, so the URL may be shown.
+
+        Args:
+            secure: https only, but for this machine itself.
+        """
+        value = self.text(name)
+        if value is None:
+            return None
+        try:
+            parts = urlsplit(value)
+            host, _ = parts.hostname, parts.port
+        except ValueError:
+            parts, host = urlsplit(""), None
+        if parts.scheme not in ("http", "https") or not host:
+            raise SettingsError(name, "is not an address such as https://mechamap.com")
+        if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+            raise SettingsError(name, "must have no user, password, query or fragment")
+        if not value.isprintable() or " " in value:
+            raise SettingsError(name, "holds characters that no address has")
+        if secure and parts.scheme != "https" and not _is_loopback(host):
+            raise SettingsError(name, "must begin with https:// in production, or name this machine itself")
+        return value.rstrip("/")
+
     def redis_url(self, name: str) -> str | None:
         """Like ``url``: one Redis, Sentinels, or nodes of a cluster."""
         value = self.text(name)
@@ -173,3 +198,10 @@ class Environment:
                 raise SettingsError(name, f"{pair!r} is not a pair such as vip=senior_member")
             found[role.strip()] = level
         return found
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

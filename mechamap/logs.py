@@ -23,6 +23,7 @@ _SECRET_TEXT = re.compile(
     r"|\b\d+\|[A-Za-z0-9]{20,}"  # Sanctum
     r"|\bmmk_[\w\-]{10,}"  # our broadcast keys
     r"|(?<=[?&]token=)[^&\s\"']+|(?<=[?&]sid=)[^&\s\"']+|(?<=[?&]api_key=)[^&\s\"']+"
+    r"|(?<=[?&]auth_key=)[^&\s\"']+|(?<=[?&]auth_signature=)[^&\s\"']+"
     r"|(?<=://)[^/@\s:]*:[^/@\s]+(?=@)"  # user:password in URLs
 )
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}

@@ -146,6 +146,12 @@ class Metrics:
             registry=registry,
             multiprocess_mode="livemax",
         )
+        self._app_requests = Counter(
+            "realtime_app_requests",
+            "Requests of apps to Pusher's HTTP API, by app, call and outcome.",
+            ["app", "call", "code"],
+            registry=registry,
+        )
         self._requests = Counter(
             "realtime_http_requests",
             "HTTP requests by endpoint and status.",
@@ -185,6 +191,9 @@ class Metrics:
 
     def request(self, endpoint: str, status: int) -> None:
         self._pending[self._requests, endpoint, status] += 1
+
+    def app_request(self, app: str, call: str, code: str) -> None:
+        self._pending[self._app_requests, app, call, code] += 1
 
     def ingested(self, code: str, count: int = 1) -> None:
         self._pending[self._ingested, code] += count

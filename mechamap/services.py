@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 from mechamap.auth.authenticator import TokenAuthenticator
 from mechamap.auth.jwt import Jwts
+from mechamap.auth.sanctum_modes import SanctumModes
 from mechamap.auth.signin import SignIn
+from mechamap.domain.channels import Parse
 from mechamap.edge.limits import RateLimits
 from mechamap.engine import SocketIO
 from mechamap.hub.access import Judge
@@ -12,6 +14,7 @@ from mechamap.hub.operations import Operations
 from mechamap.metrics import Metrics
 from mechamap.runtime import Runtime
 from mechamap.settings import Settings
+from mechamap.store.apps import Apps
 from mechamap.store.audit import AuditTrail
 from mechamap.store.database import Databases
 from mechamap.store.keys import ApiKeys
@@ -29,12 +32,15 @@ class Services:
     operations: Operations
     judge: Judge
     directory: LaravelDirectory
+    sanctum: SanctumModes
     authenticator: TokenAuthenticator
     jwts: Jwts
     sign_in: SignIn
     api_keys: ApiKeys
+    apps: Apps
     outbox_rows: OutboxRows
     audit: AuditTrail
     limits: RateLimits
     metrics: Metrics
     databases: Databases
+    parse_channel: Parse

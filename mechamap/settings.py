@@ -2,13 +2,17 @@
 that names the variable."""
 
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from .domain.apps import APP_ID, APP_KEY, MAX_APP_KEYS, App, secret_problem
+from .domain.credentials import ChannelAuth
 from .domain.history import Bounds
+from .domain.pusher_signature import AppKey
 from .domain.roles import Ladder, Level
 from .environment import Environment, SettingsError
 
@@ -24,7 +28,7 @@ MAX_PREFIX_LENGTH = 200
 MIN_SECRET_LENGTH = 32
 """Characters. RFC 7518 3.2 asks for a key at least as long as the HMAC's hash: 32 bytes for HS256."""
 
-__all__ = ["AppEnv", "Settings", "SettingsError", "load"]
+__all__ = ["AppEnv", "ChannelAuth", "SanctumMode", "Settings", "SettingsError", "load"]
 
 
 class AppEnv(StrEnum):
@@ -33,6 +37,14 @@ class AppEnv(StrEnum):
     DEVELOPMENT = "development"
     PRODUCTION = "production"
     TESTING = "testing"
+
+
+class SanctumMode(StrEnum):
+    """Who verifies Sanctum tokens. AUTO: the database, or where it cannot, Laravel over HTTP."""
+
+    DB = "db"
+    HTTP = "http"
+    AUTO = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +65,16 @@ class Settings:
     redis_url: str | None = field(repr=False)
     laravel_redis_url: str | None = field(repr=False)
     laravel_redis_prefix: str
+    laravel_api_url: str | None
+    laravel_api_key: str | None = field(repr=False)
+    laravel_auth_url: str | None
+    sanctum_mode: SanctumMode
+    sanctum_cache_seconds: float
+    channel_auth: tuple[ChannelAuth, ...]
+    pusher_app_id: str | None
+    pusher_app_keys: tuple[str, ...]
+    pusher_app_secrets: tuple[str, ...] = field(repr=False)
+    pusher_path: str
     history_seconds: float
     history_user_seconds: float
     history_events: int
@@ -89,6 +111,14 @@ class Settings:
         return self.app_env is AppEnv.PRODUCTION
 
     @property
+    def apps(self) -> tuple[App, ...]:
+        """The app of the settings, if there is one."""
+        if self.pusher_app_id is None:
+            return ()
+        pairs = zip(self.pusher_app_keys, self.pusher_app_secrets, strict=True)
+        return (App(self.pusher_app_id, tuple(AppKey(*pair) for pair in pairs)),)
+
+    @property
     def history(self) -> Bounds:
         """How much of each channel is kept."""
         return Bounds(self.history_seconds, self.history_user_seconds, self.history_events)
@@ -98,6 +128,13 @@ class Settings:
         """Seconds after which a client that is still connected has received what it was sent before: its last
         pong is as old as interval and timeout at most, and answers a ping at most one timeout older."""
         return (self.ping_interval_ms + 2 * self.ping_timeout_ms) / 1000 + 1
+
+    @property
+    def broadcasting_auth_url(self) -> str | None:
+        """Where Laravel is asked who may join a channel."""
+        if self.laravel_auth_url is not None:
+            return self.laravel_auth_url
+        return f"{self.laravel_api_url}/broadcasting/auth" if self.laravel_api_url is not None else None
 
     @property
     def demo(self) -> bool:
@@ -140,7 +177,8 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     env = Environment(environ)
     app_env = AppEnv(env.choice("APP_ENV", tuple(AppEnv), AppEnv.DEVELOPMENT))
     instance = Path(env.text("INSTANCE_PATH") or ROOT / "instance").resolve()
-    if app_env is not AppEnv.PRODUCTION:
+    production = app_env is AppEnv.PRODUCTION
+    if not production:
         env = env.beneath(_development_secrets(instance, env))
 
     database_url = env.url("DATABASE_URL") or f"sqlite:///{instance / 'mechamap.sqlite'}"
@@ -159,6 +197,16 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         redis_url=env.redis_url("REDIS_URL"),
         laravel_redis_url=env.redis_url("LARAVEL_REDIS_URL"),
         laravel_redis_prefix=_laravel_redis_prefix(env),
+        laravel_api_url=env.address("LARAVEL_API_URL", secure=production),
+        laravel_api_key=env.text("LARAVEL_API_KEY"),
+        laravel_auth_url=env.address("LARAVEL_AUTH_URL", secure=production),
+        sanctum_mode=SanctumMode(env.choice("SANCTUM_MODE", tuple(SanctumMode), SanctumMode.AUTO)),
+        sanctum_cache_seconds=env.number("SANCTUM_CACHE_SECONDS", 300.0, 1.0, 3600.0),
+        channel_auth=_channel_auth(env),
+        pusher_app_id=env.text("PUSHER_APP_ID"),
+        pusher_app_keys=env.words("PUSHER_APP_KEY"),
+        pusher_app_secrets=env.words("PUSHER_APP_SECRET"),
+        pusher_path=_mount(env.text("PUSHER_PATH") or ""),
         history_seconds=env.number("HISTORY_SECONDS", 120.0, 1.0, 86_400.0),
         history_user_seconds=env.number("HISTORY_USER_SECONDS", 600.0, 1.0, 86_400.0),
         history_events=env.integer("HISTORY_EVENTS", 500, 1, 10_000),
@@ -213,7 +261,69 @@ def _laravel_redis_prefix(env: Environment) -> str:
     return "" if prefix is None or prefix == NO_PREFIX else prefix
 
 
+def _channel_auth(env: Environment) -> tuple[ChannelAuth, ...]:
+    """The ways of CHANNEL_AUTH in their order, each once."""
+    name, known = "CHANNEL_AUTH", [way.value for way in ChannelAuth]
+    words = [word.lower() for word in env.words(name)] or [ChannelAuth.RULES.value]
+    for word in words:
+        if word not in known:
+            raise SettingsError(name, f"{word!r} is not one of {', '.join(known)}")
+        if words.count(word) > 1:
+            raise SettingsError(name, f"names {word} twice")
+    return tuple(map(ChannelAuth, words))
+
+
+def _mount(path: str) -> str:
+    """``/prefix`` of a path in any spelling; empty for none."""
+    words = path.strip("/")
+    if words and not re.fullmatch(r"[A-Za-z0-9._\-]+(?:/[A-Za-z0-9._\-]+)*", words, re.ASCII):
+        raise SettingsError("PUSHER_PATH", f"is {path!r}; use a path such as /pusher")
+    if words.partition("/")[0] in (
+        "api",
+        "admin",
+        "static",
+        "demo",
+        "socket.io",
+        "health",
+        "metrics",
+        "apps",
+    ):
+        raise SettingsError("PUSHER_PATH", f"is {path!r}, where the server has something else")
+    return f"/{words}" if words else ""
+
+
+def _check_app(settings: Settings) -> None:
+    """PUSHER_APP_ID, PUSHER_APP_KEY and PUSHER_APP_SECRET are one app, or none of them is there."""
+    app_id, keys = settings.pusher_app_id, settings.pusher_app_keys
+    given = {
+        "PUSHER_APP_ID": app_id,
+        "PUSHER_APP_KEY": keys,
+        "PUSHER_APP_SECRET": settings.pusher_app_secrets,
+    }
+    missing = [name for name, value in given.items() if not value]
+    if missing and len(missing) < len(given):
+        raise SettingsError(missing[0], f"is required with {next(name for name in given if given[name])}")
+    if app_id is None:
+        return
+    if not APP_ID.fullmatch(app_id):
+        raise SettingsError("PUSHER_APP_ID", "must be 1 to 64 letters, digits, dashes or underscores")
+    if len(keys) != len(settings.pusher_app_secrets) or len(keys) > MAX_APP_KEYS:
+        raise SettingsError(
+            "PUSHER_APP_SECRET", f"must have as many entries as PUSHER_APP_KEY, at most {MAX_APP_KEYS}"
+        )
+    if not all(APP_KEY.fullmatch(key) for key in keys):
+        raise SettingsError("PUSHER_APP_KEY", "must be 1 to 128 letters, digits, dashes or underscores")
+    for secret in settings.pusher_app_secrets if settings.production else ():
+        problem = "is a placeholder" if secret.lower() in PLACEHOLDERS else secret_problem(secret)
+        if problem is not None:
+            raise SettingsError("PUSHER_APP_SECRET", f"{problem}; generate one with: {GENERATE}")
+
+
 def _refuse_contradictions(settings: Settings) -> None:
+    if settings.sanctum_mode is SanctumMode.HTTP and settings.laravel_api_url is None:
+        raise SettingsError("SANCTUM_MODE", "http needs LARAVEL_API_URL, the address of the Laravel site")
+    if ChannelAuth.LARAVEL in settings.channel_auth and settings.broadcasting_auth_url is None:
+        raise SettingsError("CHANNEL_AUTH", "laravel needs LARAVEL_AUTH_URL or LARAVEL_API_URL")
     if settings.workers > 1 and settings.redis_url is None:
         raise SettingsError(
             "WEB_CONCURRENCY", "more than one worker needs REDIS_URL, or workers would not hear each other"
@@ -224,6 +334,7 @@ def _refuse_contradictions(settings: Settings) -> None:
         raise SettingsError(
             "OUTBOX_IDLE_POLL_MS", f"must be at least OUTBOX_POLL_MS, which is {settings.outbox_poll_ms}"
         )
+    _check_app(settings)
     if not settings.production:
         return
     if not settings.rate_limits:

@@ -18,6 +18,7 @@ pytest_plugins = (
     "tests.services.browser_client",
     "tests.services.browser",
     "tests.services.laravel",
+    "tests.services.laravel_api",
 )
 
 

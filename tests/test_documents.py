@@ -2,17 +2,30 @@
 name exists."""
 
 import re
+from itertools import groupby
 from pathlib import Path
 
 import pytest
 
 from mechamap import create_app
 from mechamap.api import history
-from mechamap.domain import access, errors, idempotency, payloads, wire
+from mechamap.auth import channel_authorization, channel_laravel, channel_signature, sanctum_http
+from mechamap.domain import (
+    access,
+    channels,
+    credentials,
+    errors,
+    idempotency,
+    payloads,
+    whispers,
+    wire,
+)
 from mechamap.ingest import ingester, laravel_redis
+from mechamap.laravel import client, verdict
 from mechamap.outbox import reading
 from mechamap.settings import load
 from mechamap.store.laravel import outbox
+from mechamap.store.laravel.schema import TABLES
 
 ROOT = Path(__file__).resolve().parent.parent
 API = (ROOT / "docs" / "API.md").read_text()
@@ -38,14 +51,36 @@ def codes_in(module) -> set[str]:
 def test_the_api_document_names_every_code_of_the_domain():
     found = codes_in(idempotency) | codes_in(history)
     found |= codes_in(wire) | codes_in(errors) | codes_in(payloads) | codes_in(laravel_redis)
-    found |= codes_in(reading) | codes_in(outbox)
+    found |= codes_in(whispers) | codes_in(reading) | codes_in(outbox)
     found |= set(re.findall(r'"(ingest_(?:given|backlog)_[a-z_]+)"', Path(ingester.__file__).read_text()))
-    verdicts = set(
-        re.findall(r'"((?:thread|forum|role|user|not)_[a-z_]+)"', Path(access.__file__).read_text())
-    )
+    judged = Path(access.__file__).read_text()
+    verdicts = set(re.findall(r'(?:False, |return )"([a-z]+_[a-z_]+)", f?"', judged)) - {"no_rule"}
+    verdicts |= set(re.findall(r'False,\n +"([a-z_]+)"', judged))
+    assert {"thread_spam", "role_too_low", "forum_role_unknown", "server_only"} <= verdicts
     for code in found | verdicts:
         stem = code.split("_")[0] + "_…"
         assert f"`{code}`" in API or f"`{stem}`" in API, code
+
+
+def test_the_api_document_has_every_spelling_of_a_channel_in_the_row_of_its_canonical_name():
+    rows = [re.findall(r"`([^`]+)`", row.split("|")[1]) for row in API.splitlines() if row.startswith("| `")]
+    for canonical, spellings in groupby(channels.GRAMMAR, lambda row: row.canonical):
+        names = [row.shown for row in spellings]
+        assert [row[: len(names)] for row in rows if row and row[0] == names[0]] == [names], canonical
+
+
+def test_the_documents_name_every_code_of_what_laravel_is_asked():
+    trouble = (ROOT / "docs" / "TROUBLESHOOTING.md").read_text()
+    asking = (channel_authorization, channel_laravel, channel_signature, credentials, sanctum_http, verdict)
+    written = "".join(Path(module.__file__).read_text() for module in asking)
+    events, obvious = {"verify_failed"}, {"auth_headers_invalid", "auth_invalid", "verify_busy"}
+    found = set(re.findall(r'"((?:auth|verify)_[a-z]+(?:_[a-z]+)*)"', written)) - events
+    found |= {f"{asked}_{why}" for asked in ("auth", "verify") for why in client.Trouble}
+    found |= {f"auth_denied_{status}" for status in verdict._DENIALS}
+    assert len(found) > 30
+    for code in found:
+        assert f"`{code}`" in API, code
+        assert f"`{code}`" in trouble or code in obvious, code
 
 
 def test_the_api_document_names_every_reserved_event():
@@ -70,6 +105,14 @@ def test_files_that_a_document_names_exist(document):
         assert ((ROOT / document).parent / link).exists(), link
     for path in re.findall(r"`((?:mechamap|deploy|docs|tests|templates|static)/[\w./-]+)`", text):
         assert (ROOT / path).exists(), path
+
+
+def test_the_deployment_document_grants_every_table_that_is_read():
+    granted = re.findall(
+        r"GRANT SELECT.* ON mechamap\.(\w+) TO", (ROOT / "docs" / "DEPLOYMENT.md").read_text()
+    )
+    # the old name of notifications, which no site of today has
+    assert set(TABLES) - {"custom_notifications"} <= set(granted)
 
 
 def test_the_readme_maps_every_file_of_the_plan():

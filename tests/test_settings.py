@@ -4,7 +4,7 @@ import pytest
 
 from mechamap.domain.history import Bounds
 from mechamap.domain.roles import Level
-from mechamap.settings import DEV_SECRETS_FILE, PLAN_ORIGINS, AppEnv, SettingsError, load
+from mechamap.settings import DEV_SECRETS_FILE, PLAN_ORIGINS, AppEnv, ChannelAuth, SettingsError, load
 
 STRONG = "s" * 48
 PRODUCTION = {"APP_ENV": "production", "SECRET_KEY": STRONG, "JWT_SECRET": STRONG}
@@ -89,6 +89,18 @@ def test_secrets_do_not_show_in_a_printed_settings(env):
         ("OUTBOX_POLL_MS", "0"),
         ("OUTBOX_IDLE_POLL_MS", "20"),
         ("LOG_LEVEL", "LOUD"),
+        ("LARAVEL_API_URL", "mechamap.com"),
+        ("LARAVEL_API_URL", "ftp://mechamap.com"),
+        ("LARAVEL_API_URL", "https://"),
+        ("LARAVEL_API_URL", "https://mechamap.com:port"),
+        ("LARAVEL_API_URL", "https://mechamap.com/?key=1"),
+        ("LARAVEL_AUTH_URL", "https://mechamap.com/a b"),
+        ("SANCTUM_MODE", "both"),
+        ("SANCTUM_MODE", "http"),
+        ("SANCTUM_CACHE_SECONDS", "0"),
+        ("CHANNEL_AUTH", "rules,me"),
+        ("CHANNEL_AUTH", "rules,rules"),
+        ("CHANNEL_AUTH", "laravel"),
         ("LOG_FORMAT", "xml"),
         ("ROLE_LEVELS", "vip"),
         ("ROLE_LEVELS", "vip=king"),
@@ -119,6 +131,33 @@ def test_a_url_with_a_password_is_not_repeated(env, url):
     assert "hunter2" not in str(refusal.value)
 
 
+def test_laravel_is_called_by_https_or_on_this_machine(env):
+    url, production = "http://mechamap.com/", {**env, **PRODUCTION}
+    assert load({**env, "LARAVEL_API_URL": url}).laravel_api_url == "http://mechamap.com"
+    for name in ("LARAVEL_API_URL", "LARAVEL_AUTH_URL"):
+        with pytest.raises(SettingsError, match=f"^{name}: must begin with https://"):
+            load({**production, name: url})
+        for near in (
+            "https://mechamap.com",
+            "http://127.0.0.1:8000",
+            "http://[::1]:8000",
+            "http://localhost",
+        ):
+            load({**production, name: near})
+    with pytest.raises(SettingsError) as refusal:
+        load({**env, "LARAVEL_API_URL": "https://user:hunter2@mechamap.com"})
+    assert "hunter2" not in str(refusal.value)
+
+
+def test_channels_are_asked_of_laravel_at_its_usual_path_or_where_it_was_said(env):
+    asked = {**env, "CHANNEL_AUTH": "rules, Laravel", "LARAVEL_API_URL": "https://mechamap.com/"}
+    assert load(asked).channel_auth == (ChannelAuth.RULES, ChannelAuth.LARAVEL)
+    assert load(asked).broadcasting_auth_url == "https://mechamap.com/broadcasting/auth"
+    elsewhere = "https://mechamap.com/api/broadcasting/auth"
+    assert load({**asked, "LARAVEL_AUTH_URL": elsewhere}).broadcasting_auth_url == elsewhere
+    assert load(env).channel_auth == (ChannelAuth.RULES,)
+
+
 def test_laravels_redis_is_heard_only_under_a_prefix_that_somebody_named(env):
     url = {"LARAVEL_REDIS_URL": "redis://:hunter2@localhost"}
     assert load(env).laravel_redis_url is None
@@ -141,6 +180,53 @@ def test_a_prefix_that_laravel_cannot_have_is_refused(env, prefix):
 def test_a_prefix_without_a_redis_to_hear_is_a_contradiction(env):
     with pytest.raises(SettingsError, match="^LARAVEL_REDIS_PREFIX: does nothing without LARAVEL_REDIS_URL"):
         load({**env, "LARAVEL_REDIS_PREFIX": "laravel_database_"})
+
+
+APP = {"PUSHER_APP_ID": "7", "PUSHER_APP_KEY": "key", "PUSHER_APP_SECRET": "a" * 20}
+
+
+def test_an_app_is_its_id_its_keys_and_their_secrets(env):
+    assert load(env).apps == ()
+    [app] = load({**env, **APP, "PUSHER_APP_KEY": "new, old", "PUSHER_APP_SECRET": "a, b"}).apps
+    assert (app.id, [(key.key, key.secret) for key in app.keys]) == ("7", [("new", "a"), ("old", "b")])
+    assert "a" * 20 not in repr(load({**env, **APP}))
+
+
+@pytest.mark.parametrize("missing", APP)
+def test_an_app_is_whole_or_none(env, missing):
+    given = {name: value for name, value in APP.items() if name != missing}
+    with pytest.raises(SettingsError, match=f"^{missing}: is required with"):
+        load({**env, **given})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PUSHER_APP_ID", "a/b"),
+        ("PUSHER_APP_KEY", "a:b"),
+        ("PUSHER_APP_SECRET", "one,two"),
+        ("PUSHER_PATH", "/api"),
+        ("PUSHER_PATH", "a b"),
+        ("PUSHER_PATH", "a//b"),
+    ],
+)
+def test_an_app_that_cannot_be(env, name, value):
+    with pytest.raises(SettingsError, match=f"^{name}: "):
+        load({**env, **APP, name: value})
+
+
+@pytest.mark.parametrize("secret", ["short", "changeme", "with a blank and long"])
+def test_production_wants_a_secret_that_is_one(env, secret):
+    strong = {**env, **PRODUCTION, **APP}
+    assert load(strong).apps
+    with pytest.raises(SettingsError, match="^PUSHER_APP_SECRET: ") as refusal:
+        load({**strong, "PUSHER_APP_SECRET": secret})
+    assert secret not in str(refusal.value)
+
+
+@pytest.mark.parametrize("path", ["pusher", "/pusher", "/pusher/"])
+def test_a_path_in_any_spelling(env, path):
+    assert load({**env, "PUSHER_PATH": path}).pusher_path == "/pusher"
 
 
 def test_what_is_kept_of_channels_can_be_set(env):

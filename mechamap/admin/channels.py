@@ -6,7 +6,7 @@ from typing import Any
 from flask import Response, request
 from flask_admin import expose
 
-from mechamap.domain.channels import Channel, parse_channel
+from mechamap.domain.channels import Channel
 from mechamap.domain.commands import Action, Command
 from mechamap.domain.errors import InvalidField, PayloadTooLarge, RealtimeError
 from mechamap.domain.publication import Publication
@@ -55,7 +55,7 @@ class Channels(LiveView):
             return self.page("publish", fields=fields, error=None)
         try:
             body = {**fields, "data": self._payload(fields["data"])}
-            publication = read_broadcast(body, self.actor)
+            publication = read_broadcast(body, self.actor, parse=self.services.parse_channel)
         except InvalidField as err:
             return self.page("publish", 422, fields=fields, error=err)
         if request.form.get("step") != "send":
@@ -77,7 +77,7 @@ class Channels(LiveView):
     @expose("/disconnect", methods=("GET", "POST"))
     def disconnect(self) -> Any:
         """Ask first (GET), then close every connection that is subscribed to the channel (POST)."""
-        channel = parse_channel(request.values.get("channel"))
+        channel = self.services.parse_channel(request.values.get("channel"))
         if request.method in READING:
             return self.page(
                 "disconnect_channel",

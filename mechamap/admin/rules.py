@@ -6,7 +6,6 @@ from flask import Response, request
 from flask_admin import expose
 
 from mechamap.domain.access import Decision, table
-from mechamap.domain.channels import parse_channel
 from mechamap.domain.errors import InvalidField, RealtimeError
 from mechamap.domain.identity import Identity, TokenKind, UserFacts
 from mechamap.domain.roles import Level
@@ -48,7 +47,7 @@ class Rules(ConsoleView):
         try:
             if not (user_id.isascii() and user_id.isdigit() and len(user_id) < 20):
                 raise InvalidField("user", "The user's id is a whole number.")
-            wanted = parse_channel(channel)
+            wanted = self.services.parse_channel(channel)
             user = self.services.directory.user(int(user_id))
             if user is None and self.services.directory.knows_users():
                 raise InvalidField(

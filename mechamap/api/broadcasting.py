@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from mechamap.auth.protocol import BroadcastKey, KeyRing
+from mechamap.domain.channels import Parse, parse_channel
 from mechamap.domain.errors import InvalidRequest, RealtimeError
 from mechamap.domain.idempotency import read_key
 from mechamap.domain.moments import now_iso
@@ -39,10 +40,13 @@ class BatchInterrupted(RealtimeError):
 class Broadcasts:
     """The two calls of the API. Both raise ``RealtimeError`` for every refusal."""
 
-    def __init__(self, publisher: Publisher, keyring: KeyRing, limits: RateLimits) -> None:
+    def __init__(
+        self, publisher: Publisher, keyring: KeyRing, limits: RateLimits, parse: Parse = parse_channel
+    ) -> None:
         self._publisher = publisher
         self._keyring = keyring
         self._limits = limits
+        self._parse = parse
 
     def accept(self, environ: Mapping[str, object], address: str | None, body: bytes) -> Answer:
         """Publish one event. ``environ`` is the request's WSGI environ, of which only the headers of keys are
@@ -50,7 +54,8 @@ class Broadcasts:
         key = authenticate(environ, address, self._keyring, self._limits)
         try:
             self._limits.check_key(key.name)
-            publication = read_broadcast(read_json(body), origin_of(key), encode, _name_in(environ))
+            name = _name_in(environ)
+            publication = read_broadcast(read_json(body), origin_of(key), encode, name, self._parse)
             self._publisher.check_size(len(publication.payload))
         except RealtimeError as err:
             self._publisher.refused(origin_of(key), err)
@@ -64,7 +69,8 @@ class Broadcasts:
         publishes nothing."""
         key = authenticate(environ, address, self._keyring, self._limits)
         try:
-            publications = read_batch(read_json(body), origin_of(key), encode, _name_in(environ))
+            name = _name_in(environ)
+            publications = read_batch(read_json(body), origin_of(key), encode, name, self._parse)
             self._limits.check_key(key.name, len(publications))
             for index, publication in enumerate(publications):
                 self._publisher.check_size(len(publication.payload), f"broadcasts[{index}].data")

@@ -7,6 +7,7 @@ from flask import Blueprint, Response, request
 
 from mechamap.auth.protocol import KeyRing
 from mechamap.broker.protocol import Broker
+from mechamap.domain.channels import Parse, parse_channel
 from mechamap.domain.errors import InvalidField
 from mechamap.domain.history import Position
 from mechamap.edge.limits import RateLimits
@@ -20,12 +21,14 @@ DEFAULT = 100
 _MOST_DIGITS = 15
 
 
-def blueprint(broker: Broker, keyring: KeyRing, limits: RateLimits) -> Blueprint:
+def blueprint(
+    broker: Broker, keyring: KeyRing, limits: RateLimits, parse: Parse = parse_channel
+) -> Blueprint:
     api = Blueprint("history", __name__, url_prefix="/api/channels")
 
     @api.get("/<channel>/history")
     def history(channel: str) -> Response:
-        wanted = readable(channel, request.environ, request.remote_addr, keyring, limits)
+        wanted = readable(channel, request.environ, request.remote_addr, keyring, limits, parse)
         found = page(broker, wanted, position_in(request.args), limit_in(request.args))
         answer = Response(encode({"success": True, **asdict(found)}), content_type="application/json")
         answer.headers["Cache-Control"] = "no-store"

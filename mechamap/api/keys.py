@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from mechamap.auth.protocol import BroadcastKey, KeyRing
-from mechamap.domain.channels import Channel, parse_channel
+from mechamap.domain.channels import Channel, Parse, parse_channel
 from mechamap.domain.errors import Forbidden, KeyRefused
 from mechamap.edge.limits import RateLimits
 
@@ -35,7 +35,12 @@ def authenticate(
 
 
 def readable(
-    name: str, environ: Mapping[str, object], address: str | None, keyring: KeyRing, limits: RateLimits
+    name: str,
+    environ: Mapping[str, object],
+    address: str | None,
+    keyring: KeyRing,
+    limits: RateLimits,
+    parse: Parse = parse_channel,
 ) -> Channel:
     """The channel of this name, if the presented key has it in its scope.
 
@@ -46,7 +51,7 @@ def readable(
     """
     key = authenticate(environ, address, keyring, limits)
     limits.check_key(key.name)
-    channel = parse_channel(name)
+    channel = parse(name)
     if not key.may_publish(channel):
         raise Forbidden(f"The key {key.name!r} may not read {channel.name}.", code="key_scope")
     return channel

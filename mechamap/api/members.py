@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from flask import Blueprint, Response, jsonify, request
 
 from mechamap.auth.protocol import KeyRing
+from mechamap.domain.channels import Parse, parse_channel
 from mechamap.domain.errors import InvalidField
 from mechamap.domain.members import MAX_PAGE
 from mechamap.domain.moments import now_iso
@@ -17,12 +18,14 @@ PAGE = 100
 MAX_ID = 2**63 - 1
 
 
-def blueprint(operations: Operations, keyring: KeyRing, limits: RateLimits) -> Blueprint:
+def blueprint(
+    operations: Operations, keyring: KeyRing, limits: RateLimits, parse: Parse = parse_channel
+) -> Blueprint:
     api = Blueprint("members", __name__, url_prefix="/api/channels")
 
     @api.get("/<channel>/members")
     def members(channel: str) -> Response:
-        named = readable(channel, request.environ, request.remote_addr, keyring, limits)
+        named = readable(channel, request.environ, request.remote_addr, keyring, limits, parse)
         page = operations.members(named, *page_asked(request.args))
         return jsonify({"success": True, "channel": named.name, **page.shown(), "timestamp": now_iso()})
 

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from flask import Blueprint, Response, jsonify, request
 from itsdangerous import BadSignature, TimestampSigner
 
-from mechamap.domain.channels import parse_channel
+from mechamap.domain.channels import Parse, parse_channel
 from mechamap.domain.commands import Action, Command
 from mechamap.domain.errors import InvalidField, InvalidRequest, KeyRefused
 from mechamap.hub.operations import Operations
@@ -28,7 +28,7 @@ def stamp(secret_key: str) -> str:
     return TimestampSigner(secret_key, salt=_SALT).sign(b"operator").decode()
 
 
-def blueprint(operations: Operations, secret_key: str) -> Blueprint:
+def blueprint(operations: Operations, secret_key: str, parse: Parse = parse_channel) -> Blueprint:
     api = Blueprint("operator", __name__, url_prefix="/api/operator")
     signer = TimestampSigner(secret_key, salt=_SALT)
 
@@ -62,7 +62,7 @@ def blueprint(operations: Operations, secret_key: str) -> Blueprint:
 
     @api.get("/members")
     def members() -> Response:
-        channel = parse_channel(request.args.get("channel"))
+        channel = parse(request.args.get("channel"))
         return jsonify(asdict(operations.members(channel, *page_asked(request.args))))
 
     @api.get("/workers")

@@ -6,13 +6,14 @@ import hashlib
 import json
 from enum import StrEnum
 from functools import lru_cache
+from typing import Protocol
 
-from mechamap.domain.errors import AuthenticationFailed
+from mechamap.domain.errors import AuthenticationFailed, DirectoryUnavailable
 from mechamap.domain.identity import Identity, TokenKind, UserFacts
 from mechamap.store.laravel.directory import LaravelDirectory
 
 from .jwt import Jwts
-from .sanctum import OPAQUE_LENGTH, Sanctum
+from .sanctum import OPAQUE_LENGTH, VerifiedSanctum
 
 MAX_TOKEN_LENGTH = 4096
 """Characters. Laravel's JWTs have some 400; proxies cut headers at 8 KB."""
@@ -45,10 +46,21 @@ def token_ref(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()[:16]
 
 
+class SanctumTokens(Protocol):
+    """Whoever verifies Sanctum tokens: the database, Laravel, or the one of the two that can."""
+
+    def verify(self, token: str) -> VerifiedSanctum:
+        """The token's owner.
+
+        Raises:
+            AuthenticationFailed, Unavailable: as ``auth.protocol.Authenticator`` has it.
+        """
+
+
 class TokenAuthenticator:
     """Implements ``auth.protocol.Authenticator``."""
 
-    def __init__(self, jwts: Jwts, sanctum: Sanctum, directory: LaravelDirectory) -> None:
+    def __init__(self, jwts: Jwts, sanctum: SanctumTokens, directory: LaravelDirectory) -> None:
         self._jwts = jwts
         self._sanctum = sanctum
         self._directory = directory
@@ -63,17 +75,27 @@ class TokenAuthenticator:
                 role, name = (user.role, user.name) if user else (jwt.role, jwt.name)
                 return Identity(jwt.user_id, role, name, TokenKind.JWT, jwt.expires_at, ref)
             case TokenShape.SANCTUM:
-                sanctum = self._sanctum.verify(text)
-                user = self._user(sanctum.user_id)
-                if user is None:
-                    raise AuthenticationFailed("this server has no table of users.", code="token_unsupported")
-                return Identity(
-                    user.user_id, user.role, user.name, TokenKind.SANCTUM, sanctum.expires_at, ref
-                )
+                return self._owner(self._sanctum.verify(text), ref)
             case _:
                 raise AuthenticationFailed(
                     "the token is neither a JWT nor a Sanctum token.", code="token_malformed"
                 )
+
+    def _owner(self, token: VerifiedSanctum, ref: str) -> Identity:
+        """The user of a Sanctum token. Where Laravel vouched for them, a table of users may be away or
+        missing."""
+        try:
+            user = self._user(token.user_id)
+        except DirectoryUnavailable:
+            if not token.vouched:
+                raise
+            user = None
+        if user is None and not token.vouched:
+            raise AuthenticationFailed("this server has no table of users.", code="token_unsupported")
+        role, name = (user.role, user.name) if user else (token.role, token.name)
+        return Identity(
+            token.user_id, role, name, TokenKind.SANCTUM, token.expires_at, ref, vouched=token.vouched
+        )
 
     def _user(self, user_id: int) -> UserFacts | None:
         """The user, who may sign in; None where there is no table of users and the token's word has to do.

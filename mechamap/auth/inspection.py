@@ -5,7 +5,7 @@ from typing import Any
 
 import jwt
 
-from mechamap.domain.errors import AuthenticationFailed, DirectoryUnavailable
+from mechamap.domain.errors import AuthenticationFailed, Unavailable
 from mechamap.domain.identity import Identity
 
 from .authenticator import MAX_TOKEN_LENGTH, TokenAuthenticator, TokenShape, shape_of, token_ref
@@ -35,13 +35,13 @@ class TokenReport:
 
 
 def inspect(token: str, authenticator: TokenAuthenticator) -> TokenReport:
-    """Explain the token. A database that is away is a verdict too."""
+    """Explain the token. A database or a Laravel that is away is a verdict too."""
     shape = shape_of(token) if len(token) <= MAX_TOKEN_LENGTH else TokenShape.NONE
     header, claims = _content(token) if shape is TokenShape.JWT else ({}, {})
     ref = token_ref(token)
     try:
         identity = authenticator.authenticate(token)
-    except (AuthenticationFailed, DirectoryUnavailable) as err:
+    except (AuthenticationFailed, Unavailable) as err:
         return TokenReport(shape, ref, False, err.code, err.message, header=header, claims=claims)
     return TokenReport(shape, ref, True, "accepted", "The token is accepted.", identity, header, claims)
 

@@ -24,11 +24,20 @@ OPAQUE_LENGTH = 40
 
 @dataclass(frozen=True, slots=True)
 class VerifiedSanctum:
-    """A token that proved itself."""
+    """A token that proved itself.
+
+    Attributes:
+        row_id: of its row, where that was read.
+        role, name: of its user, as Laravel told them with the verdict.
+        vouched: whether Laravel gave the verdict, which it does of users who may sign in only.
+    """
 
     user_id: int
     expires_at: float | None
-    row_id: int
+    row_id: int | None = None
+    role: str | None = None
+    name: str | None = None
+    vouched: bool = False
 
 
 class Sanctum:
@@ -38,6 +47,14 @@ class Sanctum:
         self._rows = rows
         self._lifetime = settings.sanctum_expiration_minutes
         self._clock = clock
+
+    def exist(self) -> bool:
+        """Whether the database has a table of tokens.
+
+        Raises:
+            DirectoryUnavailable: it cannot be asked.
+        """
+        return self._rows.exist()
 
     def verify(self, token: str) -> VerifiedSanctum:
         """The token's owner.

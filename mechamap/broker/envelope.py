@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from ..domain.channels import MAX_NAME_LENGTH, parse_channel
+from ..domain.channels import MAX_NAME_LENGTH, parse_channel_of_site
 from ..domain.commands import Command
 from ..domain.errors import InvalidField, PayloadTooLarge
 from ..domain.payloads import check_payload_depth
@@ -97,7 +97,7 @@ def decode_publication(text: bytes, epoch: str | None = None, offset: int = 0) -
         message = _publications.decode(text)
         payload = bytes(message.data)
         _judge(payload)
-        channels = tuple([parse_channel(name) for name in message.channels])
+        channels = tuple([parse_channel_of_site(name) for name in message.channels])
     # InvalidField: the depth or a channel's name; the rest is msgspec's way to say no.
     except (msgspec.MsgspecError, ValueError, RecursionError, InvalidField) as err:
         raise Malformed(f"a publication that breaks the schema ({_place(err)})") from err

@@ -36,7 +36,8 @@ def command(services: "Services", channel: str, event: str, data: str, as_json: 
     """
     value = read_data(data, services.settings.max_broadcast_bytes)
     body = {"channel": channel, "event": event, "data": value}
-    read_broadcast(body, ORIGIN)  # what is malformed is said here, also while no server runs
+    # what is malformed is said here, also while no server runs
+    read_broadcast(body, ORIGIN, parse=services.parse_channel)
     with audited(services.audit, "broadcast", channel, detail=f"event: {event}"):
         receipt = operations_of(services).publish(body, ORIGIN)
     if as_json:

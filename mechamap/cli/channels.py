@@ -2,12 +2,12 @@
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
 from mechamap.domain import access
-from mechamap.domain.channels import Channel, parse_channel
+from mechamap.domain.channels import Channel
 from mechamap.domain.errors import InvalidField
 from mechamap.domain.identity import Identity, TokenKind
 from mechamap.domain.members import MAX_PAGE
@@ -89,7 +89,7 @@ def history(services: "Services", channel: str, limit: int, since: str | None, a
 @pass_services
 def members(services: "Services", channel: str, after: int, limit: int, as_json: bool) -> None:
     """List the members of a presence channel, by id."""
-    page = operations_of(services).members(parse_channel(channel), after, limit)
+    page = operations_of(services).members(services.parse_channel(channel), after, limit)
     if as_json:
         print_json(page.shown())
     elif page.members:
@@ -124,7 +124,7 @@ def rules(services: "Services", as_json: bool) -> None:
         )
         return
     heading("Who may join")
-    fields(((row["channel"], row["may join"]) for row in access.table()), indent="  ")
+    fields(((str(row["channel"]), _told(row)) for row in access.table()), indent="  ")
     click.echo(f"  (private forums ask for {settings.private_forum_level.label}: PRIVATE_FORUM_LEVEL)")
     click.echo()
     heading("Which role stands where, highest first")
@@ -142,7 +142,7 @@ def rules(services: "Services", as_json: bool) -> None:
 @pass_services
 def explain(services: "Services", user_id: int, channel: str, as_json: bool) -> None:
     """Say whether a user may join a channel, and why."""
-    wanted = parse_channel(channel)
+    wanted = services.parse_channel(channel)
     facts, decision = judged(services, user_id, wanted)
     level = services.settings.ladder.level(facts.user.role) if facts.user else None
     if as_json:
@@ -181,6 +181,12 @@ def judged(services: "Services", user_id: int, channel: Channel) -> tuple[access
     role, name = (user.role, user.name) if user else (None, None)
     identity = Identity(user_id, role, name, TokenKind.JWT, None, "")
     return services.judge.facts(identity, channel), services.judge.decide(identity, channel)
+
+
+def _told(rule: dict[str, object]) -> str:
+    """Who may join, and the other names of the channel."""
+    others = cast(list[str], rule["names"])[1:]
+    return f"{rule['may join']}{'; also called ' if others else ''}{', '.join(others)}"
 
 
 def _ladder(ladder: Ladder) -> dict[str, list[str]]:

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mechamap.domain.channels import parse_channel
 from mechamap.domain.commands import Action, Command
 
 from .closing import WATCHED, Closing
@@ -98,7 +97,7 @@ def kick(
         raise click.UsageError("Say whom to close by exactly one of --sid, --user, --channel and --all.")
     if reason is not None and not 0 < len(reason.strip()) <= MAX_REASON:
         raise click.BadParameter(f"must have 1 to {MAX_REASON} characters", param_hint="--reason")
-    canonical = None if channel is None else parse_channel(channel).canonical
+    canonical = None if channel is None else services.parse_channel(channel).canonical
     words = {} if reason is None else {"reason": reason.strip()}
     order = Command(Action.KICK, sid=sid, user_id=user_id, channel=canonical, everyone=everyone, **words)
     whom = _whom(order, channel)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from mechamap.domain.channels import parse_channel
+from mechamap.domain.channels import parse_channel_of_site
 from mechamap.domain.commands import Command
 from mechamap.domain.errors import InvalidChannel
 from mechamap.hub.operations import Operations
@@ -73,6 +73,6 @@ def named_by(order: Command, record: ConnectionRecord) -> bool:
 def _canonical(name: str) -> str | None:
     """Canonical form of a name out of the roster, which another version may have written."""
     try:
-        return parse_channel(name).canonical
+        return parse_channel_of_site(name).canonical
     except InvalidChannel:
         return None

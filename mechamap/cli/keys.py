@@ -25,7 +25,8 @@ group = Nouns("keys", help="Keys with which publishers such as Laravel broadcast
     "scopes",
     multiple=True,
     metavar="PATTERN",
-    help="Channel names it may publish to, such as 'forum.*'; repeat for more. None: every channel.",
+    help="Channel names it may publish to, such as 'forum.*', in the spelling that `flask channels rules` has"
+    " first; repeat for more. None: every channel.",
 )
 @json_option
 @pass_services

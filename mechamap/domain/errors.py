@@ -7,7 +7,8 @@ RealtimeError
 ├── PayloadTooLarge           413  names the size and the limit
 ├── Unauthenticated           401  no credential, or one that does not verify
 │   ├── AuthenticationFailed  401  of a person: message begins «Authentication failed»
-│   └── KeyRefused            401  of a broadcast key
+│   ├── KeyRefused            401  of a broadcast key
+│   └── SignatureRefused      401  of a request signed with an app's secret
 ├── Forbidden                 403  known, but may not do this
 ├── NotFound                  404
 ├── Conflict                  409  contradicts what was accepted before
@@ -108,6 +109,13 @@ class AuthenticationFailed(Unauthenticated):
 
 class KeyRefused(Unauthenticated):
     code = "invalid_key"
+
+
+class SignatureRefused(Unauthenticated):
+    """What claims to come from an app is not signed by it; ``code`` tells missing, expired and invalid
+    apart."""
+
+    code = "signature_invalid"
 
 
 class Forbidden(RealtimeError):

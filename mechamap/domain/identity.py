@@ -5,10 +5,15 @@ from enum import StrEnum
 
 
 class TokenKind(StrEnum):
-    """How a person proved who they are."""
+    """How a person proved who they are. Guests did not."""
 
     JWT = "jwt"
     SANCTUM = "sanctum"
+    GUEST = "guest"
+
+
+GUEST_ID = 0
+"""Stands for the id of a guest; no user has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +28,8 @@ class Identity:
         expires_at: Unix seconds after which the token proves nothing; None for tokens without an end.
         token_ref: identifies the token without revealing it (first 16 hex digits of its SHA-256); known while
             a token is being judged, and not kept with a connection.
+        vouched: Laravel itself said just now that the user may sign in: a directory that is away need not be
+            asked. Not kept with a connection either.
     """
 
     user_id: int
@@ -31,6 +38,15 @@ class Identity:
     kind: TokenKind
     expires_at: float | None
     token_ref: str = ""
+    vouched: bool = False
+
+    @property
+    def guest(self) -> bool:
+        """Whether nobody knows who this is: a browser that only Laravel knows, by its cookies."""
+        return self.kind is TokenKind.GUEST
+
+
+GUEST = Identity(GUEST_ID, "guest", None, TokenKind.GUEST, None)
 
 
 @dataclass(frozen=True, slots=True)

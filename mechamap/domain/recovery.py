@@ -70,8 +70,8 @@ class Kept:
         user_id: whose it is; nobody else gets it back.
         sids: its connections, which were left out of the events they caused; the newest last.
         position: where the sequence was when the session began, or up to where it was once confirmed.
-        channels: name as the client spells it → the offset, in the position's epoch, after which it is owed
-            the channel's events.
+        channels: name as the client spells it, with its dialect (``dialects.mark``) → the offset, in the
+            position's epoch, after which it is owed the channel's events.
     """
 
     user_id: int

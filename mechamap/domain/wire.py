@@ -8,7 +8,7 @@ run every page's own disconnect handler) and those by which this server speaks t
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from .channels import Channel, parse_channel
+from .channels import Channel, Parse, parse_channel
 from .errors import InvalidField, InvalidRequest
 from .idempotency import Once, one_name
 from .payloads import Encode, check_payload_depth, payload_of
@@ -65,7 +65,7 @@ def check_event(name: object, field: str = "event") -> str:
     return name
 
 
-def read_channels(body: Mapping[str, object]) -> tuple[Channel, ...]:
+def read_channels(body: Mapping[str, object], parse: Parse = parse_channel) -> tuple[Channel, ...]:
     """The channels of a body: ``channel`` (a name) or ``channels`` (a list of names), not both, each kept
     once."""
     if "channel" in body and "channels" in body:
@@ -73,7 +73,7 @@ def read_channels(body: Mapping[str, object]) -> tuple[Channel, ...]:
             "channels", "Give either channel or channels, not both.", code="channels_ambiguous"
         )
     if "channels" not in body:
-        return (parse_channel(body.get("channel")),)
+        return (parse(body.get("channel")),)
     names = body["channels"]
     if not isinstance(names, list) or not names:
         raise InvalidField(
@@ -85,7 +85,7 @@ def read_channels(body: Mapping[str, object]) -> tuple[Channel, ...]:
             f"channels has {len(names)} entries; the limit is {MAX_CHANNELS}.",
             code="too_many_channels",
         )
-    parsed = [parse_channel(name, f"channels[{index}]") for index, name in enumerate(names)]
+    parsed = [parse(name, f"channels[{index}]") for index, name in enumerate(names)]
     return tuple({channel.canonical: channel for channel in parsed}.values())
 
 
@@ -105,12 +105,16 @@ def check_timestamp(value: object) -> None:
 
 
 def read_broadcast(
-    body: object, origin: str, encode: Encode = payload_of, key: str | None = None
+    body: object,
+    origin: str,
+    encode: Encode = payload_of,
+    key: str | None = None,
+    parse: Parse = parse_channel,
 ) -> Publication:
     """The publication that a body ``{channel | channels, event, data, timestamp?, id?}`` asks for.
 
     ``encode`` writes ``data``; a caller that read the body strictly may give one that trusts its values.
-    ``key`` is the request's own name for it (``read_idempotency_key``).
+    ``key`` is the request's own name for it (``read_idempotency_key``). ``parse`` reads names of channels.
 
     Raises:
         InvalidRequest: the body is not an object.
@@ -118,7 +122,7 @@ def read_broadcast(
     """
     if not isinstance(body, Mapping):
         raise InvalidRequest("The body must be a JSON object.")
-    channels = read_channels(body)
+    channels = read_channels(body, parse)
     event = check_event(body.get("event"))
     if "data" not in body:
         raise InvalidField("data", "data is required (it may be null, {} or []).", code="data_required")
@@ -131,7 +135,11 @@ def read_broadcast(
 
 
 def read_batch(
-    body: object, origin: str, encode: Encode = payload_of, key: str | None = None
+    body: object,
+    origin: str,
+    encode: Encode = payload_of,
+    key: str | None = None,
+    parse: Parse = parse_channel,
 ) -> tuple[Publication, ...]:
     """The publications of ``{broadcasts: [body, …]}``; all are checked before any is returned.
 
@@ -152,7 +160,8 @@ def read_batch(
     for index, item in enumerate(items):
         try:
             named = key is not None and isinstance(item, Mapping) and item.get("id") is None
-            publications.append(read_broadcast(item, origin, encode, f"{key}:{index}" if named else None))
+            own = f"{key}:{index}" if named else None
+            publications.append(read_broadcast(item, origin, encode, own, parse))
         except InvalidField as err:
             raise err.under(f"broadcasts[{index}]") from err
         except InvalidRequest as err:

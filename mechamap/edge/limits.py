@@ -35,6 +35,8 @@ ADMIN_SIGNINS = parse("10 per minute")
 ADMIN_SIGNINS_PER_NAME = parse("20 per hour")
 PER_CONNECTION = parse("50 per second")
 """Events of one browser. A page subscribes to a dozen channels in a burst; nobody types this fast."""
+WHISPERS = parse("10 per second")
+"""Whispers of one browser, as with Pusher: each reaches everybody in its channel."""
 MAX_BLOCKED = 10_000
 """Addresses remembered as blocked; beyond it the oldest is let try again."""
 
@@ -58,6 +60,7 @@ class RateLimits:
             shared = storage_from_string("redis://", connection_pool=redis, key_prefix="mechamap:{rt}:limits")
         self._keys = FixedWindows(PER_KEY.amount, PER_KEY.get_expiry())
         self._connections = FixedWindows(PER_CONNECTION.amount, PER_CONNECTION.get_expiry())
+        self._whispers = FixedWindows(WHISPERS.amount, WHISPERS.get_expiry())
         self._shared = SlidingWindowCounterRateLimiter(shared)
         self._seen_failure = seen_failure
         self._blocked: dict[tuple[str, str], float] = {}
@@ -81,6 +84,15 @@ class RateLimits:
         """
         if self._on and not self._connections.hit(sid):
             raise RateLimited(f"The limit is {PER_CONNECTION.amount} events per second.", 1)
+
+    def check_whisper(self, sid: str) -> None:
+        """One more whisper of a browser.
+
+        Raises:
+            RateLimited
+        """
+        if self._on and not self._whispers.hit(sid):
+            raise RateLimited(f"The limit is {WHISPERS.amount} whispers per second.", 1)
 
     def note_failed_key(self, address: str | None) -> None:
         """A wrong key came from this address. A right key is never held up by wrong ones.

@@ -6,6 +6,8 @@ share one name space, so `leave_room(sid, sid)` silences a client. Here a member
 costs only those, and ids never meet names.
 """
 
+from collections.abc import Iterable
+
 from socketio.manager import Manager
 
 from .ids import is_id
@@ -112,3 +114,13 @@ class Registry(Manager):
         """The rooms of a member, its own id first, as Flask-SocketIO documents it."""
         member = self.member(sid, namespace)
         return [sid, *member.rooms] if member else []
+
+    def occupied(self, room: object, namespace: str = "/") -> bool:
+        """Whether the room has members."""
+        space = self._namespaces.get(namespace)
+        return space is not None and bool(space.room(room))
+
+    def sids_in(self, rooms: Iterable[object], namespace: str = "/") -> set[str]:
+        """The socket ids of the members of the rooms."""
+        space = self._namespaces.get(namespace)
+        return {member.sid for name in rooms for member in space.room(name)} if space else set()

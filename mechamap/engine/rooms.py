@@ -127,6 +127,14 @@ class RoomManager(Registry):
             recipients.pop(sid, None)
         return self._send_all(recipients.values(), encoded)
 
+    def deliver_to(self, sids: Collection[str], encoded: Sendable, namespace: str = "/") -> int:
+        """The same to these members; ids of others are ignored."""
+        self._check_size(encoded)
+        space = self._namespaces.get(namespace)
+        if space is None:
+            return 0
+        return self._send_all([m for m in map(space.members.get, sids) if m is not None], encoded)
+
     def send_to(self, sid: str, event: str, args: tuple, namespace: str = "/") -> bool:
         """Send one event to one accepted member; False when there is none of that id here."""
         return self.send_encoded_to(sid, self._encode(event, list(args), namespace), namespace)

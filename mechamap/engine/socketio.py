@@ -124,6 +124,18 @@ class SocketIO(flask_socketio.SocketIO):
         """`deliver` for an event that is encoded already (`packets.event_packet`)."""
         return self.server.manager.deliver_encoded(rooms, encoded, skip=skip, namespace=namespace)
 
+    def deliver_to(self, sids: Collection[str], encoded: Sendable, *, namespace: str = "/") -> int:
+        """`deliver_encoded` to these local sockets; ids of others are ignored."""
+        return self.server.manager.deliver_to(sids, encoded, namespace)
+
+    def occupied(self, room: str, *, namespace: str = "/") -> bool:
+        """Whether the room has local members."""
+        return self.server.manager.occupied(room, namespace)
+
+    def sids_in(self, rooms: Iterable[str], *, namespace: str = "/") -> set[str]:
+        """The ids of the local members of the rooms."""
+        return self.server.manager.sids_in(rooms, namespace)
+
     def send_to(self, sid: str, event: str, *args: object, namespace: str = "/") -> bool:
         """Send one event to exactly one local socket; False when it is not here."""
         return self.server.manager.send_to(sid, event, args, namespace)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from mechamap.broker.protocol import Broker
 from mechamap.domain.channels import Channel, user_channel
+from mechamap.domain.credentials import Credentials
+from mechamap.domain.dialects import Dialect
 from mechamap.domain.errors import Unavailable
 from mechamap.domain.history import History, Position
 from mechamap.domain.identity import Identity, UserFacts
@@ -76,32 +78,38 @@ class Arrivals:
         identity: Identity,
         facts: UserFacts | None,
         returning: Returning | None,
+        credentials: Credentials | None = None,
         *,
         transport: str,
         address: str | None,
         user_agent: str | None,
+        dialect: Dialect = Dialect.PLAN,
     ) -> Admission:
         """Put the connection into the books and follow its channels: the person's own, or those of the
-        session it returns to.
+        session it returns to. A guest has none of its own.
 
         Raises:
-            Unavailable: this worker is full, or the broker cannot promise delivery.
+            Unavailable: this worker is full, or the broker cannot promise delivery, or it cannot be told now
+                what a session may have back.
         """
         if len(self._connections) >= self._most:
             raise Unavailable("The server is full; try again shortly.", code="server_full", retry_after=5)
-        claim = self._recovery.claim(returning, identity, facts) if returning is not None else None
-        own = user_channel(identity.user_id)
+        claim = None
+        if returning is not None:
+            claim = self._recovery.claim(returning, identity, facts, credentials)
+        own = user_channel(identity.user_id) if not identity.guest else None
         kept = claim.kept if isinstance(claim, Claim) else None
         connection = Connection(
             sid,
             identity,
             facts,
             self._worker_id,
-            kept.position if kept is not None else self._broker.position(own.canonical),
+            kept.position if kept is not None else self._position(own),
             transport=transport,
             address=address,
             user_agent=user_agent,
             connected_at=self._clock(),
+            dialect=dialect,
         )
         followed: list[str] = []
         try:
@@ -116,33 +124,35 @@ class Arrivals:
         return admission
 
     def _follow(
-        self, connection: Connection, own: Channel, claim: Claim | Reason | None, followed: list[str]
+        self, connection: Connection, own: Channel | None, claim: Claim | Reason | None, followed: list[str]
     ) -> Admission:
         """Follow the channels; ``followed`` tells which, whatever happens."""
-        self._subscribe(own.canonical, followed)
+        if own is not None:
+            self._subscribe(own.canonical, followed)
+        first = tuple(followed)
         if not isinstance(claim, Claim):
             return Admission(connection, lost=claim)
-        for canonical in claim.since.keys() - {own.canonical}:
+        for canonical in claim.since.keys() - set(first):
             self._subscribe(canonical, followed)
         self._catching_up.collect(connection.sid, frozenset(claim.since), claim.epoch)
         missed = self._catching_up.missed(claim.since, claim.epoch)
         if isinstance(missed, History):
-            if own.canonical not in claim.since:  # it had left it
-                followed.remove(own.canonical)
-                self._leave([own.canonical])
+            for canonical in set(first) - claim.since.keys():  # it had left it
+                followed.remove(canonical)
+                self._leave([canonical])
             return Admission(connection, claim, missed)
         self._catching_up.drop(connection.sid)
-        self._leave(followed[1:])
-        del followed[1:]
+        self._leave(followed[len(first) :])
+        del followed[len(first) :]
         return Admission(connection, lost=missed)
 
-    def _enter(self, admission: Admission, own: Channel, returning: Returning | None) -> None:
+    def _enter(self, admission: Admission, own: Channel | None, returning: Returning | None) -> None:
         connection, claim = admission.connection, admission.claim
         if claim is not None:
             for channel, since in claim.owed.items():
-                connection.join(channel, Position(claim.epoch, since))
-        if not admission.recovered:
-            connection.join(own, self._broker.position(own.canonical))
+                connection.join(channel, Position(claim.epoch, since), claim.dialect_of(channel))
+        if not admission.recovered and own is not None:
+            connection.join(own, self._position(own), connection.dialect)
         if not admission.recovered:
             self._recovery.begin(connection)
         else:
@@ -177,12 +187,15 @@ class Arrivals:
         if admission.recovered:
             senders = admission.claim.kept.sids
             for publication in self._catching_up.owed(connection.sid, admission.missed, senders):
-                self._transport.replay(connection.sid, publication)
+                self._transport.replay(connection.sid, publication, connection.copies(publication))
                 given += 1
             self._meter.recovery("recovered")
-        for canonical in connection.canonicals:
-            self._transport.join(connection.sid, canonical)
+        for canonical, spelled in connection.rooms:
+            self._transport.join(connection.sid, canonical, spelled)
         return given
+
+    def _position(self, own: Channel | None) -> Position:
+        return self._broker.position(own.canonical if own is not None else "")
 
     def _subscribe(self, canonical: str, followed: list[str]) -> None:
         self._broker.subscribe(canonical)

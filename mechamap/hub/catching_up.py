@@ -15,6 +15,7 @@ from mechamap.broker.protocol import Broker
 from mechamap.domain.errors import Unavailable
 from mechamap.domain.history import Gap, History, Position
 from mechamap.domain.publication import Publication
+from mechamap.domain.whispers import momentary
 
 MOST_EVENTS = 500
 """Replayed at one return. A page that was away for more wants its state, from Laravel."""
@@ -108,7 +109,8 @@ class CatchingUp:
         history = self._broker.replay(since, epoch, MOST_EVENTS + 1)
         if history.gap is not None:
             return history.gap
-        size = sum(len(publication.payload) for publication in history.events)
+        lasting = (publication for publication in history.events if not momentary(publication.event))
+        size = sum(len(publication.payload) for publication in lasting)
         if len(history.events) > MOST_EVENTS or size > MOST_BYTES:
             return Gap.TOO_MUCH
         return history
@@ -120,9 +122,9 @@ class CatchingUp:
         senders: Collection[str],
         gets: Callable[[Publication], bool] = lambda publication: False,
     ) -> list[Publication]:
-        """All of it, in order, each once, but what it sent itself, as one of ``senders``, and what it
-        ``gets`` through another of its channels; from now on nothing is collected. The caller must not yield
-        until the client has it and has joined the rooms.
+        """All of it that is not momentary, in order, each once, but what it sent itself, as one of
+        ``senders``, and what it ``gets`` through another of its channels; from now on nothing is collected.
+        The caller must not yield until the client has it and has joined the rooms.
 
         Raises:
             Unavailable: as ``check``; it goes on being collected.
@@ -132,7 +134,13 @@ class CatchingUp:
         later = [publication for publication in collected.events if publication.offset > end.offset]
         others = frozenset(publication.offset for publication in missed.events if gets(publication))
         self._ahead[sid] = (*self._ahead.get(sid, ()), _Ahead(end, collected.rooms, others))
-        return [p for p in (*missed.events, *later) if p.except_id not in senders and not gets(p)]
+        return [
+            publication
+            for publication in (*missed.events, *later)
+            if publication.except_id not in senders
+            and not momentary(publication.event)
+            and not gets(publication)
+        ]
 
     def on_publication(self, publication: Publication) -> Collection[str]:
         """Part of every delivery; must not yield. Whom to pass over, because they have it already."""

@@ -1,9 +1,10 @@
 """The live connections of this worker and what each is subscribed to."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from mechamap.domain.channels import Channel, known_channel, spell
+from mechamap.domain.dialects import Dialect, mark
 from mechamap.domain.errors import NotFound
 from mechamap.domain.history import Position
 from mechamap.domain.identity import Identity, UserFacts
@@ -18,12 +19,14 @@ class Connection:
 
     Attributes:
         facts: what the directory last said of the user; None where it has no table of users.
+        dialect: how it hears the channels for which it did not say so.
         pid: names its session to its own client; None before it has one.
     """
 
     __slots__ = (
-        "_begin", "_channels", "_claims", "_epoch", "_given", "_since", "address", "connected_at",
-        "expires_at", "facts", "kind", "pid", "sid", "transport", "user_agent", "user_id", "worker",
+        "_begin", "_channels", "_claims", "_echo", "_epoch", "_given", "_since", "address", "connected_at",
+        "dialect", "expires_at", "facts", "kind", "pid", "sid", "transport", "user_agent", "user_id",
+        "worker",
     )  # fmt: skip
 
     def __init__(
@@ -38,6 +41,7 @@ class Connection:
         address: str | None,
         user_agent: str | None,
         connected_at: float,
+        dialect: Dialect = Dialect.PLAN,
     ) -> None:
         self.sid = sid
         self.user_id = identity.user_id
@@ -51,7 +55,10 @@ class Connection:
         self.address = address
         self.user_agent = user_agent
         self.connected_at = connected_at
-        # a canonical name alone where the client spells the channel as the plan does
+        self.dialect = dialect
+        # the canonical names of the channels that it hears in Laravel Echo's dialect
+        self._echo: tuple[str, ...] = ()
+        # a canonical name alone where the client spells the channel as lists do
         self._channels: tuple[str | Channel, ...] = ()
         # where the sequence was when it began, or up to where it has everything; and when it joined each
         # channel, which decides what comes through it
@@ -89,6 +96,41 @@ class Connection:
         """The names of its channels as the client spells them."""
         return tuple(spell(c) if isinstance(c, str) else c.name for c in self._channels)
 
+    def dialect_of(self, canonical: str) -> Dialect:
+        """In which one it hears the channel."""
+        return Dialect.ECHO if canonical in self._echo else Dialect.PLAN
+
+    def spelled(self, canonical: str) -> str | None:
+        """The name under which it hears the channel in Echo's dialect; None in the plan's, which has none in
+        its events."""
+        if canonical not in self._echo:
+            return None
+        return self.spellings[self.canonicals.index(canonical)]
+
+    @property
+    def rooms(self) -> tuple[tuple[str, str | None], ...]:
+        """Of each channel its canonical name and what ``spelled`` tells of it."""
+        if not self._echo:
+            return tuple((canonical, None) for canonical in self.canonicals)
+        return tuple(
+            (canonical, name if canonical in self._echo else None)
+            for canonical, name in zip(self.canonicals, self.spellings, strict=True)
+        )
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """How a session keeps its channels: as the client spells and hears them."""
+        if not self._echo:
+            return self.spellings
+        return tuple(
+            mark(name, self.dialect_of(c)) for c, name in zip(self.canonicals, self.spellings, strict=True)
+        )
+
+    def mark_of(self, canonical: str) -> str | None:
+        """That of one channel; None if it does not have it."""
+        marks = dict(zip(self.canonicals, self.marks, strict=True))
+        return marks.get(canonical)
+
     def record(self) -> ConnectionRecord:
         """How operators see it."""
         return ConnectionRecord(
@@ -113,25 +155,32 @@ class Connection:
 
     def kept(self) -> Kept:
         """How it is kept for its client's return."""
-        since = {
-            name: max(joined, self._begin) for name, joined in zip(self.spellings, self._since, strict=True)
-        }
+        since = {name: max(joined, self._begin) for name, joined in self.joins().items()}
         return Kept(self.user_id, (self.sid,), self.position, since)
 
     def joins(self) -> dict[str, int]:
-        """Where it joined each of its channels, as the client spells them, in the epoch of ``position``."""
-        return dict(zip(self.spellings, self._since, strict=True))
+        """Where it joined each of its channels, by their ``marks``, in the epoch of ``position``."""
+        return dict(zip(self.marks, self._since, strict=True))
 
-    def join(self, channel: Channel, position: Position) -> None:
+    def join(self, channel: Channel, position: Position, dialect: Dialect = Dialect.PLAN) -> None:
         """Add a channel whose events it is owed from ``position`` on; the caller knows that it is not there
         yet."""
         if position.epoch != self._epoch:  # offsets of different epochs cannot be compared
             self._epoch, self._begin, self._since = position.epoch, 0, (0,) * len(self._since)
         if position.offset < self._begin:  # it is owed what it was once past
             self._begin, self._given = position.offset, None
-        plain = channel.name == spell(channel.canonical)
-        self._channels = (*self._channels, channel.canonical if plain else channel)
+        self._channels = (*self._channels, _bare(channel))
         self._since = (*self._since, position.offset)
+        if dialect is Dialect.ECHO:
+            self._echo = (*self._echo, channel.canonical)
+
+    def respell(self, channel: Channel, dialect: Dialect) -> None:
+        """From now on it hears a channel that it has under this name, in this dialect."""
+        index = self.canonicals.index(channel.canonical)
+        self._channels = (*self._channels[:index], _bare(channel), *self._channels[index + 1 :])
+        self._echo = tuple(name for name in self._echo if name != channel.canonical)
+        if dialect is Dialect.ECHO:
+            self._echo = (*self._echo, channel.canonical)
 
     def confirm(self, given: Position | None) -> None:
         """It has received what it was given up to the last call's position, and was given all up to this
@@ -145,13 +194,39 @@ class Connection:
         """Whether it has the channel."""
         return channel.canonical in self.canonicals
 
-    def gets(self, publication: Publication, but: str) -> bool:
-        """Whether the event comes, or came, to it through a channel it has other than ``but``."""
-        rooms, comparable = publication.rooms, publication.epoch == self._epoch
-        return len(rooms) > 1 and any(
-            canonical in rooms and canonical != but and not (comparable and publication.offset <= since)
-            for canonical, since in zip(self.canonicals, self._since, strict=True)
-        )
+    def gets(self, publication: Publication, but: str, heard: Callable[[str], Position]) -> bool:
+        """Whether the event comes, or came, to it through a channel it has other than ``but``.
+
+        In Echo's dialect an event has a copy for each channel. So what its worker has ``heard`` of the other
+        channel already came as that one's copy only; what it has not will come as both.
+        """
+        if len(publication.rooms) == 1:
+            return False
+        for canonical in self._owed_through(publication):
+            if canonical == but:
+                continue
+            if not self._echo or (but not in self._echo and canonical not in self._echo):
+                return True
+            place = heard(canonical)
+            if place.epoch != publication.epoch or publication.offset > place.offset:
+                return True
+        return False
+
+    def copies(self, publication: Publication) -> tuple[str | None, ...]:
+        """How it is given an event of the past: as None, in the plan's dialect, and under each name of
+        Echo's."""
+        if not self._echo:
+            return (None,)
+        named = {self.spelled(canonical): None for canonical in self._owed_through(publication)}
+        return tuple(sorted(named, key=lambda name: name is not None))
+
+    def _owed_through(self, publication: Publication) -> Iterator[str]:
+        """The canonical names of its channels that bring it the event, in the event's order."""
+        joined = dict(zip(self.canonicals, self._since, strict=True))
+        comparable = publication.epoch == self._epoch
+        for canonical in publication.rooms:
+            if canonical in joined and not (comparable and publication.offset <= joined[canonical]):
+                yield canonical
 
     def leave(self, canonical: str) -> bool:
         """Whether it had the channel."""
@@ -161,7 +236,12 @@ class Connection:
             return False
         self._channels = self._channels[:index] + self._channels[index + 1 :]
         self._since = self._since[:index] + self._since[index + 1 :]
+        self._echo = tuple(name for name in self._echo if name != canonical)
         return True
+
+
+def _bare(channel: Channel) -> str | Channel:
+    return channel.canonical if channel.name == spell(channel.canonical) else channel
 
 
 class SidIndex:
@@ -241,9 +321,11 @@ class Connections:
             self._subscriptions -= len(connection.canonicals)
         return connection
 
-    def subscribe(self, connection: Connection, channel: Channel, position: Position) -> None:
+    def subscribe(
+        self, connection: Connection, channel: Channel, position: Position, dialect: Dialect = Dialect.PLAN
+    ) -> None:
         """The caller knows that it is not subscribed."""
-        connection.join(channel, position)
+        connection.join(channel, position, dialect)
         self._subscriptions += 1
 
     def unsubscribe(self, connection: Connection, canonical: str) -> bool:

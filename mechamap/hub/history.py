@@ -9,6 +9,7 @@ from mechamap.domain.channels import Channel
 from mechamap.domain.history import Gap, Position
 from mechamap.domain.moments import iso
 from mechamap.domain.publication import Publication
+from mechamap.domain.whispers import momentary
 
 MOST_EVENTS = 500
 """Of one page."""
@@ -46,13 +47,15 @@ class Page:
 
 
 def page(broker: Broker, channel: Channel, since: Position | None, limit: int) -> Page:
-    """The first ``limit`` events after ``since``, or the last ``limit``; fewer where they are large.
+    """The first ``limit`` events after ``since``, or the last ``limit``; fewer where they are large, or where
+    momentary ones are between them.
 
     Raises:
         BrokerUnavailable
     """
     history = broker.history(channel.canonical, since, limit)
-    events, position, gap = history.events, history.position, history.gap
+    events = tuple(publication for publication in history.events if not momentary(publication.event))
+    position, gap = history.position, history.gap
     fitting = _fitting(events if since is not None else events[::-1])
     if fitting < len(events) and since is not None:
         events = events[:fitting]

@@ -7,8 +7,10 @@ from typing import Any
 
 from mechamap.broker.protocol import Broker
 from mechamap.domain.access import Decision
-from mechamap.domain.channels import Channel, parse_channel
+from mechamap.domain.channels import Channel, Parse, parse_channel
 from mechamap.domain.commands import Action, Command
+from mechamap.domain.credentials import Credentials
+from mechamap.domain.dialects import Dialect
 from mechamap.domain.errors import Unavailable
 from mechamap.domain.history import Gap, Position
 from mechamap.domain.identity import Identity, UserFacts
@@ -16,6 +18,7 @@ from mechamap.domain.members import MemberPage
 from mechamap.domain.moments import now_iso
 from mechamap.domain.publication import Publication
 from mechamap.domain.recovery import Returning
+from mechamap.domain.whispers import Whisper
 from mechamap.presence.protocol import Roster
 
 from .access import Judge
@@ -27,6 +30,7 @@ from .protocol import Meter, Transport
 from .recovery import Recovery
 from .subscribing import Subscribed
 from .subscriptions import Subscriptions
+from .whispering import Whispering
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +51,7 @@ class Hub:
         presence: Presence,
         max_connections: int,
         max_subscriptions: int,
+        parse: Parse = parse_channel,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.connections = Connections()
@@ -81,8 +86,11 @@ class Hub:
             catching_up=self._catching_up,
             presence=presence,
             meter=meter,
+            parse=parse,
             most=max_subscriptions,
         )
+        self._whispering = Whispering(self.connections, broker, parse)
+        self._parse = parse
         self._clock = clock
 
     def connect(
@@ -119,15 +127,26 @@ class Hub:
         self._catching_up.drop(sid)
         self._recovery.ended(connection, reason, sent_away=sent_away)
         self._presence.ended(connection)
-        for canonical in connection.canonicals:
+        for canonical, spelled in connection.rooms:
+            if spelled is not None:
+                self._transport.leave(sid, canonical, spelled)
             self._broker.unsubscribe(canonical)
         self._roster.forget(sid)
         self._meter.disconnection(reason)
         log.info("disconnected", extra={"user": connection.user_id, "sid": sid, "code": reason})
 
-    def subscribe(self, sid: str, name: object, since: Position | None = None) -> Subscribed:
-        """Join a channel; joining twice is once. Returns only when every later event of the channel will
-        arrive. In a presence channel the connection is sent the members first.
+    def subscribe(
+        self,
+        sid: str,
+        name: object,
+        since: Position | None = None,
+        dialect: Dialect | None = None,
+        credentials: Credentials | None = None,
+    ) -> Subscribed:
+        """Join a channel; joining twice is once, and the second says how it is spelled. Returns only when
+        every later event of the channel will arrive. In a presence channel the connection is sent the members
+        first. Without a ``dialect`` its events come in the connection's own. ``credentials`` are for channels
+        on which Laravel decides; asking it takes time, and the connection is looked at again afterwards.
 
         With ``since`` the client is first sent what the channel had after that position, if that can be given
         whole. The caller must not yield before it has told the client the result.
@@ -138,7 +157,7 @@ class Hub:
             Unavailable: facts or broker are away, or what was missed cannot be given whole now.
             NotFound: the connection is gone.
         """
-        return self._subscriptions.subscribe(sid, name, since)
+        return self._subscriptions.subscribe(sid, name, since, dialect, credentials)
 
     def position(self, channel: Channel) -> Position:
         """Where this worker is in a channel it follows: what a client may ask from later."""
@@ -163,15 +182,28 @@ class Hub:
             NotFound: the connection is gone.
             BrokerUnavailable
         """
-        return self._presence.page(self.connections.signed_in(sid), parse_channel(name), after)
+        return self._presence.page(self.connections.signed_in(sid), self._parse(name), after)
+
+    def whisper(self, sid: str, whisper: Whisper) -> Channel:
+        """Hand what a browser says to the others in a channel that it has.
+
+        Raises:
+            InvalidField: the channel's name.
+            Forbidden: it has not subscribed, or the channel carries no whispers.
+            NotFound: the connection is gone.
+            BrokerUnavailable
+        """
+        return self._whispering.whisper(sid, whisper)
 
     def revoke(self, connection: Connection, channel: Channel, decision: Decision) -> None:
         """Take a channel from a live connection whose rule no longer holds, and tell it why."""
         self._subscriptions.revoke(connection, channel, decision)
 
-    def tell_revoked(self, sid: str, channel: Channel, decision: Decision) -> None:
+    def tell_revoked(
+        self, sid: str, channel: Channel, decision: Decision, dialect: Dialect = Dialect.PLAN
+    ) -> None:
         """Tell a connection why it has a channel no more."""
-        self._subscriptions.tell_revoked(sid, channel, decision)
+        self._subscriptions.tell_revoked(sid, channel, decision, dialect)
 
     def close(self, connection: Connection, code: str, reason: str) -> None:
         """End a connection and tell it why. It leaves the books now, not when the transport notices."""

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 from mechamap.domain.errors import DirectoryUnavailable
+from mechamap.domain.identity import GUEST_ID
 from mechamap.store.protocol import SeenUsers
 
 from .connections import Connections
@@ -32,7 +33,7 @@ class LastSeen:
         """Note who is connected and was not noted for a minute. While the database is away nobody is; those
         who still are connected are noted afterwards."""
         now = self._clock()
-        here = {connection.user_id for connection in self._connections}
+        here = {connection.user_id for connection in self._connections} - {GUEST_ID}
         self._noted = {user: at for user, at in self._noted.items() if user in here and now - at < EVERY}
         due = here - self._noted.keys()
         if not due:

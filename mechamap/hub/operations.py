@@ -6,7 +6,7 @@ from typing import Protocol
 
 from mechamap.auth.protocol import BroadcastKey
 from mechamap.broker.protocol import Broker
-from mechamap.domain.channels import Channel, parse_channel, spell
+from mechamap.domain.channels import Channel, Parse, parse_channel, spell
 from mechamap.domain.commands import Action, Command
 from mechamap.domain.errors import InvalidChannel
 from mechamap.domain.history import Position
@@ -84,11 +84,19 @@ class Operations(Protocol):
 class ClusterOperations:
     """Operations through broker, roster and members; works in any process that reaches them."""
 
-    def __init__(self, broker: Broker, roster: Roster, members: Members, publisher: Publisher) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        roster: Roster,
+        members: Members,
+        publisher: Publisher,
+        parse: Parse = parse_channel,
+    ) -> None:
         self._broker = broker
         self._roster = roster
         self._members = members
         self._publisher = publisher
+        self._parse = parse
 
     def clients(
         self, *, user_id: int | None = None, sid: str | None = None, limit: int = 1000
@@ -103,7 +111,7 @@ class ClusterOperations:
         return sorted(rows, key=lambda row: (-row.subscribers, row.name))
 
     def history(self, channel: str, since: Position | None, limit: int) -> Page:
-        return page(self._broker, parse_channel(channel), since, limit)
+        return page(self._broker, self._parse(channel), since, limit)
 
     def members(self, channel: Channel, after: int, limit: int) -> MemberPage:
         if not channel.presence:
@@ -129,7 +137,8 @@ class ClusterOperations:
         return named
 
     def publish(self, body: object, origin: str) -> Receipt:
-        return self._publisher.publish(BroadcastKey(origin), read_broadcast(body, origin))
+        publication = read_broadcast(body, origin, parse=self._parse)
+        return self._publisher.publish(BroadcastKey(origin), publication)
 
     def _count(self, command: Command) -> int:
         if command.everyone:

@@ -1,9 +1,13 @@
 """What the use cases need from the transport and the meters."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from mechamap.domain.access import Decision
+from mechamap.domain.channels import Channel
+from mechamap.domain.credentials import Credentials
+from mechamap.domain.identity import Identity
 from mechamap.domain.publication import Publication
 
 
@@ -19,21 +23,51 @@ class Transport(Protocol):
     """The browsers connected to this worker. No method waits for a browser."""
 
     def deliver(self, publication: Publication, having: Collection[str] = ()) -> int:
-        """Send the event to the union of its rooms' local members, each once, but its sender and those
-        ``having`` it already; how many it was queued for. Does not yield."""
+        """Send the event to the union of its rooms' local members, but its sender and those ``having`` it
+        already; how many it was queued for. A member gets it once, and once more for each room that it joined
+        as ``spelled``. Does not yield."""
 
-    def replay(self, sid: str, publication: Publication) -> None:
-        """Send the event to one local connection, just as ``deliver`` would have. Does not yield."""
+    def replay(self, sid: str, publication: Publication, copies: Sequence[str | None] = (None,)) -> None:
+        """Send the event to one local connection, just as ``deliver`` would have: a copy for each of its
+        spellings among the event's rooms, None being without. Does not yield."""
 
-    def join(self, sid: str, room: str) -> None: ...
+    def join(self, sid: str, room: str, spelled: str | None = None) -> None:
+        """From now on the room's events come to the connection; with ``spelled`` in Echo's dialect, under
+        that name. It is in the room in one way at a time."""
 
-    def leave(self, sid: str, room: str) -> None: ...
+    def leave(self, sid: str, room: str, spelled: str | None = None) -> None:
+        """Undo a ``join``. Connections that end leave what they joined as ``spelled``; the rest ends with
+        them."""
 
     def send(self, sid: str, event: str, *args: object) -> None:
         """To one local connection; unknown ids are ignored."""
 
     def close(self, sid: str, reason: str) -> None:
         """End a connection for good: session, socket and buffers."""
+
+
+class ChannelAuthorizer(Protocol):
+    """Whoever decides on channels in our rules' stead. Asking may wait; it blocks nobody but who asks."""
+
+    def concerns(self, identity: Identity, channel: Channel) -> bool:
+        """Whether it decides on this channel for this person, and not our rules."""
+
+    def authorize(self, identity: Identity, channel: Channel, credentials: Credentials | None) -> Decision:
+        """May it be joined? Without credentials: no.
+
+        Raises:
+            Unavailable: there is no verdict now; the code begins ``auth_``.
+        """
+
+    def renew(self, identity: Identity, channel: Channel, credentials: Credentials | None) -> Decision:
+        """May a client that returns have it back?
+
+        Raises:
+            Unavailable: likewise.
+        """
+
+    def keep(self) -> Decision:
+        """The verdict on what a live connection has: it is not asked again about that."""
 
 
 class Links(Protocol):

@@ -3,8 +3,10 @@ connected."""
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
+from mechamap.domain.access import Place
+from mechamap.domain.channels import Channel
 from mechamap.domain.errors import DirectoryUnavailable
 from mechamap.domain.identity import UserFacts
 from mechamap.store.protocol import Directory
@@ -58,9 +60,7 @@ class Rechecks:
         for start in range(0, len(everyone), CHUNK):
             chunk = everyone[start : start + CHUNK]
             try:
-                facts = self._directory.users({connection.user_id for connection in chunk})
-                for connection in chunk:
-                    self._one(connection, facts.get(connection.user_id))
+                self._judge_again(chunk)
             except DirectoryUnavailable as err:
                 log.warning("recheck_postponed", extra={"code": err.code})
                 return
@@ -69,11 +69,21 @@ class Rechecks:
     def user(self, user_id: int) -> None:
         """Judge one user's connections again, now."""
         try:
-            facts = self._directory.users({user_id})
-            for connection in self._hub.connections.of_user(user_id):
-                self._one(connection, facts.get(user_id))
+            self._judge_again(self._hub.connections.of_user(user_id))
         except DirectoryUnavailable as err:
             log.warning("recheck_postponed", extra={"user": user_id, "code": err.code})
+
+    def _judge_again(self, some: list[Connection]) -> None:
+        """Judge some connections by fresh facts, which cost a few queries however many they are."""
+        users = self._directory.users({connection.user_id for connection in some})
+        # what they join meanwhile was judged a moment ago, and is not among these facts
+        had = [(connection, tuple(connection.channels.values())) for connection in some]
+        places = self._judge.fetch(
+            (connection.user_id, channel) for connection, channels in had for channel in channels
+        )
+        for connection, channels in had:
+            if self._person(connection, users.get(connection.user_id)):
+                self._channels(connection, channels, places)
 
     def reconcile(self) -> None:
         """Make the books agree with the transport: note upgrades, and forget (saying so) a connection it lost
@@ -88,9 +98,10 @@ class Rechecks:
                 log.error("ghost_connection", extra={"user": connection.user_id, "sid": connection.sid})
                 self._hub.disconnect(connection.sid, "ghost")
 
-    def _one(self, connection: Connection, facts: UserFacts | None) -> None:
+    def _person(self, connection: Connection, facts: UserFacts | None) -> bool:
+        """Whether the connection stays."""
         if self._hub.connections.get(connection.sid) is not connection:
-            return
+            return False
         if facts is None and connection.facts is not None:
             self._hub.close(connection, "user_unknown", "The user no longer exists.")
         elif facts is not None and facts.banned:
@@ -100,8 +111,14 @@ class Rechecks:
         else:
             if facts != connection.facts:
                 connection.facts = facts
-            identity = connection.identity
-            for channel in connection.channels.values():
-                decision = self._judge.decide(identity, channel, facts)
-                if not decision.allowed:
-                    self._hub.revoke(connection, channel, decision)
+            return True
+        return False
+
+    def _channels(
+        self, connection: Connection, channels: Iterable[Channel], places: Mapping[Place, object]
+    ) -> None:
+        identity = connection.identity
+        for channel in channels:
+            decision = self._judge.decide_by(places, identity, channel, connection.facts)
+            if not decision.allowed and connection.has(channel):
+                self._hub.revoke(connection, channel, decision)

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 from mechamap.broker.protocol import Broker
 from mechamap.domain.access import Decision
-from mechamap.domain.channels import Channel, parse_channel
+from mechamap.domain.channels import Channel, parse_channel_of_site
+from mechamap.domain.credentials import Credentials
+from mechamap.domain.dialects import Dialect, mark, unmark
 from mechamap.domain.errors import InvalidChannel
 from mechamap.domain.identity import Identity, UserFacts
 from mechamap.domain.recovery import Kept, Lost, Reason, Returning, new_pid
@@ -34,12 +36,18 @@ class Claim:
         epoch: of the offsets in ``owed``.
         owed: the channels still allowed, each with the offset after which its events are owed.
         refused: the channels that are not allowed any more.
+        echo: of both, the canonical names of those that it hears in Laravel Echo's dialect.
     """
 
     kept: Kept
     epoch: str
     owed: Mapping[Channel, int]
     refused: tuple[tuple[Channel, Decision], ...]
+    echo: frozenset[str] = frozenset()
+
+    def dialect_of(self, channel: Channel) -> Dialect:
+        """In which one it hears the channel."""
+        return Dialect.ECHO if channel.canonical in self.echo else Dialect.PLAN
 
     @property
     def since(self) -> dict[str, int]:
@@ -84,24 +92,24 @@ class Recovery:
             BrokerUnavailable: that cannot be promised.
         """
         connection.pid = pid
-        has = set(connection.spellings)
+        has = set(connection.marks)
         self._sessions.keep(connection, [name for name in claim.kept.channels if name not in has])
 
     def joined(self, connection: Connection, channel: Channel) -> None:
-        """Keep that the connection has the channel, as it spells it.
+        """Keep that the connection has the channel, as it spells and hears it.
 
         Raises:
             BrokerUnavailable: that cannot be promised.
         """
-        self._sessions.joined(connection, channel.name)
+        self._sessions.joined(connection, mark(channel.name, connection.dialect_of(channel.canonical)))
 
-    def left(self, connection: Connection, channel: Channel) -> None:
-        """Keep that it has the channel no more.
+    def left(self, connection: Connection, mark: str) -> None:
+        """Keep that it has no channel with this mark (``Connection.mark_of``) any more.
 
         Raises:
             BrokerUnavailable: a return may bring it back, if its rule allows.
         """
-        self._sessions.left(connection, channel.name)
+        self._sessions.left(connection, mark)
 
     def ended(self, connection: Connection, reason: str, *, sent_away: bool) -> None:
         """The connection is over; its client may return unless it or the server meant it."""
@@ -115,24 +123,33 @@ class Recovery:
             came_for = returning.pid if returning is not None else None
             self._sessions.ended(connection, final=connection.pid != came_for)
 
-    def claim(self, returning: Returning, identity: Identity, facts: UserFacts | None) -> Claim | Reason:
+    def claim(
+        self,
+        returning: Returning,
+        identity: Identity,
+        facts: UserFacts | None,
+        credentials: Credentials | None = None,
+    ) -> Claim | Reason:
         """What a returning client may have back, or why it gets nothing.
 
         Raises:
-            BrokerUnavailable, DirectoryUnavailable: it cannot be told now.
+            Unavailable: it cannot be told now.
         """
         kept = self._sessions.find(returning.pid)
         if kept is None or kept.user_id != identity.user_id:
             return Lost.UNKNOWN
         position = returning.position or kept.position
         owed: dict[Channel, int] = {}
-        refused, spelled = [], {}
-        for name, since in kept.channels.items():
+        refused, spelled, echo = [], {}, set()
+        for marked, since in kept.channels.items():
+            name, dialect = unmark(marked)
             try:
-                channel = parse_channel(name)
+                channel = parse_channel_of_site(name)
             except InvalidChannel:  # a name of an older version
                 return Lost.UNKNOWN
-            decision = self._judge.decide(identity, channel, facts)
+            if dialect is Dialect.ECHO and channel.canonical not in spelled:
+                echo.add(channel.canonical)
+            decision = self._judge.decide_again(identity, channel, facts, credentials)
             if decision.allowed:
                 comparable = kept.position.epoch == position.epoch
                 received = returning.position.offset if returning.position is not None else 0
@@ -142,7 +159,7 @@ class Recovery:
                 owed[channel] = min(owed.get(channel, since), since)
             else:
                 refused.append((channel, decision))
-        return Claim(kept, position.epoch, owed, tuple(refused))
+        return Claim(kept, position.epoch, owed, tuple(refused), frozenset(echo))
 
     def confirm(self, connections: Iterable[Connection]) -> None:
         """Once a second: move the sessions of live connections on to what their clients have for certain.

@@ -78,12 +78,13 @@ class Past:
         sid, canonical = connection.sid, channel.canonical
 
         def gets(publication: Publication) -> bool:
-            return connection.gets(publication, but=canonical)
+            return connection.gets(publication, canonical, self._broker.position)
 
         owed = self._catching_up.owed(sid, missed, (sid,), gets)
+        spelled = connection.spelled(canonical)
         for publication in owed:
-            self._transport.replay(sid, publication)
-        self._transport.join(sid, canonical)
+            self._transport.replay(sid, publication, (spelled,))
+        self._transport.join(sid, canonical, spelled)
         position = later(missed.position, self._broker.position(canonical))
         others = [self._broker.position(name) for name in connection.canonicals if name != canonical]
         resume = earliest((position, *others)) if owed else None

@@ -4,7 +4,9 @@ import logging
 
 from mechamap.broker.protocol import Broker
 from mechamap.domain.access import Decision
-from mechamap.domain.channels import Channel, parse_channel
+from mechamap.domain.channels import Channel, Parse
+from mechamap.domain.credentials import Credentials
+from mechamap.domain.dialects import Dialect, mark
 from mechamap.domain.errors import Forbidden, InvalidField, Unavailable
 from mechamap.domain.history import Gap, History, Position
 from mechamap.presence.protocol import Roster
@@ -15,6 +17,7 @@ from .connections import Connection, Connections
 from .presence import Presence
 from .protocol import Meter, Transport
 from .recovery import Recovery
+from .spelling import Spelling
 from .subscribing import Past, Subscribed
 
 log = logging.getLogger(__name__)
@@ -35,6 +38,7 @@ class Subscriptions:
         catching_up: CatchingUp,
         presence: Presence,
         meter: Meter,
+        parse: Parse,
         most: int,
     ) -> None:
         """``most``: channels of one connection."""
@@ -47,16 +51,27 @@ class Subscriptions:
         self._catching_up = catching_up
         self._presence = presence
         self._meter = meter
+        self._parse = parse
         self._most = most
+        self._spelling = Spelling(transport, recovery, presence)
         self._past = Past(transport, broker, catching_up)
 
-    def subscribe(self, sid: str, name: object, since: Position | None) -> Subscribed:
+    def subscribe(
+        self,
+        sid: str,
+        name: object,
+        since: Position | None,
+        dialect: Dialect | None,
+        credentials: Credentials | None,
+    ) -> Subscribed:
         """See ``Hub.subscribe``."""
         connection = self._connections.signed_in(sid)
-        channel = parse_channel(name)
+        channel = self._parse(name)
+        dialect = dialect or connection.dialect
         joined = connection.canonicals
         if channel.canonical in joined:
-            self._presence.tell_again(connection, channel)
+            if self._spelling.again(connection, channel, dialect):
+                self._roster.record(connection)
             return self._past.none(channel, since)
         if len(joined) >= self._most:
             raise InvalidField(
@@ -64,7 +79,7 @@ class Subscriptions:
                 f"The connection has {len(joined)} channels; the limit is {self._most}.",
                 code="too_many_subscriptions",
             )
-        decision = self._judge.decide(connection.identity, channel, connection.facts)
+        decision = self._judge.decide(connection.identity, channel, connection.facts, credentials)
         if not decision.allowed:
             self._refused(connection, channel, decision)
             raise Forbidden(decision.reason, code=decision.code)
@@ -80,17 +95,24 @@ class Subscriptions:
             self._broker.unsubscribe(channel.canonical)
             self._connections.signed_in(sid)
             return self._past.none(channel, since)
-        return self._enter(connection, channel, since, missed)
+        return self._enter(connection, channel, dialect, since, missed)
 
     def _enter(
-        self, connection: Connection, channel: Channel, since: Position | None, missed: History | Gap | None
+        self,
+        connection: Connection,
+        channel: Channel,
+        dialect: Dialect,
+        since: Position | None,
+        missed: History | Gap | None,
     ) -> Subscribed:
         """Put a followed channel into the books, and let the connection in."""
         sid, owed = connection.sid, isinstance(missed, History)
         begin = self._broker.position(channel.canonical)
-        self._connections.subscribe(connection, channel, since if owed and since is not None else begin)
+        start = since if owed and since is not None else begin
+        self._connections.subscribe(connection, channel, start, dialect)
+        had = mark(channel.name, dialect)
         if not owed:
-            self._transport.join(sid, channel.canonical)
+            self._transport.join(sid, channel.canonical, connection.spelled(channel.canonical))
         kept = False
         try:
             listing = self._presence.enter(connection, channel)
@@ -106,7 +128,7 @@ class Subscriptions:
         except Unavailable:
             self._catching_up.stop(sid)
             if self.leave(connection, channel.canonical) and kept:
-                self._keep_left(connection, channel)
+                self._keep_left(connection, had)
             raise
         self._meter.subscription(channel.kind.value, "allowed")
         return done or self._past.none(channel, since, missed)
@@ -120,8 +142,8 @@ class Subscriptions:
     def unsubscribe(self, sid: str, name: object) -> Channel:
         """See ``Hub.unsubscribe``."""
         connection = self._connections.signed_in(sid)
-        channel = parse_channel(name)
-        had = connection.channels.get(channel.canonical)
+        channel = self._parse(name)
+        had = connection.mark_of(channel.canonical)
         if had is not None and self.leave(connection, channel.canonical):
             self._recovery.left(connection, had)
         return channel
@@ -129,31 +151,34 @@ class Subscriptions:
     def revoke(self, connection: Connection, channel: Channel, decision: Decision) -> None:
         """See ``Hub.revoke``."""
         self._refused(connection, channel, decision)
-        if self.leave(connection, channel.canonical):
-            self.tell_revoked(connection.sid, channel, decision)
-            self._keep_left(connection, channel)
+        dialect, had = connection.dialect_of(channel.canonical), connection.mark_of(channel.canonical)
+        if had is not None and self.leave(connection, channel.canonical):
+            self.tell_revoked(connection.sid, channel, decision, dialect)
+            self._keep_left(connection, had)
 
-    def tell_revoked(self, sid: str, channel: Channel, decision: Decision) -> None:
+    def tell_revoked(self, sid: str, channel: Channel, decision: Decision, dialect: Dialect) -> None:
         """See ``Hub.tell_revoked``."""
         told = {"channel": channel.name, "code": decision.code, "message": decision.reason}
-        self._transport.send(sid, "subscription_error", {**told, "error": "Unauthorized"})
+        first = (channel.name, Forbidden.http_status) if dialect is Dialect.ECHO else ()
+        self._transport.send(sid, "subscription_error", *first, {**told, "error": "Unauthorized"})
         self._transport.send(sid, "unsubscribed", {**told, "reason": "revoked"})
 
     def leave(self, connection: Connection, canonical: str) -> bool:
         """Take a channel out of the books; whether the connection had it."""
         if self._connections.get(connection.sid) is not connection:
             return False  # it is gone, and left all of them then
+        spelled = connection.spelled(canonical)
         if not self._connections.unsubscribe(connection, canonical):
             return False
-        self._transport.leave(connection.sid, canonical)
+        self._transport.leave(connection.sid, canonical, spelled)
         self._presence.leave(connection, canonical)
         self._broker.unsubscribe(canonical)
         self._roster.record(connection)
         return True
 
-    def _keep_left(self, connection: Connection, channel: Channel) -> None:
+    def _keep_left(self, connection: Connection, had: str) -> None:
         try:
-            self._recovery.left(connection, channel)
+            self._recovery.left(connection, had)
         except Unavailable as err:  # a return would judge it again
             log.info("session_not_kept", extra={"sid": connection.sid, "code": err.code})
 

@@ -18,6 +18,7 @@ import redis
 from ..broker.leadership import Leadership
 from ..broker.protocol import Published
 from ..broker.supervision import join, supervised
+from ..domain.channels import Parse, parse_channel
 from ..domain.errors import PayloadTooLarge, RealtimeError
 from ..domain.publication import Publication
 from .backlog import Backlog
@@ -46,12 +47,13 @@ DRAIN = 2.0
 @dataclass(frozen=True, slots=True)
 class Source:
     """What is listened to. ``own`` begins the names by which our workers talk, if they do so on the same
-    Redis; ``max_bytes`` limits an event's data."""
+    Redis; ``max_bytes`` limits an event's data; ``parse`` reads names of channels."""
 
     url: str
     prefix: str
     own: bytes
     max_bytes: int
+    parse: Parse = parse_channel
 
 
 class Ingester:
@@ -221,7 +223,7 @@ class Ingester:
             self._refusals.note(err.code, err.message)
 
         try:
-            return read_messages(messages, source.prefix, source.max_bytes, refused)
+            return read_messages(messages, source.prefix, source.max_bytes, refused, source.parse)
         except Exception:  # a defect of ours must not silence Laravel
             log.exception("ingest_failed")
             self._refusals.note("internal_error", "a defect; see ingest_failed", len(messages))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from ..domain.channels import Channel, parse_channel
+from ..domain.channels import Channel, Parse, parse_channel
 from ..domain.errors import InvalidField, InvalidRequest, PayloadTooLarge, RealtimeError
 from ..domain.payloads import check_payload_depth
 from ..domain.publication import Publication
@@ -70,6 +70,7 @@ def read_messages(
     prefix: str,
     max_bytes: int,
     refused: Callable[[RealtimeError], None],
+    parse: Parse = parse_channel,
 ) -> list[Publication]:
     """The publications of (pub/sub channel, message) pairs, in their order.
 
@@ -87,7 +88,7 @@ def read_messages(
 
     for name, message in messages:
         try:
-            channel = read_channel(name, prefix)
+            channel = read_channel(name, prefix, parse)
             if message == before and event is not None and len(channels) < MAX_CHANNELS:
                 if channel.canonical not in channels:
                     channels[channel.canonical] = channel
@@ -104,10 +105,10 @@ def read_messages(
     return found
 
 
-def read_channel(name: bytes, prefix: str) -> Channel:
+def read_channel(name: bytes, prefix: str, parse: Parse = parse_channel) -> Channel:
     """The channel meant by a pub/sub channel, whose name begins with ``prefix``.
 
     Raises:
         InvalidChannel
     """
-    return parse_channel(name.decode(errors="replace").removeprefix(prefix))
+    return parse(name.decode(errors="replace").removeprefix(prefix))

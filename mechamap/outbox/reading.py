@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import msgspec
 
+from ..domain.channels import Parse, parse_channel
 from ..domain.errors import InvalidField
 from ..domain.idempotency import Once
 from ..domain.publication import Publication
@@ -17,7 +18,7 @@ _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
 
-def read_row(row: Row) -> Publication:
+def read_row(row: Row, parse: Parse = parse_channel) -> Publication:
     """The publication that ``row`` asks for, under the row's own id.
 
     Raises:
@@ -28,7 +29,7 @@ def read_row(row: Row) -> Publication:
         body["channels"] = _json(row.channels, "channels")
     else:
         body["channel"] = _text(row.channels, "channels")
-    publication = read_broadcast(body, ORIGIN, _encode)
+    publication = read_broadcast(body, ORIGIN, _encode, parse=parse)
     name = _id(row.uuid)
     # A row that is published again, because it could not be deleted, is the same publication.
     once = Once.of(ORIGIN, name, publication.channels, publication.event, publication.payload)

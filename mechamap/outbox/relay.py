@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from ..broker.leadership import Leadership
 from ..broker.protocol import Published
 from ..broker.supervision import join, supervised
+from ..domain.channels import Parse, parse_channel
 from ..domain.errors import PayloadTooLarge, RealtimeError
 from ..domain.publication import Publication
 from .pace import Delays, Pace
@@ -47,7 +48,8 @@ MAX_REASON = 200
 
 
 class Relay:
-    """``publish`` hands a series to the broker and logs it; ``max_bytes`` limits an event's data.
+    """``publish`` hands a series to the broker and logs it; ``max_bytes`` limits an event's data; ``parse``
+    reads names of channels.
 
     ``on_lost`` is told if the relay's thread ends by an error it should not have.
     """
@@ -62,12 +64,14 @@ class Relay:
         pace: Pace,
         max_bytes: int,
         on_lost: Callable[[str], None],
+        parse: Parse = parse_channel,
     ) -> None:
         self._table = table
         self._leadership = leadership
         self._publish = publish
         self._meter = meter
         self._max_bytes = max_bytes
+        self._parse = parse
         self._on_lost = on_lost
         self._delays = Delays(pace)
         self._stopping = threading.Event()
@@ -241,7 +245,7 @@ class Relay:
 
     def _read(self, row: Row) -> Publication | None:
         try:
-            publication = read_row(row)
+            publication = read_row(row, self._parse)
             if len(publication.payload) > self._max_bytes:
                 raise PayloadTooLarge("data", len(publication.payload), self._max_bytes)
         except RealtimeError as err:

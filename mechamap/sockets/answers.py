@@ -29,6 +29,12 @@ def failure(error: RealtimeError) -> Answer:
     return {"error": plan_text(error), "code": error.code, "message": error.message, **error.details()}
 
 
+def status_of(error: RealtimeError) -> int:
+    """What Laravel Echo's pages get as the status of a refused subscription: Laravel's for such a case, which
+    knows no difference between a channel that is not and one that is not theirs."""
+    return Forbidden.http_status if isinstance(error, InvalidChannel) else error.http_status
+
+
 def internal_error(event: str) -> Answer:
     """What a client is told of a defect: an incident id that the log holds too, and nothing else. Call it
     inside ``except``."""

@@ -1,5 +1,5 @@
 """The plan's events: connect, subscribe, unsubscribe, notification_read, ping, disconnect; pages of members;
-and anything else a client may send.
+Laravel Echo's whispers, which it calls ``client event``; and anything else a client may send.
 
 Each event ends in an answer: the plan's event, and the same as an acknowledgement where the client asked for
 one. A handler never raises, whatever the payload.
@@ -9,16 +9,26 @@ costs 60 us an event.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from socketio.exceptions import ConnectionRefusedError as Refusal
 
 from mechamap.auth.protocol import Authenticator
 from mechamap.domain.channels import user_channel
-from mechamap.domain.errors import AuthenticationFailed, RateLimited, RealtimeError, Unavailable
+from mechamap.domain.credentials import ChannelAuth, Credentials
+from mechamap.domain.dialects import Dialect, dialect_of_subscription
+from mechamap.domain.errors import (
+    AuthenticationFailed,
+    DirectoryUnavailable,
+    RateLimited,
+    RealtimeError,
+    Unavailable,
+)
+from mechamap.domain.identity import GUEST, Identity, UserFacts
 from mechamap.domain.moments import now_iso
 from mechamap.domain.recovery import Returning, offset_text
+from mechamap.domain.whispers import read_whisper
 from mechamap.edge.limits import RateLimits
 from mechamap.engine import Postponed
 from mechamap.hub.arrivals import Admission
@@ -27,8 +37,8 @@ from mechamap.hub.protocol import Meter
 from mechamap.hub.reading import Reading
 from mechamap.store.protocol import Directory
 
-from .answers import Answer, failure, internal_error
-from .handshake import Visitor, returning_of, token_of, visitor_of
+from .answers import Answer, failure, internal_error, status_of
+from .handshake import Visitor, credentials_of, dialect_of, returning_of, token_of, visitor_of
 from .payloads import after_of, channel_of, notification_ids, shown, since_of
 
 if TYPE_CHECKING:
@@ -52,7 +62,9 @@ class Events:
         directory: Directory,
         limits: RateLimits,
         meter: Meter,
+        ways: Collection[ChannelAuth] = (),
     ) -> None:
+        """``ways``: who else than our rules decides on channels, and so what is read of credentials."""
         self._socketio = socketio
         self._hub = hub
         self._reading = reading
@@ -61,6 +73,10 @@ class Events:
         self._limits = limits
         self._meter = meter
         self._refusals: dict[str, int] = {}
+        self._signed = ChannelAuth.SIGNATURE in ways
+        self._asked = ChannelAuth.LARAVEL in ways
+        # by socket id, where Laravel is asked: what it knows the browser by
+        self._credentials: dict[str, Credentials] = {}
 
     def register(self) -> None:
         """Bind the handlers. A name bound here is part of the contract with browsers."""
@@ -77,14 +93,20 @@ class Events:
             "presence:members",
             self._guarded("presence:members", self.on_members, "subscription_error"),
         )
+        on("client event", self._guarded("client_event", self.on_whisper, "error"))
         on("ping", self._guarded("ping", self.on_ping, "error"))
         on("*", self.on_unknown)
 
     def on_connect(self, sid: str, environ: Mapping[str, Any], auth: object) -> None:
         """Verify, admit, and greet."""
         visitor, returning = visitor_of(environ), returning_of(auth)
+        credentials = credentials_of(sid, visitor.address, auth, environ) if self._asked else None
         try:
-            self._admit(sid, visitor, token_of(auth, environ), returning)
+            self._admit(
+                sid, visitor, token_of(auth, environ), returning, dialect_of(auth, environ), credentials
+            )
+            if credentials is not None and self._hub.connections.get(sid) is not None:
+                self._credentials[sid] = credentials
         except RealtimeError as err:
             self._meter.connection(err.code)
             log.info("connection_refused", extra={"code": err.code, "address": visitor.address})
@@ -96,23 +118,47 @@ class Events:
             answer = internal_error("connect")
             raise Refusal("Internal error", {k: answer[k] for k in ("code", "incident")}) from err
 
-    def _admit(self, sid: str, visitor: Visitor, token: object, returning: Returning | None) -> None:
+    def _admit(
+        self,
+        sid: str,
+        visitor: Visitor,
+        token: object,
+        returning: Returning | None,
+        dialect: Dialect,
+        credentials: Credentials | None,
+    ) -> None:
         self._limits.check_signins(visitor.address)
         try:
-            identity = self._authenticator.authenticate(token)
+            # a page of Laravel Echo may be known by its cookies alone, to whom each channel is put
+            guest = token is None and dialect is Dialect.ECHO and (self._asked or self._signed)
+            identity = GUEST if guest else self._authenticator.authenticate(token)
         except AuthenticationFailed:
             self._limits.note_failed_signin(visitor.address)
             raise
         admission = self._hub.connect(
             sid,
             identity,
-            self._directory.user(identity.user_id),
+            self._facts(identity),
             returning,
+            credentials=credentials,
             transport=visitor.transport,
             address=visitor.address,
             user_agent=visitor.user_agent,
+            dialect=dialect,
         )
         self._greet(sid, admission)
+
+    def _facts(self, identity: Identity) -> UserFacts | None:
+        """What the directory says of the user; None where it has no table of users, or is away and Laravel
+        itself vouched for the user, and of guests."""
+        if identity.guest:
+            return None
+        try:
+            return self._directory.user(identity.user_id)
+        except DirectoryUnavailable:
+            if not identity.vouched:
+                raise
+            return None
 
     def _greet(self, sid: str, admission: Admission) -> None:
         """The CONNECT answer's pid, the plan's two events, what became of a return, and what was missed."""
@@ -122,7 +168,7 @@ class Events:
         greeting = {"socketId": sid, "userId": connection.user_id, "timestamp": now, "channels": channels}
         if admission.recovered:
             greeting["recovered"] = True
-        else:
+        elif channels:  # guests have none of their own
             place = self._hub.position(user_channel(connection.user_id))
             told = {"channel": channels[0], "status": "auto", "timestamp": now}
             send(sid, "subscribed", {**told, "epoch": place.epoch, "offset": place.offset})
@@ -131,17 +177,20 @@ class Events:
             send(sid, "recovery", {"recovered": False, "reason": admission.lost.value, "timestamp": now})
         elif admission.claim is not None:
             for channel, decision in admission.claim.refused:
-                self._hub.tell_revoked(sid, channel, decision)
+                self._hub.tell_revoked(sid, channel, decision, admission.claim.dialect_of(channel))
         given = self._hub.join(admission)
         if admission.recovered:
             log.info("recovered", extra={"user": connection.user_id, "sid": sid, "replayed": given})
 
     def on_disconnect(self, sid: str, reason: str) -> None:
         self._refusals.pop(sid, None)
+        self._credentials.pop(sid, None)
         self._hub.disconnect(sid, reason.replace(" ", "_")[:40])
 
     def on_subscribe(self, sid: str, args: tuple[object, ...]) -> Answer:
-        done = self._hub.subscribe(sid, channel_of(args), since_of(args))
+        done = self._hub.subscribe(
+            sid, channel_of(args), since_of(args), self._spoken(sid, args), self._credentials_of(sid, args)
+        )
         place = {"epoch": done.position.epoch, "offset": done.position.offset}
         answer: Answer = {"channel": channel_of(args), "status": "success", "timestamp": now_iso(), **place}
         if done.recovered is not None:
@@ -180,6 +229,13 @@ class Events:
         self._socketio.send_to(sid, "presence:members", answer)
         return answer
 
+    def on_whisper(self, sid: str, args: tuple[object, ...]) -> Answer:
+        """What a browser says to the others in a channel."""
+        self._limits.check_whisper(sid)
+        whisper = read_whisper(args[0] if args else None)
+        channel = self._hub.whisper(sid, whisper)
+        return {"channel": channel.name, "event": whisper.event, "status": "success", "timestamp": now_iso()}
+
     def on_ping(self, sid: str, args: tuple[object, ...]) -> Answer:
         answer: Answer = {"timestamp": now_iso()}
         self._socketio.send_to(sid, "pong", answer)
@@ -203,15 +259,36 @@ class Events:
                 self._within_rate(sid)
                 return handler(sid, args)
             except RealtimeError as err:
-                answer = failure(err)
+                answer, status = failure(err), status_of(err)
             except Exception:
-                answer = internal_error(name)
+                answer, status = internal_error(name), RealtimeError.http_status
+            first: tuple[object, ...] = ()
             if error_event == "subscription_error":
-                answer = {"channel": shown(channel_of(args)), **answer}
-            self._socketio.send_to(sid, error_event, answer)
+                channel = shown(channel_of(args))
+                answer = {"channel": channel, **answer}
+                if self._spoken(sid, args) is Dialect.ECHO:
+                    first = (channel, status)
+            self._socketio.send_to(sid, error_event, *first, answer)
             return answer
 
         return run
+
+    def _spoken(self, sid: str, args: tuple[object, ...]) -> Dialect:
+        """In which dialect the client asked for something of a channel."""
+        connection = self._hub.connections.get(sid)
+        own = connection.dialect if connection is not None else Dialect.PLAN
+        return dialect_of_subscription(args[0] if args else None) or own
+
+    def _credentials_of(self, sid: str, args: tuple[object, ...]) -> Credentials | None:
+        """What a subscription brings for those who decide in our rules' stead, where there are any.
+
+        Raises:
+            InvalidField
+        """
+        if not (self._asked or self._signed):
+            return None
+        known = self._credentials.get(sid) or Credentials(sid)
+        return known.with_payload(args[0] if args else None)
 
     def _within_rate(self, sid: str) -> None:
         """Raise RateLimited for a client that sends too fast; one that goes on regardless is closed."""

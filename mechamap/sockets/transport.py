@@ -1,13 +1,18 @@
-"""The hub's view of the engine: the transport protocol over the Socket.IO server."""
+"""The hub's view of the engine: the transport protocol over the Socket.IO server.
 
-from collections.abc import Collection
+Who hears a channel in the plan's dialect is in the room of its canonical name. Who hears it in Laravel Echo's
+is in a room of its spelling instead; ``_spellings`` tells which of those have members, and is empty while no
+Echo client is here.
+"""
+
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
-from mechamap.domain.members import EVENTS
+from mechamap.domain.dialects import Dialect, mark
 from mechamap.domain.publication import Publication
-from mechamap.domain.recovery import offset_text
-from mechamap.engine.packets import TextEvent, event_packet
 from mechamap.hub.protocol import Link
+
+from .encoding import copy_of, packet_of
 
 if TYPE_CHECKING:
     from mechamap.engine import SocketIO
@@ -18,19 +23,67 @@ class EngineTransport:
 
     def __init__(self, socketio: "SocketIO") -> None:
         self._socketio = socketio
+        # by canonical name: the spellings in Echo's dialect that have members
+        self._spellings: dict[str, tuple[str, ...]] = {}
 
     def deliver(self, publication: Publication, having: Collection[str] = ()) -> int:
         skip = (publication.except_id, *having) if publication.except_id else having
-        return self._socketio.deliver_encoded(publication.rooms, _packet(publication), skip=skip)
+        if self._spellings:
+            spellings = [name for room in publication.rooms for name in self._spellings.get(room, ())]
+            if spellings and len(publication.rooms) > 1:
+                return self._deliver_copies(publication, spellings, skip)
+            queued = self._socketio.deliver_encoded(publication.rooms, packet_of(publication), skip=skip)
+            for name in spellings:
+                encoded = copy_of(publication, name)
+                queued += self._socketio.deliver_encoded((_room(name),), encoded, skip=skip)
+            return queued
+        return self._socketio.deliver_encoded(publication.rooms, packet_of(publication), skip=skip)
 
-    def replay(self, sid: str, publication: Publication) -> None:
-        self._socketio.send_encoded_to(sid, _packet(publication))
+    def _deliver_copies(
+        self, publication: Publication, spellings: Sequence[str], skip: Collection[str]
+    ) -> int:
+        """To members of several rooms, of whom some get several copies; how many members."""
+        copies = (None, *spellings)
+        rooms = (publication.rooms, *((_room(name),) for name in spellings))
+        getting = [self._socketio.sids_in(names).difference(skip) for names in rooms]
+        later: set[str] = set()
+        again: list[set[str]] = []  # who of them gets a later copy
+        for sids in reversed(getting):
+            again.append(sids & later)
+            later |= sids
+        queued = 0
+        for copy, sids, more in zip(copies, getting, reversed(again), strict=True):
+            if more:
+                self._socketio.deliver_to(more, copy_of(publication, copy, last=False))
+            if len(sids) > len(more):
+                queued += self._socketio.deliver_to(sids - more, copy_of(publication, copy))
+        return queued
 
-    def join(self, sid: str, room: str) -> None:
-        self._socketio.server.enter_room(sid, room, namespace="/")
+    def replay(self, sid: str, publication: Publication, copies: Sequence[str | None] = (None,)) -> None:
+        for place, copy in enumerate(copies, 1):
+            encoded = copy_of(publication, copy, last=place == len(copies))
+            self._socketio.send_encoded_to(sid, encoded)
 
-    def leave(self, sid: str, room: str) -> None:
-        self._socketio.server.leave_room(sid, room, namespace="/")
+    def join(self, sid: str, room: str, spelled: str | None = None) -> None:
+        if spelled is None:
+            self._socketio.server.enter_room(sid, room, namespace="/")
+            return
+        self._socketio.server.enter_room(sid, _room(spelled), namespace="/")
+        known = self._spellings.get(room, ())
+        if spelled not in known:
+            self._spellings[room] = (*known, spelled)
+
+    def leave(self, sid: str, room: str, spelled: str | None = None) -> None:
+        if spelled is None:
+            self._socketio.server.leave_room(sid, room, namespace="/")
+            return
+        self._socketio.server.leave_room(sid, _room(spelled), namespace="/")
+        if not self._socketio.occupied(_room(spelled)):
+            rest = tuple(name for name in self._spellings.get(room, ()) if name != spelled)
+            if rest:
+                self._spellings[room] = rest
+            else:
+                self._spellings.pop(room, None)
 
     def send(self, sid: str, event: str, *args: object) -> None:
         self._socketio.send_to(sid, event, *args)
@@ -42,11 +95,5 @@ class EngineTransport:
         return [Link(info.sid, info.transport) for info in self._socketio.connections()]
 
 
-def _packet(publication: Publication) -> TextEvent:
-    """The event with its position behind it: what a returning client will ask from."""
-    payload = publication.payload
-    # those of presence have two arguments, which travel as a list
-    if publication.event in EVENTS and payload.startswith(b'["'):
-        payload = payload[1:-1]
-    offset = offset_text(publication.epoch, publication.offset) if publication.epoch else None
-    return event_packet(publication.event, payload, offset=offset)
+def _room(spelled: str) -> str:
+    return mark(spelled, Dialect.ECHO)

@@ -1,4 +1,4 @@
-"""Circuit breaker: a database that is away is left alone for a moment and costs its callers nothing."""
+"""Circuit breaker: who is away is left alone for a moment and costs its callers nothing."""
 
 import threading
 import time
@@ -35,7 +35,7 @@ class Breaker:
     def __init__(
         self, open_seconds: float = OPEN_SECONDS, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._open_seconds = open_seconds
+        self._open_seconds = self._pause = open_seconds
         self._clock = clock
         self._lock = threading.Lock()
         self._state = State.CLOSED
@@ -64,7 +64,7 @@ class Breaker:
             left = self._until - self._clock()
             if left > 0:
                 self.refusals += 1
-                raise CircuitOpen(min(left, self._open_seconds))
+                raise CircuitOpen(min(left, self._pause))
             self._state = State.HALF_OPEN
             self._until = self._clock() + TRIAL_SECONDS
 
@@ -73,14 +73,15 @@ class Breaker:
         with self._lock:
             self._state = State.CLOSED
 
-    def failed(self) -> None:
-        """The database could not be reached, or broke off."""
+    def failed(self, seconds: float | None = None) -> None:
+        """It could not be reached, or broke off; nobody asks it for ``seconds``, or as long as usual."""
         with self._lock:
             self.failures += 1
             if self._state is not State.OPEN:
                 self.openings += 1
             self._state = State.OPEN
-            self._until = self._clock() + self._open_seconds
+            self._pause = self._open_seconds if seconds is None else seconds
+            self._until = self._clock() + self._pause
 
     def abandoned(self) -> None:
         """The caller went away without learning anything; the next one may try at once."""

@@ -86,6 +86,19 @@ _NOTIFICATIONS: tuple[tuple[int, str, str, str], ...] = (
     (3, "comment", "Binh answered you", "Bolt torque tables: M12, 8.8, dry."),
 )
 
+_PLACES: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("conversations", {"id": 1, "title": None, "is_group": 0}),
+    ("conversations", {"id": 2, "title": "Study group", "is_group": 1}),
+    *(("conversation_participants", {"conversation_id": 1, "user_id": user}) for user in (2, 3)),
+    ("group_members", {"conversation_id": 2, "user_id": 2, "role": "creator", "is_active": 1}),
+    ("group_members", {"conversation_id": 2, "user_id": 4, "role": "member", "is_active": 1}),
+    ("group_members", {"conversation_id": 2, "user_id": 3, "role": "member", "is_active": 0}),
+    ("showcases", {"id": 1, "user_id": 2, "status": "approved", "is_public": 1}),
+    ("showcases", {"id": 2, "user_id": 3, "status": "draft", "is_public": 1}),
+    ("marketplace_sellers", {"id": 1, "user_id": 3}),
+)
+"""Binh and Chi write each other; Binh and Dung are in a group that Chi left; Chi has a shop."""
+
 _TABLES = (
     """CREATE TABLE IF NOT EXISTS users (
         id INTEGER PRIMARY KEY, name VARCHAR(191) NOT NULL, username VARCHAR(191) NOT NULL UNIQUE,
@@ -111,6 +124,22 @@ _TABLES = (
         NULL, message TEXT NOT NULL, status VARCHAR(20) NOT NULL DEFAULT 'pending', is_read TINYINT NOT NULL
         DEFAULT 0,
         read_at TIMESTAMP NULL, created_at TIMESTAMP NULL, updated_at TIMESTAMP NULL)""",
+    """CREATE TABLE IF NOT EXISTS conversations (
+        id INTEGER PRIMARY KEY, title VARCHAR(191) NULL, is_group TINYINT NOT NULL DEFAULT 0,
+        created_at TIMESTAMP NULL, updated_at TIMESTAMP NULL)""",
+    """CREATE TABLE IF NOT EXISTS conversation_participants (
+        id INTEGER PRIMARY KEY, conversation_id INTEGER NOT NULL, user_id INTEGER NOT NULL,
+        created_at TIMESTAMP NULL, updated_at TIMESTAMP NULL, UNIQUE (conversation_id, user_id))""",
+    """CREATE TABLE IF NOT EXISTS group_members (
+        id INTEGER PRIMARY KEY, conversation_id INTEGER NOT NULL, user_id INTEGER NOT NULL, role VARCHAR(20)
+        NOT NULL DEFAULT 'member', is_active TINYINT NOT NULL DEFAULT 1,
+        created_at TIMESTAMP NULL, updated_at TIMESTAMP NULL, UNIQUE (conversation_id, user_id))""",
+    """CREATE TABLE IF NOT EXISTS showcases (
+        id INTEGER PRIMARY KEY, user_id INTEGER NOT NULL, status VARCHAR(20) NOT NULL DEFAULT 'pending',
+        is_public TINYINT NOT NULL DEFAULT 1, created_at TIMESTAMP NULL, updated_at TIMESTAMP NULL)""",
+    """CREATE TABLE IF NOT EXISTS marketplace_sellers (
+        id INTEGER PRIMARY KEY, user_id INTEGER NOT NULL, created_at TIMESTAMP NULL, updated_at TIMESTAMP
+        NULL)""",
 )
 
 
@@ -146,6 +175,8 @@ def seed(settings: Settings, databases: Databases) -> DemoSeed:
                 forum_id=thread["forum_id"], hidden_at=now if thread.get("hidden") else None,
                 deleted_at=now if thread.get("deleted") else None, created_at=now, updated_at=now,
             )  # fmt: skip
+        for table, row in _PLACES:
+            _add(connection, table, **row, created_at=now, updated_at=now)
         for number, (user_id, kind, title, message) in enumerate(_NOTIFICATIONS, start=1):
             _add(
                 connection, "notifications", id=number, user_id=user_id, type=kind, title=title,

@@ -6,7 +6,7 @@ Times are stored as UTC without a zone and read back as aware datetimes.
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Index, Integer, String, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Boolean, DateTime, Dialect, Index, Integer, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
@@ -86,3 +86,24 @@ class RevokedToken(db.Model):
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
 
     __table_args__ = (UniqueConstraint("digest", name="uq_rt_revoked_tokens_digest"),)
+
+
+class PusherApp(db.Model):
+    """A site that signs its requests. ``keys`` is a list of ``{key, secret}``, newest first, each secret
+    encrypted by ``sealing``."""
+
+    __tablename__ = "rt_apps"
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    app_id: Mapped[str] = mapped_column(String(64))
+    name: Mapped[str] = mapped_column(String(64))
+    keys: Mapped[list[dict[str, str]]] = mapped_column(JSON)
+    enabled: Mapped[bool] = mapped_column(Boolean)
+    legacy: Mapped[bool] = mapped_column(Boolean)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    created_by: Mapped[str] = mapped_column(String(191))
+
+    __table_args__ = (
+        UniqueConstraint("app_id", name="uq_rt_apps_app_id"),
+        UniqueConstraint("name", name="uq_rt_apps_name"),
+    )

@@ -1,10 +1,10 @@
 """What the use cases ask of the databases."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from mechamap.domain.access import ForumFacts, ThreadFacts
+from mechamap.domain.access import Fact, Place
 from mechamap.domain.identity import UserFacts
 
 
@@ -22,9 +22,12 @@ class Directory(Protocol):
         """Fresh facts of many users in few queries (the cache is refilled, not consulted); missing ids do not
         exist."""
 
-    def thread(self, thread_id: int) -> ThreadFacts | None: ...
+    def find(self, fact: Fact, key: int | tuple[int, int]) -> object | None:
+        """The facts of one place."""
 
-    def forum(self, forum_id: int) -> ForumFacts | None: ...
+    def gather(self, places: Collection[Place]) -> Mapping[Place, object]:
+        """Fresh facts of many places, of each kind in few queries (the cache is refilled, not consulted);
+        missing places do not exist."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,13 @@ def test_a_key_of_our_table_opens_with_its_scopes(ring: BroadcastKeyRing, keys: 
     assert not key.may_publish(parse_channel("private-user.1"))
 
 
+def test_another_spelling_opens_and_closes_nothing() -> None:
+    key = BroadcastKey("laravel", ("private-*", "conversation.*"))
+    allowed = ("private-user.1", "user.1", "conversation.1", "private-conversation.1")
+    refused = ("private-thread.1", "private-admin.x", "private-forum.1", "user.1.messages", "group.1")
+    assert [name for name in (*allowed, *refused) if key.may_publish(parse_channel(name))] == list(allowed)
+
+
 def test_a_key_made_a_moment_ago_opens_at_once(ring: BroadcastKeyRing, keys: ApiKeys) -> None:
     assert code_of(ring, "unknown-unknown-unknown") == "key_invalid"
     time.sleep(0.3)

@@ -201,7 +201,8 @@ def test_the_audit_log_is_leafed_through_in_pages(place):
 
 def test_the_rules_page_lists_every_kind_of_channel_and_every_rung(console):
     page = console("/admin/rules/")
-    for name in ("private-user.{id}", "presence-thread.{id}", "6 super admin", "1 guest"):
+    thread = "presence-thread.{id} thread.{id} private-thread.{id}"
+    for name in ("private-user.{id} user.{id}", thread, "public.{topic}", "6 super admin", "1 guest"):
         expect(page.get_by_role("rowheader", name=name, exact=True)).to_be_visible()
     expect(page.get_by_text("marketplace_moderator")).to_be_visible()
 

@@ -7,11 +7,12 @@ from datetime import timedelta
 import gevent
 import pytest
 
-from mechamap.cli.doctor import certificates, credentials, laravel_redis, machine, redis
+from mechamap.cli.doctor import certificates, credentials, laravel_http, laravel_redis, machine, redis
 from mechamap.cli.doctor.finding import Finding, Status, worst
 from mechamap.cli.doctor.skew import skew
 from mechamap.presence.protocol import WorkerRecord
-from mechamap.settings import AppEnv, Settings, load
+from mechamap.settings import AppEnv, ChannelAuth, SanctumMode, Settings, load
+from tests.services.laravel_api import HTML, REDIRECT, says
 
 from .certificate import make_certificate
 
@@ -295,3 +296,54 @@ def test_an_account_that_may_not_listen_is_told(hearing: Settings, redis_server)
     found = named(laravel_redis.examine(replace(hearing, laravel_redis_url=url), seconds=0.2), "answer")
     client.acl_deluser("deaf")
     assert found.status is Status.FAIL and "PSUBSCRIBE" in found.mend
+
+
+# --- Laravel over HTTP
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "status", "word"),
+    [
+        (says({"message": "Invalid token"}, 401), Status.OK, "verifies"),
+        (says({"message": "Invalid API key"}, 401), Status.FAIL, "LARAVEL_API_KEY"),
+        (says({"message": "Too Many Attempts."}, 429), Status.WARN, "limit"),
+        (HTML, Status.FAIL, "html"),
+        (REDIRECT, Status.FAIL, "302"),
+    ],
+)
+def test_laravel_is_asked_about_a_token_that_does_not_exist(
+    settings: Settings, laravel_api, behaviour, status, word
+):
+    laravel_api.behaviour = behaviour
+    asked = replace(settings, laravel_api_url=laravel_api.url, sanctum_mode=SanctumMode.HTTP)
+    found = named(laravel_http.examine(asked, Mode()), "tokens")
+    assert found.status is status
+    assert word in found.said
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "status"),
+    [
+        (says({"message": "Unauthenticated."}, 401), Status.OK),
+        (says({"message": ""}, 403), Status.OK),
+        (says(b""), Status.FAIL),
+        (says(b"true"), Status.FAIL),
+        (REDIRECT, Status.FAIL),
+        (says(b"", 419), Status.FAIL),
+    ],
+)
+def test_laravel_is_asked_about_a_channel_as_a_stranger(settings: Settings, laravel_api, behaviour, status):
+    laravel_api.behaviour = behaviour
+    asked = replace(settings, laravel_auth_url=laravel_api.url, channel_auth=(ChannelAuth.LARAVEL,))
+    assert named(laravel_http.examine(asked, Mode()), "channels").status is status
+
+
+def test_without_an_address_laravel_is_not_asked(settings: Settings):
+    assert list(laravel_http.examine(settings, Mode())) == []
+
+
+class Mode:
+    """The mode in use, as the server would tell it."""
+
+    def in_use(self) -> SanctumMode:
+        return SanctumMode.HTTP

@@ -3,20 +3,30 @@
 // A command is {id, command, client, ...}; its answer {id, result} or {id, error}. One process holds many clients, each
 // a browser of its own (forceNew). Every event a client sees, its own "connect", "disconnect" and "connect_error"
 // included, is kept in order of arrival until a "wait" consumes it. Binary travels as {"$bytes": base64}.
+//
+// With the option `echo` a client is Laravel Echo of that version around its socket; what Echo's own callbacks are
+// called with is kept beside what the socket sees, as "heard <channel> <event>".
 import { createInterface } from "node:readline";
+import Echo20 from "echo20";
+import Echo25 from "echo25";
 import { io } from "socket.io-client";
 import msgpack from "socket.io-msgpack-parser";
 
 const MANAGER_EVENTS = ["reconnect", "reconnect_attempt", "reconnect_error", "reconnect_failed"];
+const ECHOES = { "2.0": Echo20, "2.5": Echo25 };
 const clients = new Map();
 
 class Client {
-  constructor(url, { parser, ...options }) {
+  constructor(url, { parser, echo, ...options }) {
     if (parser === "msgpack") options.parser = msgpack;
     this.received = []; // {event, args, at, consumed}; `at` in seconds of the machine's monotonic clock
     this.waiters = new Set();
     this.replies = new Map();
-    this.socket = io(url, { forceNew: true, ...options });
+    if (echo) {
+      const connector = { broadcaster: "socket.io", client: io, host: url, withoutInterceptors: true };
+      this.echo = new ECHOES[echo]({ ...connector, forceNew: true, ...options });
+    }
+    this.socket = this.echo?.connector.socket ?? io(url, { forceNew: true, ...options });
     this.socket.onAny((event, ...args) => this.#received(event, args));
     this.socket.on("connect", () => this.note("connect", []));
     this.socket.on("disconnect", (reason) => this.note("disconnect", [reason]));
@@ -61,6 +71,12 @@ class Client {
     });
   }
 
+  // Echo's channel of a kind (channel, private, join), and what tells of a callback of it.
+  channel(kind, name) {
+    const channel = this.echo[kind](name);
+    return [channel, (event) => (...args) => this.note(`heard ${channel.name} ${event}`, args)];
+  }
+
   state() {
     const { connected, active, id, recovered } = this.socket;
     const engine = this.socket.io.engine;
@@ -93,6 +109,25 @@ const commands = {
     received.filter((one) => event === null || one.event === event).map(({ event, args, at }) => ({ event, args, at })),
   forget: (client) => { client.received.length = 0; },
   state: (client) => client.state(),
+  echo_listen: (client, { kind, name, events }) => {
+    const [channel, heard] = client.channel(kind, name);
+    for (const event of events) channel.listen(event, heard(event));
+  },
+  echo_join: (client, { name }) => {
+    const [channel, heard] = client.channel("join", name);
+    channel.here(heard("here")).joining(heard("joining")).leaving(heard("leaving"));
+  },
+  echo_notification: (client, { name }) => {
+    const [channel, heard] = client.channel("private", name);
+    channel.notification(heard("notification"));
+  },
+  echo_whispers: (client, { kind, name, event }) => {
+    const [channel, heard] = client.channel(kind, name);
+    channel.listenForWhisper(event, heard(`whisper ${event}`));
+  },
+  echo_whisper: (client, { kind, name, event, data }) => { client.channel(kind, name)[0].whisper(event, data); },
+  echo_leave: ({ echo }, { name }) => { echo.leave(name); },
+  echo_socket_id: ({ echo }) => echo.socketId(),
   auth: ({ socket }, { auth }) => { socket.auth = auth; },
   connect: ({ socket }) => { socket.connect(); },
   disconnect: ({ socket }) => { socket.disconnect(); },

@@ -126,6 +126,14 @@ def test_a_malformed_publication_is_refused(message: bytes):
         decode_publication(message)
 
 
+def test_a_publication_keeps_the_spellings_of_its_channels_and_those_of_a_site():
+    names = ["private-thread.7", "user.7.orders", "notifications", "private-App.Models.Order.5"]
+    canonical = ["thread:7", "user:7.orders", "public:notifications", "site:private-App.Models.Order.5"]
+    read = decode_publication(publication(channels=names))
+    assert [channel.name for channel in read.channels] == names
+    assert [channel.canonical for channel in read.channels] == canonical
+
+
 @pytest.mark.parametrize("message", BAD_COMMANDS.values(), ids=BAD_COMMANDS.keys())
 def test_a_malformed_command_is_refused(message: bytes):
     with pytest.raises(Malformed):
@@ -146,7 +154,7 @@ def test_what_is_wrong_is_told_without_what_the_message_held():
     for decode, message in (
         (decode_publication, publication(event=["s3cret"], data="s3cret")),
         (decode_publication, publication(s3cret="s3cret")),
-        (decode_publication, publication(channels=["s3cret"])),
+        (decode_publication, publication(channels=["s3cret/"])),
         (decode_command, command(action="s3cret")),
     ):
         with pytest.raises(Malformed) as refused:

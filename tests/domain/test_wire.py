@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mechamap.domain import wire
+from mechamap.domain.channels import parse_channel, parse_channel_of_site
 from mechamap.domain.errors import InvalidField, InvalidRequest, RealtimeError
 from mechamap.domain.payloads import MAX_DEPTH
 from mechamap.domain.wire import read_batch, read_broadcast
@@ -170,3 +171,22 @@ def test_no_object_of_the_right_fields_raises_anything_but_our_errors(body):
         read_broadcast(body, "k")
     except RealtimeError as err:
         assert 400 <= err.http_status < 500
+
+
+def test_a_site_with_channels_of_its_own_publishes_to_them_and_others_are_told_that_there_is_none():
+    body = {"channels": ["private-orders.5", "orders@1", "forum.1"], "event": "x", "data": None}
+    read = read_broadcast(body, "key:a", parse=parse_channel_of_site)
+    assert [channel.canonical for channel in read.channels] == [
+        "site:private-orders.5",
+        "site:orders@1",
+        "forum:1",
+    ]
+    batch = read_batch({"broadcasts": [body]}, "key:a", parse=parse_channel_of_site)
+    assert batch[0].channels == read.channels
+    for parse, name, field in (
+        (parse_channel, "orders.5", "broadcasts[0].channel"),
+        (parse_channel_of_site, "forum.x", "broadcasts[0].channel"),
+    ):
+        with pytest.raises(InvalidField) as refusal:
+            read_batch({"broadcasts": [{"channel": name, "event": "x", "data": 1}]}, "key:a", parse=parse)
+        assert (refusal.value.code, refusal.value.field) == ("channel_unknown", field)

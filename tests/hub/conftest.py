@@ -10,6 +10,9 @@ import pytest
 from mechamap.broker.memory import MemoryBroker
 from mechamap.broker.turns import LocalTurns
 from mechamap.domain.access import ForumFacts, Policy, ThreadFacts
+from mechamap.domain.channels import parser
+from mechamap.domain.credentials import Credentials
+from mechamap.domain.dialects import Dialect
 from mechamap.domain.identity import UserFacts
 from mechamap.domain.recovery import Returning
 from mechamap.hub.access import Judge
@@ -17,6 +20,7 @@ from mechamap.hub.arrivals import Admission
 from mechamap.hub.connections import Connection
 from mechamap.hub.hub import Hub
 from mechamap.hub.presence import Presence
+from mechamap.hub.protocol import ChannelAuthorizer
 from mechamap.hub.reading import Reading
 from mechamap.hub.rechecks import Rechecks
 from mechamap.hub.recovery import Recovery
@@ -38,11 +42,13 @@ class World:
     broker: MemoryBroker = field(default_factory=MemoryBroker)
     roster: MemoryRoster = field(default_factory=lambda: MemoryRoster("w1"))
     now: float = 1_000_000.0
+    policy: Policy = field(default_factory=Policy)
+    site: ChannelAuthorizer | None = None
     sessions: MemorySessions = field(init=False)
     members: MemoryMembers = field(init=False)
 
     def __post_init__(self) -> None:
-        judge = Judge(self.facts, Policy())
+        judge = Judge(self.facts, self.policy, self.site)
         self.sessions = MemorySessions(120.0, clock=lambda: self.now)
         self.members = MemoryMembers(5.0, clock=lambda: self.now)
         presence = Presence(self.members, self.broker, self.transport)
@@ -57,6 +63,7 @@ class World:
             presence=presence,
             max_connections=20,
             max_subscriptions=4,
+            parse=parser(site_channels=self.policy.site_channels),
             clock=lambda: self.now,
         )
         self.reading = Reading(
@@ -75,19 +82,29 @@ class World:
             11: ThreadFacts(11, 1, author_id=8, hidden=True),
         }
 
-    def connect(self, sid: str, user_id: int = 7, **token) -> Connection:
-        return self.arrive(sid, user_id, **token).connection
+    def connect(self, sid: str, user_id: int = 7, **more) -> Connection:
+        return self.arrive(sid, user_id, **more).connection
 
-    def arrive(self, sid: str, user_id: int = 7, returning: Returning | None = None, **token) -> Admission:
+    def arrive(
+        self,
+        sid: str,
+        user_id: int = 7,
+        returning: Returning | None = None,
+        dialect: Dialect = Dialect.PLAN,
+        credentials: Credentials | None = None,
+        **token,
+    ) -> Admission:
         self.transport.alive[sid] = "websocket"
         admission = self.hub.connect(
             sid,
             identity(user_id, **token),
             self.facts.people.get(user_id),
             returning,
+            credentials=credentials,
             transport="websocket",
             address="203.0.113.9",
             user_agent="test",
+            dialect=dialect,
         )
         self.transport.greeting()
         self.hub.join(admission)

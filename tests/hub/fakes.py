@@ -2,7 +2,15 @@
 
 import json
 
-from mechamap.domain.access import ForumFacts, ThreadFacts
+from mechamap.domain.access import (
+    ConversationFacts,
+    Fact,
+    ForumFacts,
+    MembershipFacts,
+    SellerFacts,
+    ShowcaseFacts,
+    ThreadFacts,
+)
 from mechamap.domain.errors import DirectoryUnavailable, NotFound
 from mechamap.domain.identity import Identity, TokenKind, UserFacts
 from mechamap.domain.members import EVENTS
@@ -15,6 +23,7 @@ class RecordingTransport:
 
     def __init__(self) -> None:
         self.rooms: dict[str, set[str]] = {}
+        self.spelled: dict[str, dict[str, str]] = {}
         self.sent: dict[str, list[tuple[str, tuple]]] = {}
         self.closed: dict[str, str] = {}
         self.alive: dict[str, str] = {}
@@ -26,18 +35,32 @@ class RecordingTransport:
         members = set().union(*rooms) - {publication.except_id, *having}
         for sid in members:
             self.replay(sid, publication)
-        return len(members)
+        copies = 0
+        for room in publication.rooms:
+            for sid, spelled in sorted(self.spelled.get(room, {}).items()):
+                if sid not in {publication.except_id, *having}:
+                    self.replay(sid, publication, (spelled,))
+                    copies += 1
+        return len(members) + copies
 
-    def replay(self, sid, publication):
+    def replay(self, sid, publication, copies=(None,)):
         data = json.loads(publication.payload)
-        self.send(sid, publication.event, *(data if publication.event in EVENTS else (data,)))
-        self.offsets.setdefault(sid, []).append(publication.offset)
+        args = tuple(data) if publication.event in EVENTS else (data,)
+        for spelled in copies:
+            self.send(sid, publication.event, *(args if spelled is None else (spelled, args[-1])))
+            self.offsets.setdefault(sid, []).append(publication.offset)
 
-    def join(self, sid, room):
-        self.rooms.setdefault(room, set()).add(sid)
+    def join(self, sid, room, spelled=None):
+        if spelled is None:
+            self.rooms.setdefault(room, set()).add(sid)
+        else:
+            self.spelled.setdefault(room, {})[sid] = spelled
 
-    def leave(self, sid, room):
-        self.rooms.get(room, set()).discard(sid)
+    def leave(self, sid, room, spelled=None):
+        if spelled is None:
+            self.rooms.get(room, set()).discard(sid)
+        else:
+            assert self.spelled.get(room, {}).pop(sid, spelled) == spelled
 
     def send(self, sid, event, *args):
         self.sent.setdefault(sid, []).append((event, args))
@@ -62,7 +85,13 @@ class FactsByHand:
         self.people: dict[int, UserFacts] = {}
         self.threads: dict[int, ThreadFacts] = {}
         self.forums: dict[int, ForumFacts] = {}
+        self.conversations: dict[int, ConversationFacts] = {}
+        self.memberships: dict[tuple[int, int], MembershipFacts] = {}
+        self.showcases: dict[int, ShowcaseFacts] = {}
+        self.sellers: dict[int, SellerFacts] = {}
         self.away = False
+        self.asked: list[int] = []
+        """How many places each question was about."""
 
     def _answer(self, value):
         if self.away:
@@ -75,11 +104,22 @@ class FactsByHand:
     def users(self, user_ids):
         return self._answer({i: self.people[i] for i in user_ids if i in self.people})
 
-    def thread(self, thread_id):
-        return self._answer(self.threads.get(thread_id))
+    def find(self, fact: Fact, key):
+        rows = {
+            Fact.THREAD: self.threads,
+            Fact.FORUM: self.forums,
+            Fact.CONVERSATION: self.conversations,
+            Fact.MEMBERSHIP: self.memberships,
+            Fact.SHOWCASE: self.showcases,
+            Fact.SELLER: self.sellers,
+        }
+        self.asked.append(1)
+        return self._answer(rows[fact].get(key))
 
-    def forum(self, forum_id):
-        return self._answer(self.forums.get(forum_id))
+    def gather(self, places):
+        found = {place: row for place in places if (row := self.find(*place)) is not None}
+        self.asked[len(self.asked) - len(places) :] = [len(places)]
+        return found
 
 
 class UnreadByHand:

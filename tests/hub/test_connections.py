@@ -3,8 +3,10 @@
 import pytest
 
 from mechamap.domain.channels import Channel, ChannelKind, parse_channel
+from mechamap.domain.dialects import Dialect
 from mechamap.domain.history import Position
 from mechamap.domain.identity import Identity, TokenKind, UserFacts
+from mechamap.domain.publication import Publication
 from mechamap.hub.connections import Connection, Connections
 
 from .fakes import identity
@@ -104,3 +106,28 @@ def test_one_that_left_is_not_named(books):
     books.add(connection("gone", identity=identity(7, expires_at=10.0)))
     books.remove("gone")
     assert ended(books, 100.0) == []
+
+
+@pytest.mark.parametrize(
+    ("through", "into", "heard", "gets"),
+    [
+        (Dialect.PLAN, Dialect.PLAN, 49, True),
+        (Dialect.PLAN, Dialect.PLAN, 50, True),
+        # a copy for each: what is still to come will come as both, what came already came as the other one
+        (Dialect.ECHO, Dialect.ECHO, 49, True),
+        (Dialect.ECHO, Dialect.ECHO, 50, False),
+        (Dialect.PLAN, Dialect.ECHO, 50, False),
+        (Dialect.ECHO, Dialect.PLAN, 50, False),
+        (Dialect.ECHO, Dialect.PLAN, 49, True),
+    ],
+)
+def test_what_comes_through_another_channel_depends_on_the_dialects(through, into, heard, gets):
+    held = connection()
+    held.join(parse_channel("public.a"), Position("epoch-01", 45), through)
+    held.join(parse_channel("public.b"), Position("epoch-01", 41), into)
+    publication = Publication((parse_channel("public.a"), parse_channel("public.b")), "n", b"1")
+    publication.place("epoch-01", 50)
+    assert held.gets(publication, "public:b", lambda canonical: Position("epoch-01", heard)) is gets
+    early = Publication((parse_channel("public.a"), parse_channel("public.b")), "n", b"1")
+    early.place("epoch-01", 44)
+    assert not held.gets(early, "public:b", lambda canonical: Position("epoch-01", 43))

@@ -40,6 +40,38 @@ def test_who_comes_gets_the_list_and_the_others_hear_of_it(world):
     assert args == (THREAD, [shown(7), shown(8)], {"total": 2, "after": None})
 
 
+@pytest.mark.parametrize("name", ["thread.10", "private-thread.10"])
+def test_another_name_of_the_channel_makes_no_member_and_the_presence_name_does_later(world, name):
+    world.connect("1.1", 7)
+    world.hub.subscribe("1.1", name)
+    enter(world, "1.2", 8)
+    assert heard(world, "1.2") == [("subscribed", [8])]
+    with pytest.raises(Forbidden):
+        world.hub.members("1.1", THREAD, 0)
+    assert world.hub.subscribe("1.1", THREAD).channel.name == THREAD
+    assert heard(world, "1.1") == [("joining", 8), ("subscribed", [7, 8])]
+    assert heard(world, "1.2") == [("subscribed", [8]), ("joining", 7)]
+    assert world.hub.connections.get("1.1").spellings == ("private-user.7", THREAD)
+    assert world.roster.connections(user_id=7)[0].channels == ("private-user.7", THREAD)
+    assert world.hub.unsubscribe("1.1", name).name == name, "any of its names leaves it"
+    assert heard(world, "1.2")[2:] == [("leaving", 7)]
+    assert world.broker.channels() == {"user:7": 1, "user:8": 1, "thread:10": 1}
+
+
+def test_a_member_who_asks_by_another_name_stays_one(world):
+    enter(world, "1.1", 7)
+    assert world.hub.subscribe("1.1", "thread.10").channel.name == "thread.10"
+    assert heard(world, "1.1") == [("subscribed", [7])]
+    assert world.hub.members("1.1", THREAD, 0).total == 1
+
+
+def test_who_became_a_member_later_is_one_after_a_return(world):
+    connection = world.connect("1.1", 7)
+    world.hub.subscribe("1.1", "thread.10")
+    world.hub.subscribe("1.1", THREAD)
+    assert THREAD in connection.kept().channels
+
+
 def test_several_tabs_come_and_go_once(world):
     enter(world, "1.1", 7)
     enter(world, "1.2", 8)

@@ -4,7 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from mechamap.domain.access import ForumFacts
+from mechamap.domain.access import (
+    ConversationFacts,
+    ForumFacts,
+    MembershipFacts,
+    SellerFacts,
+    ShowcaseFacts,
+    ThreadFacts,
+)
+from mechamap.domain.identity import UserFacts
 
 
 def test_a_connection_ends_with_its_token(world):
@@ -58,6 +66,84 @@ def test_a_forum_that_becomes_private_loses_its_members(world):
     world.facts.forums[1] = ForumFacts(1, private=True)
     world.rechecks.user(7)
     assert world.broker.channels() == {"user:7": 1}
+
+
+@pytest.fixture
+def sociable(world):
+    """A world with a conversation, a group, a showcase and a shop that user 7 may enter."""
+    world.facts.conversations = {5: ConversationFacts(5), 6: ConversationFacts(6, group=True)}
+    world.facts.memberships = {
+        (5, 7): MembershipFacts(5, 7, participant=True),
+        (6, 7): MembershipFacts(6, 7, participant=True, group_member=True),
+    }
+    world.facts.showcases = {5: ShowcaseFacts(5, owner_id=8)}
+    world.facts.sellers = {5: SellerFacts(5, 7)}
+    return world
+
+
+@pytest.mark.parametrize(
+    ("name", "lose", "code"),
+    [
+        ("private-conversation.5", lambda f: f.memberships.pop((5, 7)), "not_a_participant"),
+        ("conversation.5", lambda f: f.conversations.pop(5), "conversation_not_found"),
+        (
+            "group.6",
+            lambda f: f.memberships.update({(6, 7): MembershipFacts(6, 7, participant=True)}),
+            "not_a_group_member",
+        ),
+        ("conversation.6", lambda f: f.memberships.pop((6, 7)), "not_a_group_member"),
+        (
+            "showcase.5",
+            lambda f: f.showcases.update({5: ShowcaseFacts(5, 8, public=False)}),
+            "showcase_private",
+        ),
+        ("private-marketplace.seller.5", lambda f: f.sellers.update({5: SellerFacts(5, 8)}), "not_owner"),
+        ("thread.10", lambda f: f.threads.update({10: ThreadFacts(10, 2, 8)}), "role_too_low"),
+    ],
+)
+def test_what_is_lost_is_taken_away_under_the_name_it_was_joined_by(sociable, name, lose, code):
+    sociable.connect("a")
+    for channel in (name, "public.news"):
+        sociable.hub.subscribe("a", channel)
+    sociable.rechecks.everyone()
+    assert sociable.transport.events("a", "unsubscribed") == []
+    lose(sociable.facts)
+    sociable.rechecks.everyone()
+    [told] = sociable.transport.events("a", "unsubscribed")
+    assert (told["channel"], told["code"], told["reason"]) == (name, code, "revoked")
+    assert sociable.hub.connections.get("a").spellings == ("private-user.7", "public.news")
+
+
+def test_many_connections_are_judged_by_a_few_questions(sociable):
+    facts = sociable.facts
+    for user_id in range(101, 119):
+        facts.people[user_id] = UserFacts(user_id, None, "member")
+        facts.memberships[(6, user_id)] = MembershipFacts(6, user_id, group_member=True)
+        sociable.connect(f"s{user_id}", user_id)
+        for channel in ("group.6", "conversation.6", "thread.10"):
+            sociable.hub.subscribe(f"s{user_id}", channel)
+    facts.asked.clear()
+    del facts.memberships[(6, 101)]
+    sociable.rechecks.everyone()
+    # the group, the thread and eighteen memberships; then the thread's forum
+    assert facts.asked == [20, 1]
+    assert sociable.hub.connections.get("s101").spellings == ("private-user.101", "thread.10")
+    assert len(sociable.hub.connections.get("s102").spellings) == 4
+
+
+def test_what_is_joined_while_facts_are_fetched_stays(sociable):
+    sociable.connect("a")
+    sociable.hub.subscribe("a", "forum.1")
+    gather = sociable.facts.gather
+
+    def slowly(places):
+        found = gather(places)
+        sociable.hub.subscribe("a", "group.6")
+        return found
+
+    sociable.facts.gather = slowly
+    sociable.rechecks.user(7)
+    assert sociable.hub.connections.get("a").spellings == ("private-user.7", "forum.1", "group.6")
 
 
 def test_a_dead_directory_changes_nothing(world):

@@ -12,7 +12,7 @@ from mechamap.domain.history import Bounds, Gap, Position
 from mechamap.domain.payloads import payload_of
 from mechamap.domain.publication import Publication
 from mechamap.domain.recovery import Returning
-from mechamap.hub import catching_up, recovery
+from mechamap.hub import catching_up
 from mechamap.recovery.memory import MemorySessions
 
 from .conftest import World
@@ -291,16 +291,15 @@ def test_what_a_page_does_on_a_connection_it_gave_up_takes_nothing_from_the_one_
 def test_a_channel_of_two_spellings_is_one_channel(world, monkeypatch):
     """Two connections of the session may have spelled it differently."""
     connection = world.connect("old")
-    world.hub.subscribe("old", "public.a")
+    world.hub.subscribe("old", "forum.1")
     world.sessions.keep(connection)
     found = world.sessions.find(connection.pid)
-    twice = replace(found, channels={**found.channels, "PUBLIC.a": 0})
+    twice = replace(found, channels={**found.channels, "private-forum.1": 0})
     monkeypatch.setattr(world.sessions, "find", lambda pid: twice)
-    monkeypatch.setattr(recovery, "parse_channel", lambda name: parse_channel(name.lower()))
-    publish(world, 1)
+    publish(world, 1, "forum.1")
     admission = world.arrive("new", returning=Returning(connection.pid, None))
-    assert admission.connection.spellings == ("private-user.7", "public.a")
-    assert world.broker.channels() == {"user:7": 2, "public:a": 2}
+    assert admission.connection.spellings == ("private-user.7", "forum.1")
+    assert world.broker.channels() == {"user:7": 2, "forum:1": 2}
     assert given(world, "new") == [1]
 
 

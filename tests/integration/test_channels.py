@@ -69,7 +69,7 @@ def test_a_subscription_is_answered_as_event_and_as_acknowledgement(site):
         (1, "forum.3", "forum_role_unknown"),
         (4, "admin.metrics", "role_too_low"),
         (2, "moderator.queue", "role_too_low"),
-        (2, "system.restart", "channel_unknown"),
+        (2, "system.restart", "server_only"),
         (2, "private-user.2abc", "channel_unknown"),
     ],
 )

@@ -120,7 +120,7 @@ def test_a_row_the_broker_cannot_carry_is_dead_and_the_next_ones_follow(laravel,
 def test_a_defect_in_reading_costs_its_row(laravel, hire, monkeypatch, caplog):
     read = reading.read_broadcast
 
-    def broken(body, *rest):
+    def broken(body, *rest, **more):
         if body["event"] == "defect":
             raise ZeroDivisionError
         return read(body, *rest)

@@ -21,6 +21,12 @@ from mechamap.sockets.handshake import token_of, visitor_of
         ({}, {"QUERY_STRING": "tokens=c&xtoken=d"}, None),
         ([], {"QUERY_STRING": "token="}, ""),
         (None, {}, None),
+        ({"headers": {"Authorization": "Bearer a"}}, {"HTTP_AUTHORIZATION": "Bearer b"}, "a"),
+        ({"token": "t", "headers": {"Authorization": "Bearer a"}}, {}, "t"),
+        ({"headers": {"X-CSRF-TOKEN": "x", "authorization": "bearer  a "}}, {}, "a"),
+        ({"headers": {"Authorization": "Basic a"}}, {"QUERY_STRING": "token=c"}, "c"),
+        ({"headers": {"Authorization": ["Bearer a"], 7: "x"}}, {}, None),
+        ({"headers": "Authorization: Bearer a"}, {}, None),
     ],
 )
 def test_the_token_is_the_first_of_payload_header_and_query(auth, environ, token):

@@ -118,6 +118,69 @@ CUSTOM_NOTIFICATIONS = NOTIFICATIONS.replace(
 APPLICATION = (USERS, TOKENS, FORUMS, THREADS, NOTIFICATIONS)
 """The real application's tables as they are today."""
 
+PLACES = (
+    """
+CREATE TABLE conversations (
+  id bigint unsigned NOT NULL AUTO_INCREMENT,
+  title varchar(191) DEFAULT NULL,
+  conversation_type_id bigint unsigned DEFAULT NULL,
+  is_group tinyint(1) NOT NULL DEFAULT 0,
+  max_members int NOT NULL DEFAULT 2,
+  is_public tinyint(1) NOT NULL DEFAULT 0,
+  created_at timestamp NULL DEFAULT NULL,
+  updated_at timestamp NULL DEFAULT NULL,
+  PRIMARY KEY (id)
+)""",
+    """
+CREATE TABLE conversation_participants (
+  id bigint unsigned NOT NULL AUTO_INCREMENT,
+  conversation_id bigint unsigned NOT NULL,
+  user_id bigint unsigned NOT NULL,
+  last_read_at timestamp NULL DEFAULT NULL,
+  created_at timestamp NULL DEFAULT NULL,
+  updated_at timestamp NULL DEFAULT NULL,
+  PRIMARY KEY (id),
+  UNIQUE KEY conversation_participants_unique (conversation_id, user_id)
+)""",
+    """
+CREATE TABLE group_members (
+  id bigint unsigned NOT NULL AUTO_INCREMENT,
+  conversation_id bigint unsigned NOT NULL,
+  user_id bigint unsigned NOT NULL,
+  role enum('creator','admin','moderator','member') NOT NULL DEFAULT 'member',
+  joined_at timestamp NULL DEFAULT NULL,
+  is_active tinyint(1) NOT NULL DEFAULT 1,
+  left_at timestamp NULL DEFAULT NULL,
+  created_at timestamp NULL DEFAULT NULL,
+  updated_at timestamp NULL DEFAULT NULL,
+  PRIMARY KEY (id),
+  UNIQUE KEY group_members_unique (conversation_id, user_id)
+)""",
+    """
+CREATE TABLE showcases (
+  id bigint unsigned NOT NULL AUTO_INCREMENT,
+  user_id bigint unsigned NOT NULL,
+  title varchar(191) NOT NULL DEFAULT '',
+  status enum('draft','pending','approved','rejected','featured','archived') NOT NULL DEFAULT 'pending',
+  is_public tinyint(1) NOT NULL DEFAULT 1,
+  allow_comments tinyint(1) NOT NULL DEFAULT 1,
+  created_at timestamp NULL DEFAULT NULL,
+  updated_at timestamp NULL DEFAULT NULL,
+  PRIMARY KEY (id)
+)""",
+    """
+CREATE TABLE marketplace_sellers (
+  id bigint unsigned NOT NULL AUTO_INCREMENT,
+  user_id bigint unsigned NOT NULL,
+  seller_type enum('supplier','manufacturer','brand') NOT NULL DEFAULT 'supplier',
+  status enum('active','inactive','suspended','banned') NOT NULL DEFAULT 'active',
+  created_at timestamp NULL DEFAULT NULL,
+  updated_at timestamp NULL DEFAULT NULL,
+  PRIMARY KEY (id)
+)""",
+)
+"""The application's other places that have channels; apart, because making tables takes tests time."""
+
 BEFORE_THE_RENAME = (USERS, TOKENS, FORUMS, THREADS, CUSTOM_NOTIFICATIONS, MORPH_NOTIFICATIONS)
 """Between July and August 2025: Laravel's table and the application's side by side."""
 

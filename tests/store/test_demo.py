@@ -6,7 +6,7 @@ from pathlib import Path
 import bcrypt
 import pytest
 
-from mechamap.domain.access import ForumFacts
+from mechamap.domain.access import Fact, ForumFacts
 from mechamap.store import demo
 from mechamap.store.laravel.directory import LaravelDirectory
 
@@ -28,10 +28,10 @@ def test_the_forums_and_threads_of_the_demo_have_one_of_each_kind(server_for: Se
     server = server_for()
     seed = demo.seed(server.settings, server.databases)
     directory = LaravelDirectory(server.databases.laravel, server.settings)
-    assert [directory.forum(forum) for forum in seed.forums] == [
+    assert [directory.find(Fact.FORUM, forum) for forum in seed.forums] == [
         ForumFacts(1), ForumFacts(2, required_role="senior_member"), ForumFacts(3, private=True)
     ]  # fmt: skip
-    threads = [directory.thread(thread) for thread in seed.threads]
+    threads = [directory.find(Fact.THREAD, thread) for thread in seed.threads]
     assert [sum(thread.deleted for thread in threads), sum(thread.hidden for thread in threads)] == [1, 1]
     assert directory.gaps() == []
 

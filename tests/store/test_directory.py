@@ -5,7 +5,7 @@ from collections.abc import Callable
 import gevent
 import pytest
 
-from mechamap.domain.access import ForumFacts, ThreadFacts
+from mechamap.domain.access import Fact, ForumFacts, ThreadFacts
 from mechamap.domain.identity import UserFacts
 from mechamap.store.laravel.directory import LaravelDirectory
 from mechamap.store.laravel.schema import LaravelSchema
@@ -59,8 +59,8 @@ def test_a_soft_deleted_user_does_not_exist(site: Site, server_for: Serving) -> 
 @pytest.mark.parametrize("user_id", [404, 0, -1, 2**63 - 1, 2**63, 10**30])
 def test_an_id_that_no_row_has_does_not_exist(directory: LaravelDirectory, user_id: int) -> None:
     assert directory.user(user_id) is None
-    assert directory.thread(user_id) is None
-    assert directory.forum(user_id) is None
+    assert directory.find(Fact.THREAD, user_id) is None
+    assert directory.find(Fact.FORUM, user_id) is None
     assert directory.users([user_id]) == {}
 
 
@@ -79,7 +79,7 @@ def test_a_thread_is_read_with_what_hides_it(
     application_site: Site, directory: LaravelDirectory, values: dict[str, object], facts: ThreadFacts
 ) -> None:
     application_site.add("threads", id=3, title="t", slug="t", user_id=7, forum_id=2, **values)
-    assert directory.thread(3) == facts
+    assert directory.find(Fact.THREAD, 3) == facts
 
 
 @pytest.mark.parametrize("private", [0, 1])
@@ -87,7 +87,7 @@ def test_a_forum_of_the_application_asks_for_no_role(
     application_site: Site, directory: LaravelDirectory, private: int
 ) -> None:
     application_site.add("forums", id=2, name="f", slug="f", is_private=private)
-    assert directory.forum(2) == ForumFacts(2, required_role=None, private=bool(private))
+    assert directory.find(Fact.FORUM, 2) == ForumFacts(2, required_role=None, private=bool(private))
 
 
 def test_the_plans_smallest_tables_serve_and_restrict_nothing_they_do_not_name(
@@ -101,15 +101,19 @@ def test_the_plans_smallest_tables_serve_and_restrict_nothing_they_do_not_name(
     server = server_for(site.url)
     directory = LaravelDirectory(server.databases.laravel, server.settings)
     assert directory.user(1) == UserFacts(1, "Anna", "admin", active=True, banned=False)
-    assert directory.forum(1) == ForumFacts(1, required_role="senior_member", private=False)
-    assert directory.forum(2) == ForumFacts(2, required_role=None, private=False)
-    assert directory.thread(1) == ThreadFacts(1, 1)
+    assert directory.find(Fact.FORUM, 1) == ForumFacts(1, required_role="senior_member", private=False)
+    assert directory.find(Fact.FORUM, 2) == ForumFacts(2, required_role=None, private=False)
+    assert directory.find(Fact.THREAD, 1) == ThreadFacts(1, 1)
 
 
 def test_without_the_tables_nothing_exists(site: Site, server_for: Serving) -> None:
     server = server_for(site.url)
     directory = LaravelDirectory(server.databases.laravel, server.settings)
-    assert (directory.user(1), directory.thread(1), directory.forum(1)) == (None, None, None)
+    assert (directory.user(1), directory.find(Fact.THREAD, 1), directory.find(Fact.FORUM, 1)) == (
+        None,
+        None,
+        None,
+    )
     assert directory.users([1, 2]) == {}
     assert not directory.knows_users()
 
@@ -159,12 +163,12 @@ def test_forgetting_everything_reaches_threads_and_forums(
 ) -> None:
     application_site.add("forums", id=2, name="f", slug="f")
     application_site.add("threads", id=3, title="t", slug="t", user_id=7, forum_id=2)
-    assert directory.thread(3) and directory.forum(2)
+    assert directory.find(Fact.THREAD, 3) and directory.find(Fact.FORUM, 2)
     application_site.execute("UPDATE threads SET is_spam = 1")
     application_site.execute("UPDATE forums SET is_private = 1")
     directory.forget()
-    assert directory.thread(3).spam
-    assert directory.forum(2).private
+    assert directory.find(Fact.THREAD, 3).spam
+    assert directory.find(Fact.FORUM, 2).private
 
 
 def test_a_storm_of_sign_ins_costs_a_few_queries(
@@ -208,8 +212,10 @@ def test_a_column_that_appears_is_noticed_within_a_minute(site: Site, server_for
 
 
 def test_a_complete_schema_has_only_the_gap_that_the_application_really_has(
+    application_site: Site,
     directory: LaravelDirectory,
 ) -> None:
+    application_site.create(shapes.PLACES)
     assert directory.gaps() == [
         "forums has no column required_role: every signed-in user may enter every forum that is not private"
     ]
@@ -230,7 +236,17 @@ def test_each_missing_column_of_the_plans_tables_is_named(site: Site, server_for
 def test_an_empty_database_is_described_table_by_table(site: Site, server_for: Serving) -> None:
     server = server_for(site.url)
     gaps = " ".join(LaravelDirectory(server.databases.laravel, server.settings).gaps())
-    for missing in ("table users", "table forums", "table threads", "table of notifications"):
+    for missing in (
+        "table users",
+        "table forums",
+        "table threads",
+        "table of notifications",
+        "table conversations",
+        "table conversation_participants",
+        "table group_members",
+        "table showcases",
+        "table marketplace_sellers",
+    ):
         assert missing in gaps
 
 

@@ -36,7 +36,7 @@ def examine(settings: Settings, table_keys: int) -> Iterator[Finding]:
     if not weak:
         yield ok(AREA, "strength", f"{len(named)} secrets, each of at least {MIN_SECRET_LENGTH} characters.")
     yield from _shared(settings.production, named)
-    if not settings.api_keys and settings.server_secret is None and not table_keys:
+    if not (settings.api_keys or settings.server_secret or settings.apps or table_keys):
         yield warn(
             AREA,
             "publishers",

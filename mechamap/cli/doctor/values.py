@@ -24,6 +24,16 @@ VARIABLES: Mapping[str, str] = {
     "redis_url": "REDIS_URL",
     "laravel_redis_url": "LARAVEL_REDIS_URL",
     "laravel_redis_prefix": "LARAVEL_REDIS_PREFIX",
+    "laravel_api_url": "LARAVEL_API_URL",
+    "laravel_api_key": "LARAVEL_API_KEY",
+    "laravel_auth_url": "LARAVEL_AUTH_URL",
+    "sanctum_mode": "SANCTUM_MODE",
+    "sanctum_cache_seconds": "SANCTUM_CACHE_SECONDS",
+    "channel_auth": "CHANNEL_AUTH",
+    "pusher_app_id": "PUSHER_APP_ID",
+    "pusher_app_keys": "PUSHER_APP_KEY",
+    "pusher_app_secrets": "PUSHER_APP_SECRET",
+    "pusher_path": "PUSHER_PATH",
     "history_seconds": "HISTORY_SECONDS",
     "history_user_seconds": "HISTORY_USER_SECONDS",
     "history_events": "HISTORY_EVENTS",
@@ -56,7 +66,17 @@ VARIABLES: Mapping[str, str] = {
     "max_broadcast_bytes": "MAX_BROADCAST_BYTES",
 }
 """Field → variable; the few whose names differ by more than case are why this is a table."""
-SECRETS = frozenset({"secret_key", "jwt_secret", "jwt_secret_previous", "api_keys", "server_secret"})
+SECRETS = frozenset(
+    {
+        "secret_key",
+        "jwt_secret",
+        "jwt_secret_previous",
+        "api_keys",
+        "server_secret",
+        "laravel_api_key",
+        "pusher_app_secrets",
+    }
+)
 URLS = frozenset({"redis_url", "laravel_redis_url", "database_url", "laravel_database_url"})
 _SAFE_OPTIONS = frozenset({"db", "charset", "unix_socket", "mode", "timeout", "protocol"})
 

@@ -1,12 +1,12 @@
-"""The directory of users, threads and forums in Laravel's tables, behind a short cache."""
+"""The directory of people and places in Laravel's tables, behind a short cache."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Select, bindparam, column
 
-from mechamap.domain.access import ForumFacts, ThreadFacts
+from mechamap.domain.access import Fact, Place
 from mechamap.domain.identity import UserFacts
 from mechamap.settings import Settings
 from mechamap.store.cache import BATCH, FactCache
@@ -14,7 +14,8 @@ from mechamap.store.probe import Probe
 from mechamap.store.source import Source
 
 from .gaps import gaps_of
-from .rows import FORUMS, THREADS, USERS, Reading
+from .memberships import memberships
+from .rows import CONVERSATIONS, FORUMS, SELLERS, SHOWCASES, THREADS, USERS, Reading
 from .schema import MAX_ID, LaravelSchema, Schema
 
 F = TypeVar("F")
@@ -28,12 +29,18 @@ class LaravelDirectory:
     def __init__(self, source: Source, settings: Settings) -> None:
         self.schema = LaravelSchema(source)
         self._users: FactCache[int, UserFacts] = FactCache(partial(self._load, USERS), settings.cache_seconds)
-        self._threads: FactCache[int, ThreadFacts] = FactCache(
-            partial(self._load, THREADS), settings.cache_seconds
-        )
-        self._forums: FactCache[int, ForumFacts] = FactCache(
-            partial(self._load, FORUMS), settings.cache_seconds
-        )
+        places: dict[Fact, Callable[[Collection[Any]], Mapping[Any, object]]] = {
+            Fact.THREAD: partial(self._load, THREADS),
+            Fact.FORUM: partial(self._load, FORUMS),
+            Fact.CONVERSATION: partial(self._load, CONVERSATIONS),
+            Fact.MEMBERSHIP: partial(memberships, self.schema),
+            Fact.SHOWCASE: partial(self._load, SHOWCASES),
+            Fact.SELLER: partial(self._load, SELLERS),
+        }
+        self._places = {
+            fact: (load, FactCache[Any, object](load, settings.cache_seconds))
+            for fact, load in places.items()
+        }
         self._probe = Probe(source)
         # made once for each schema: making and comparing one costs more than fetching ten rows with it
         self._statements: dict[str, tuple[Schema, Select[Any]]] = {}
@@ -47,11 +54,26 @@ class LaravelDirectory:
         self._users.put(rows, ticket)
         return rows
 
-    def thread(self, thread_id: int) -> ThreadFacts | None:
-        return self._threads.get(thread_id) if _possible(thread_id) else None
+    def find(self, fact: Fact, key: int | tuple[int, int]) -> object | None:
+        _, cache = self._places[fact]
+        return cache.get(key) if _possible(key) else None
 
-    def forum(self, forum_id: int) -> ForumFacts | None:
-        return self._forums.get(forum_id) if _possible(forum_id) else None
+    def gather(self, places: Collection[Place]) -> dict[Place, object]:
+        by_fact: dict[Fact, list[int | tuple[int, int]]] = {}
+        for fact, key in places:
+            if _possible(key):
+                by_fact.setdefault(fact, []).append(key)
+        found: dict[Place, object] = {}
+        for fact, keys in by_fact.items():
+            load, cache = self._places[fact]
+            ticket = cache.ticket()
+            rows = load(keys)
+            cache.put(rows, ticket)
+            for key in keys:
+                if key not in rows:
+                    cache.forget(key)  # else what was lost would be remembered
+            found.update({(fact, key): row for key, row in rows.items()})
+        return found
 
     def knows_users(self) -> bool:
         """Whether there is a table of users at all; without one a JWT's claims are all there is.
@@ -68,8 +90,8 @@ class LaravelDirectory:
     def forget(self) -> None:
         """Every next question asks the database."""
         self._users.clear()
-        self._threads.clear()
-        self._forums.clear()
+        for _, cache in self._places.values():
+            cache.clear()
 
     def available(self) -> tuple[bool, str]:
         """Whether the database answers, and a sentence. Takes a second at most, never raises."""
@@ -111,5 +133,5 @@ class LaravelDirectory:
         return statement
 
 
-def _possible(row_id: int) -> bool:
-    return 0 < row_id <= MAX_ID
+def _possible(key: int | tuple[int, int]) -> bool:
+    return all(0 < row_id <= MAX_ID for row_id in (key if isinstance(key, tuple) else (key,)))

@@ -7,6 +7,12 @@ _TABLES = {
     "personal_access_tokens": "there is no table personal_access_tokens: Sanctum tokens are refused",
     "forums": "there is no table forums: nobody may enter a forum or a thread",
     "threads": "there is no table threads: nobody may enter a thread",
+    "conversations": "there is no table conversations: nobody may enter a conversation or a group",
+    "conversation_participants": "there is no table conversation_participants: nobody may enter a"
+    " conversation that is not a group's",
+    "group_members": "there is no table group_members: nobody may enter a group",
+    "showcases": "there is no table showcases: nobody may enter a showcase",
+    "marketplace_sellers": "there is no table marketplace_sellers: nobody may enter a seller's channel",
 }
 
 _COLUMNS = {
@@ -32,6 +38,16 @@ _COLUMNS = {
         "threads",
         "moderation_status",
     ): "threads has no column moderation_status: every thread counts as approved",
+    ("conversations", "is_group"): "conversations has no column is_group: participants may enter them all",
+    (
+        "group_members",
+        "is_active",
+    ): "group_members has no column is_active: who left is told by left_at alone",
+    ("showcases", "user_id"): "showcases has no column user_id: owners have no special right to their own",
+    ("showcases", "status"): "showcases has no column status: every showcase counts as approved",
+    ("showcases", "is_public"): "showcases has no column is_public: every showcase counts as public",
+    ("marketplace_sellers", "user_id"): "marketplace_sellers has no column user_id: nobody may enter a"
+    " seller's channel",
     (
         "personal_access_tokens",
         "expires_at",

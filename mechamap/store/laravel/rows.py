@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Select, column, select, table
 
-from mechamap.domain.access import ForumFacts, ThreadFacts
+from mechamap.domain.access import ConversationFacts, ForumFacts, SellerFacts, ShowcaseFacts, ThreadFacts
 from mechamap.domain.identity import UserFacts
 
 from .schema import Schema
@@ -83,6 +83,23 @@ def _forum(row: Row) -> ForumFacts:
     )
 
 
+def _conversation(row: Row) -> ConversationFacts:
+    return ConversationFacts(int(row["id"]), group=bool(row.get("is_group", False)))
+
+
+def _showcase(row: Row) -> ShowcaseFacts:
+    return ShowcaseFacts(
+        showcase_id=int(row["id"]),
+        owner_id=_number(row.get("user_id")),
+        approved=row.get("status", "approved") in ("approved", "featured"),
+        public=bool(row.get("is_public", True)),
+    )
+
+
+def _seller(row: Row) -> SellerFacts:
+    return SellerFacts(int(row["id"]), _number(row.get("user_id")))
+
+
 def _text(value: Any) -> str | None:
     return None if value is None else str(value)
 
@@ -111,3 +128,16 @@ THREADS = Reading(
     build=_thread,
 )
 FORUMS = Reading("forums", plain=("id", "required_role", "is_private"), dates=(), build=_forum)
+CONVERSATIONS = Reading(
+    "conversations", plain=("id", "is_group"), dates=(), build=_conversation, missing=("deleted_at",)
+)
+SHOWCASES = Reading(
+    "showcases",
+    plain=("id", "user_id", "status", "is_public"),
+    dates=(),
+    build=_showcase,
+    missing=("deleted_at",),
+)
+SELLERS = Reading(
+    "marketplace_sellers", plain=("id", "user_id"), dates=(), build=_seller, missing=("deleted_at",)
+)

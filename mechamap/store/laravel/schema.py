@@ -33,7 +33,19 @@ USER_MODEL = "App\\Models\\User"
 
 _ONLY = "schema"
 
-TABLES = ("users", "personal_access_tokens", "forums", "threads", "notifications", "custom_notifications")
+TABLES = (
+    "users",
+    "personal_access_tokens",
+    "forums",
+    "threads",
+    "notifications",
+    "custom_notifications",
+    "conversations",
+    "conversation_participants",
+    "group_members",
+    "showcases",
+    "marketplace_sellers",
+)
 
 # MySQL keeps the case in which a column was made and ignores it in statements, so names are lower-cased here.
 _NAMES = bindparam("tables", TABLES, expanding=True)

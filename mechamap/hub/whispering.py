@@ -1,0 +1,27 @@
+"""Whispers: a browser says something to the others in a channel."""
+
+from mechamap.broker.protocol import Broker
+from mechamap.domain.channels import Channel, Parse
+from mechamap.domain.publication import Publication
+from mechamap.domain.whispers import Whisper, check_whispered_in
+
+from .connections import Connections
+
+
+class Whispering:
+    """One worker's part in it."""
+
+    def __init__(self, connections: Connections, broker: Broker, parse: Parse) -> None:
+        self._connections = connections
+        self._broker = broker
+        self._parse = parse
+
+    def whisper(self, sid: str, whisper: Whisper) -> Channel:
+        """See ``Hub.whisper``."""
+        connection = self._connections.signed_in(sid)
+        channel = self._parse(whisper.channel)
+        check_whispered_in(channel, subscribed=connection.has(channel))
+        self._broker.publish(
+            Publication((channel,), whisper.event, whisper.payload, except_id=sid, origin="client")
+        )
+        return channel

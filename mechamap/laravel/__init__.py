@@ -1,0 +1,1 @@
+"""What the server asks Laravel over HTTP: who holds a token, and who may join a channel."""
