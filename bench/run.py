@@ -66,6 +66,7 @@ WORKS: dict[str, Work] = {
     "private": Work(works.private, _PRIVATE),
     "batch": Work(works.batch, _PRIVATE, ("ours", "node")),
     "ingest": Work(cluster.ingest, (*_PRIVATE, "redis_us_per_pub"), ("ours",), {"ingest": True}),
+    "one-connect": Work(works.connect, _CONNECT, ("ours",), _REDIS),
     "one-room": Work(works.ten, _ROOM, ("ours",)),
     "two-room": Work(
         cluster.cluster_room, (*_ROOM, "redis_us_per_deliv"), ("ours",), {"workers": 2, **_REDIS}
@@ -107,7 +108,7 @@ GROUPS = {
     "room": ("ten", "thirty"),
     "saturation": ("two", "sixteen"),
     "publishing": ("private", "batch", "ingest"),
-    "cluster": ("one-room", "two-room", "two-private", "two-idle"),
+    "cluster": ("one-connect", "one-room", "two-room", "two-private", "two-idle"),
     "vanish": ("vanish-5000", "vanish-10000"),
     "recovery": ("kept-thirty", "kept-sixteen", "kept-private", "kept-idle"),
     "scale": tuple(scale.series()),

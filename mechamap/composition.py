@@ -5,12 +5,14 @@ import logging.config
 import os
 import signal
 
+import gevent
 from flask import Flask
 
 from mechamap import admin, cli, demo, health, logs
-from mechamap.api import broadcast, history, operator
+from mechamap.api import audiences, broadcast, dialects, history, operator
 from mechamap.api import members as members_api
 from mechamap.api import pusher as pusher_api
+from mechamap.api.application import ApplicationBroadcasts
 from mechamap.api.broadcasting import Broadcasts
 from mechamap.api.lane import BroadcastLane, ExpressLane
 from mechamap.api.pusher_calls import PusherCalls
@@ -38,6 +40,7 @@ from mechamap.domain.channels import Parse, parser
 from mechamap.domain.credentials import ChannelAuth
 from mechamap.edge import errors, requests
 from mechamap.edge.limits import RateLimits
+from mechamap.edge.networks import Networks
 from mechamap.edge.proxies import TrustedProxies
 from mechamap.engine import SocketIO, current_slot
 from mechamap.hub.access import Judge
@@ -45,6 +48,7 @@ from mechamap.hub.groups import Groups
 from mechamap.hub.hub import Hub
 from mechamap.hub.last_seen import LastSeen
 from mechamap.hub.operations import ClusterOperations
+from mechamap.hub.orders import Orders
 from mechamap.hub.presence import Presence
 from mechamap.hub.publishing import Publisher
 from mechamap.hub.reading import Reading
@@ -185,6 +189,9 @@ def compose(settings: Settings) -> Flask:
         messages=_group_messages(settings),
         parse=parse,
     )
+    # half a second more than facts are kept for
+    orders = Orders(hub, transport, gevent.spawn, gevent.spawn_later, settings.cache_seconds + 0.5)
+    hub.ordered = orders.take
     publisher = Publisher(broker, metrics, settings.max_broadcast_bytes)
     operations = ClusterOperations(broker, roster, members, publisher, parse)
     ingester = _ingester(settings, worker_id, publisher, metrics, parse)
@@ -243,6 +250,10 @@ def compose(settings: Settings) -> Flask:
     ).register(TypingEvents(typing, limits), GroupEvents(socketio, groups, limits))
     broadcasts = Broadcasts(publisher, keyring, limits, parse)
     app.register_blueprint(broadcast.blueprint(broadcasts))
+    networks = Networks(settings.driver_networks)
+    application = ApplicationBroadcasts(publisher, operations, keyring, limits, networks, parse)
+    app.register_blueprint(dialects.blueprint(broadcasts, application))
+    app.register_blueprint(audiences.blueprint(operations, keyring, limits, parse))
     app.register_blueprint(history.blueprint(broker, keyring, limits, parse))
     app.register_blueprint(members_api.blueprint(operations, keyring, limits, parse))
     app.register_blueprint(operator.blueprint(operations, settings.secret_key, parse))

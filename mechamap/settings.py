@@ -24,6 +24,9 @@ GENERATE = "python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
 REDIS_SCHEMES = ("redis", "rediss", "unix")
 NO_PREFIX = "none"
 """What LARAVEL_REDIS_PREFIX says where Laravel has none: nobody should hear a whole Redis by mistake."""
+LOOPBACK = ("127.0.0.0/8", "::1/128")
+NO_NETWORKS = "none"
+"""What DRIVER_NETWORKS says where every publisher must have a key."""
 MAX_PREFIX_LENGTH = 200
 MIN_SECRET_LENGTH = 32
 """Characters. RFC 7518 3.2 asks for a key at least as long as the HMAC's hash: 32 bytes for HS256."""
@@ -89,6 +92,7 @@ class Settings:
     laravel_database_url: str = field(repr=False)
     allowed_origins: tuple[str, ...]
     trusted_proxies: tuple[str, ...]
+    driver_networks: tuple[str, ...]
     ssl_cert_path: Path | None
     ssl_key_path: Path | None
     ping_interval_ms: int
@@ -222,6 +226,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         laravel_database_url=env.url("LARAVEL_DATABASE_URL") or database_url,
         allowed_origins=env.origins("ALLOWED_ORIGINS") or PLAN_ORIGINS,
         trusted_proxies=env.networks("TRUSTED_PROXIES"),
+        driver_networks=_driver_networks(env),
         ssl_cert_path=env.file("SSL_CERT_PATH"),
         ssl_key_path=env.file("SSL_KEY_PATH"),
         ping_interval_ms=env.integer("WS_PING_INTERVAL", 25_000, 100, 300_000),
@@ -244,6 +249,13 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     )
     _refuse_contradictions(settings)
     return settings
+
+
+def _driver_networks(env: Environment) -> tuple[str, ...]:
+    """Where the application's driver may come from without a key."""
+    if env.text("DRIVER_NETWORKS") == NO_NETWORKS:
+        return ()
+    return env.networks("DRIVER_NETWORKS") or LOOPBACK
 
 
 def _laravel_redis_prefix(env: Environment) -> str:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+import mechamap
 from mechamap import create_app
-from mechamap.api import history
+from mechamap.api import application, history
 from mechamap.auth import channel_authorization, channel_laravel, channel_signature, sanctum_http
 from mechamap.domain import (
     access,
@@ -17,6 +18,7 @@ from mechamap.domain import (
     errors,
     idempotency,
     payloads,
+    privacy,
     whispers,
     wire,
 )
@@ -52,6 +54,9 @@ def test_the_api_document_names_every_code_of_the_domain():
     found = codes_in(idempotency) | codes_in(history)
     found |= codes_in(wire) | codes_in(errors) | codes_in(payloads) | codes_in(laravel_redis)
     found |= codes_in(whispers) | codes_in(reading) | codes_in(outbox)
+    found |= codes_in(application) | {privacy.WITHHELD}
+    for dialect in (Path(mechamap.__file__).parent / "ingest" / "dialects").glob("*.py"):
+        found |= set(re.findall(r'code="([a-z_]+)"', dialect.read_text()))
     found |= set(re.findall(r'"(ingest_(?:given|backlog)_[a-z_]+)"', Path(ingester.__file__).read_text()))
     judged = Path(access.__file__).read_text()
     verdicts = set(re.findall(r'(?:False, |return )"([a-z]+_[a-z_]+)", f?"', judged)) - {"no_rule"}

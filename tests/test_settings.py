@@ -80,6 +80,8 @@ def test_secrets_do_not_show_in_a_printed_settings(env):
         ("ALLOWED_ORIGINS", "https://a.example/path"),
         ("ALLOWED_ORIGINS", "a.example"),
         ("TRUSTED_PROXIES", "everyone"),
+        ("DRIVER_NETWORKS", "everyone"),
+        ("DRIVER_NETWORKS", "none, 10.0.0.0/8"),
         ("SSL_CERT_PATH", "/no/such/file.pem"),
         ("WS_PING_INTERVAL", "fast"),
         ("WS_PING_TIMEOUT", "-1"),
@@ -236,6 +238,15 @@ def test_what_is_kept_of_channels_can_be_set(env):
     assert load(env).history == Bounds(120.0, 600.0, 500)
     set_otherwise = {"HISTORY_SECONDS": "30", "HISTORY_USER_SECONDS": "60.5", "HISTORY_EVENTS": "50"}
     assert load({**env, **set_otherwise}).history == Bounds(30.0, 60.5, 50)
+
+
+def test_the_driver_comes_from_this_machine_unless_told_otherwise(env):
+    assert load(env).driver_networks == ("127.0.0.0/8", "::1/128")
+    assert load({**env, "DRIVER_NETWORKS": "10.0.0.7, 10.1.0.0/16"}).driver_networks == (
+        "10.0.0.7",
+        "10.1.0.0/16",
+    )
+    assert load({**env, "DRIVER_NETWORKS": "none"}).driver_networks == ()
 
 
 def test_more_workers_need_redis(env):

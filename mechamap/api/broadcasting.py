@@ -10,9 +10,10 @@ from mechamap.domain.errors import InvalidRequest, RealtimeError
 from mechamap.domain.idempotency import read_key
 from mechamap.domain.moments import now_iso
 from mechamap.domain.publication import Publication, Receipt
-from mechamap.domain.wire import read_batch, read_broadcast
+from mechamap.domain.wire import read_batch
 from mechamap.edge.limits import RateLimits
 from mechamap.hub.publishing import Publisher
+from mechamap.ingest.dialects.broadcast import read_any
 
 from .keys import authenticate
 
@@ -54,23 +55,23 @@ class Broadcasts:
         key = authenticate(environ, address, self._keyring, self._limits)
         try:
             self._limits.check_key(key.name)
-            name = _name_in(environ)
-            publication = read_broadcast(read_json(body), origin_of(key), encode, name, self._parse)
+            name = name_in(environ)
+            publication = read_any(read_json(body), origin_of(key), encode, name, self._parse)
             self._publisher.check_size(len(publication.payload))
         except RealtimeError as err:
             self._publisher.refused(origin_of(key), err)
             raise
         receipt = self._publisher.publish(key, publication)
-        told = _told(publication, receipt)
-        return {"success": True, "message": "Broadcast accepted", **told, "timestamp": now_iso()}
+        answer = told(publication, receipt)
+        return {"success": True, "message": "Broadcast accepted", **answer, "timestamp": now_iso()}
 
     def accept_batch(self, environ: Mapping[str, object], address: str | None, body: bytes) -> Answer:
         """Publish many. Every entry is checked before the first is published: a refusal names the entry and
         publishes nothing."""
         key = authenticate(environ, address, self._keyring, self._limits)
         try:
-            name = _name_in(environ)
-            publications = read_batch(read_json(body), origin_of(key), encode, name, self._parse)
+            name = name_in(environ)
+            publications = read_batch(read_json(body), origin_of(key), encode, name, self._parse, read_any)
             self._limits.check_key(key.name, len(publications))
             for index, publication in enumerate(publications):
                 self._publisher.check_size(len(publication.payload), f"broadcasts[{index}].data")
@@ -79,7 +80,7 @@ class Broadcasts:
             self._publisher.refused(origin_of(key), err)
             raise
         published = self._publisher.publish_many(key, publications)
-        results = [_told(*pair) for pair in zip(publications, published.receipts, strict=False)]
+        results = [told(*pair) for pair in zip(publications, published.receipts, strict=False)]
         if published.failure is not None:
             raise BatchInterrupted(published.failure, results) from published.failure
         return {"success": True, "message": "Broadcasts accepted", "results": results, "timestamp": now_iso()}
@@ -89,7 +90,7 @@ def origin_of(key: BroadcastKey) -> str:
     return f"key:{key.name}"
 
 
-def _name_in(environ: Mapping[str, object]) -> str | None:
+def name_in(environ: Mapping[str, object]) -> str | None:
     """The request's own name for what it publishes."""
     header = environ.get("HTTP_IDEMPOTENCY_KEY")
     return None if header is None else read_key(str(header))
@@ -111,10 +112,10 @@ def read_json(body: bytes) -> object:
         raise InvalidRequest("The body is nested too deep.") from err
 
 
-def _told(publication: Publication, receipt: Receipt) -> Answer:
+def told(publication: Publication, receipt: Receipt) -> Answer:
     """What a publisher learns. ``subscriberCount`` counts subscriptions: a browser in two of the channels
     counts twice."""
-    told: Answer = {
+    answer: Answer = {
         "id": receipt.id,
         "epoch": receipt.epoch,
         "offset": receipt.offset,
@@ -124,8 +125,10 @@ def _told(publication: Publication, receipt: Receipt) -> Answer:
         "subscriberCount": receipt.total,
     }
     if len(publication.channels) > 1:
-        told["channels"] = [
+        answer["channels"] = [
             {"channel": channel.name, "subscriberCount": receipt.subscribers.get(channel.canonical, 0)}
             for channel in publication.channels
         ]
-    return told
+    if publication.withheld:
+        answer["withheld"] = [channel.name for channel in publication.withheld]
+    return answer

@@ -18,6 +18,11 @@ def presented(environ: Mapping[str, object]) -> str | None:
     return next((key for name in HEADERS if (key := str(environ.get(name, "")).strip())), None)
 
 
+def offered(environ: Mapping[str, object]) -> bool:
+    """Whether the request has any of the headers of keys, whatever is in it."""
+    return any(name in environ for name in ("HTTP_AUTHORIZATION", *HEADERS))
+
+
 def authenticate(
     environ: Mapping[str, object], address: str | None, keyring: KeyRing, limits: RateLimits
 ) -> BroadcastKey:

@@ -8,12 +8,17 @@ person's own channel.
 from collections.abc import Sequence
 from typing import Protocol
 
+from gevent.pool import Pool
+
 from mechamap.domain.access import Decision
 from mechamap.domain.channels import Channel, ChannelKind
 from mechamap.domain.credentials import Credentials
+from mechamap.domain.errors import RealtimeError
 from mechamap.domain.identity import Identity
 
 RULE = "Laravel decides"
+TOGETHER = 4
+"""Channels of one returning client that are asked about at the same time; others have their turn too."""
 _RULED = frozenset({ChannelKind.PUBLIC, ChannelKind.PRODUCT, ChannelKind.ROLE, ChannelKind.SYSTEM})
 
 
@@ -61,14 +66,34 @@ class ChannelAuthorization:
                 return decision
         return Decision(False, RULE, "There is no credential for whoever decides.", "auth_no_credentials")
 
-    def renew(self, identity: Identity, channel: Channel, credentials: Credentials | None) -> Decision:
-        known = credentials is not None and credentials.identify
-        if self._signed and not (known and self._again is not None):
-            return self.keep()
-        decision = None
-        if self._again is not None and credentials is not None:
-            decision = self._again.decide(identity, channel, credentials)
-        return decision or self.authorize(identity, channel, None)
+    def renew(
+        self, identity: Identity, channels: Sequence[Channel], credentials: Credentials | None
+    ) -> list[Decision]:
+        again = self._again
+        if self._signed and not (again is not None and credentials is not None and credentials.identify):
+            return [self.keep()] * len(channels)
+        if again is None or credentials is None:
+            return [self.authorize(identity, channel, None) for channel in channels]
+        verdicts = Pool(TOGETHER).map(
+            lambda channel: _outcome(again, identity, channel, credentials), channels
+        )
+        for verdict in verdicts:
+            if isinstance(verdict, RealtimeError):
+                raise verdict
+        return [
+            verdict or self.authorize(identity, channel, None)
+            for verdict, channel in zip(verdicts, channels, strict=True)
+        ]
 
     def keep(self) -> Decision:
         return Decision(True, RULE, "It was authorised when it was joined.", "allowed")
+
+
+def _outcome(
+    way: Way, identity: Identity, channel: Channel, credentials: Credentials
+) -> Decision | RealtimeError | None:
+    """The verdict, or why there is none: what a greenlet raises would be logged as a defect."""
+    try:
+        return way.decide(identity, channel, credentials)
+    except RealtimeError as err:
+        return err

@@ -20,7 +20,7 @@ from mechamap.laravel.remembered import Remembered
 from mechamap.laravel.shared import SharedUsers
 from mechamap.laravel.users import LaravelUser, blames_key, read_user
 
-from .sanctum import VerifiedSanctum
+from .sanctum import OPAQUE_LENGTH, VerifiedSanctum
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +71,8 @@ class SanctumByLaravel:
                 ``token_expired``), or its user (``user_inactive``).
             Unavailable: Laravel gave no verdict; the code begins ``verify_``. The same token may pass later.
         """
+        if not _plausible(token):
+            raise AuthenticationFailed("the token does not have Sanctum's form.", code="token_malformed")
         digest = hashlib.sha256(token.encode()).digest()
         verdict = self._verdicts.get(digest, lambda: self._judge(token, digest))
         if not isinstance(verdict, LaravelUser):
@@ -114,6 +116,12 @@ class SanctumByLaravel:
         raise _no_verdict(
             code, f"Laravel answered {answer.status}.", answer.retry_after or 2.0, answer.status, answer.kind
         )
+
+
+def _plausible(token: str) -> bool:
+    """Whether it could be one of Sanctum's: anything else is not worth one of the few questions."""
+    row_id, bar, secret = token.partition("|")
+    return len(secret if bar else token) >= OPAQUE_LENGTH and (not bar or row_id.isdigit())
 
 
 def _refusal(answer: Answer) -> tuple[str, str]:

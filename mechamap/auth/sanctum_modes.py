@@ -1,7 +1,8 @@
 """Who verifies Sanctum tokens (``SANCTUM_MODE``): the database, Laravel over HTTP, or the one that can.
 
 ``auto`` prefers the database, which has no limit of questions and tells more. Whether it can is found out
-with every token, so a database that comes or goes is noticed at once.
+with every token, so a database that goes is noticed at once, one that comes back within seconds, and a table
+that appears within a minute.
 """
 
 import logging

@@ -127,7 +127,7 @@ _PLAIN = _TEXT.replace("LOOKUP", "").replace("SEARCH", "").replace("REMEMBER", "
 
 # KEYS beside those: two generations of names, the stop of a series. ARGV from 12: token or '', digest, id,
 # window in ms, most names of a generation, age in ms of the attempt that got no answer or 0, series or '',
-# the epoch that was known before that attempt.
+# the epoch that was known before that attempt, window of this name in ms.
 #
 # A generation is a hash: token to digest, epoch, number, time, counts, id. Once the younger one covers the
 # window or is full, the older one is dropped and begins again as the younger: each name is remembered for one
@@ -146,7 +146,7 @@ if ARGV[12] ~= '' then
   if kept then
     local record = string.sub(kept, 17)
     local epoch, number, at, counts, id = string.match(record, '^([^:]*):(%d+):(%d+):([%d,]*):(.*)$')
-    if now - tonumber(at) < tonumber(ARGV[15]) then
+    if now - tonumber(at) < tonumber(ARGV[20]) then
       if string.sub(kept, 1, 16) ~= ARGV[13] then return stop(3) end
       local told = {now, 2, epoch, tonumber(number)}
       for count in string.gmatch(counts, '%d+') do told[#told + 1] = tonumber(count) end
@@ -207,7 +207,7 @@ _ONCE = (
     _TEXT.replace("LOOKUP", _LOOKUP)
     .replace("SEARCH", _SEARCH.replace("MOST_SEARCHED", str(MOST_SEARCHED)))
     .replace("REMEMBER", _REMEMBER)
-    .replace("FIRST", "20")
+    .replace("FIRST", "21")
 )
 
 # Messages that share a round trip go each its own way. A Redis with one text only would put them in another

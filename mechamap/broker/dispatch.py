@@ -70,6 +70,7 @@ class Dispatch:
         self._names = [counts.encode(), keys.logs.encode()]
         self._bounds = bounds
         self._ages = [b"%d" % (seconds * 1000) for seconds in (bounds.seconds, bounds.user_seconds)]
+        self._remember = remember
         self._remembering = [b"%d" % (remember * 1000), MOST_REMEMBERED // 2]
         self._known = Position("", 0)
         self._candidate = new_epoch()
@@ -189,7 +190,8 @@ class Dispatch:
                 calls.append(Call(PUBLISH, self._keys, arguments))
                 continue
             once = once or _UNNAMED
-            arguments += (once.token, once.digest, message.id, *told, *names)
+            window = self._remember if once.seconds is None else min(once.seconds, self._remember)
+            arguments += (once.token, once.digest, message.id, *told, int(window * 1000), *names)
             calls.append(Call(PUBLISH_ONCE, self._keys_once, arguments))
         if len(calls) > 1:
             return run_together(self._client, calls)
@@ -217,8 +219,14 @@ class Dispatch:
         if status == Status.REPEATED:  # perhaps of an epoch that is over, so it teaches nothing
             id = counts.pop().decode()
             duplicate = search is None or id != message.id
-            return Accepted(position, dict(zip(message.names, counts, strict=True)), id, duplicate)
+            told = dict(zip(message.names, counts, strict=True)) if _alike(message, duplicate) else {}
+            return Accepted(position, told, id, duplicate)
         self.learn(position)
         if position.epoch == self._candidate:  # it is in use now
             self._candidate = new_epoch()
         return Accepted(position, dict(zip(message.names, counts, strict=True)), message.id)
+
+
+def _alike(message: Message, duplicate: bool) -> bool:
+    """Whether what was accepted had the message's channels."""
+    return not duplicate or message.once is None or message.once.seconds is None

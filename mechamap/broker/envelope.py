@@ -14,7 +14,7 @@ from ..domain.commands import Command
 from ..domain.errors import InvalidField, PayloadTooLarge
 from ..domain.payloads import check_payload_depth
 from ..domain.publication import Publication
-from ..domain.wire import MAX_CHANNELS, MAX_EVENT_LENGTH
+from ..domain.wire import MAX_EVENT_LENGTH, MOST_CHANNELS
 
 VERSION = 1
 MAX_PUBLICATION_BYTES = 2_097_152
@@ -32,7 +32,7 @@ class _Publication(msgspec.Struct, forbid_unknown_fields=True):
     id: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
     channels: Annotated[
         list[Annotated[str, msgspec.Meta(max_length=MAX_NAME_LENGTH)]],
-        msgspec.Meta(min_length=1, max_length=MAX_CHANNELS),
+        msgspec.Meta(min_length=1, max_length=MOST_CHANNELS),
     ]
     event: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_EVENT_LENGTH)]
     data: msgspec.Raw

@@ -1,4 +1,4 @@
-"""Publishers of one moment share a round trip.
+"""Publishers of one moment share a round trip; so do others who tell Redis something.
 
 A round trip to Redis costs a worker about 100 µs, most of it in the kernel, whether it carries one message or
 fifty. While ``FLIGHTS`` of them are under way, whoever wants to publish joins the next one; alone, nobody
@@ -38,10 +38,16 @@ class _Ticket(Generic[M, A]):
 
 class Gathering(Generic[M, A]):
     """``send`` makes the round trip: it tells its second argument the place of each message and the answer
-    to it, and raises what became of those without an answer."""
+    to it, and raises what became of those without an answer. ``done`` completes the sentence that says that
+    something was not, for those who did not make the round trip themselves."""
 
-    def __init__(self, send: Callable[[Sequence[M], Callable[[int, A], None]], None]) -> None:
+    def __init__(
+        self,
+        send: Callable[[Sequence[M], Callable[[int, A], None]], None],
+        done: tuple[str, str] = ("the event", "accepted"),
+    ) -> None:
         self._send = send
+        self._done = done
         self._waiting: deque[_Ticket[M, A]] = deque()
         self._flights = 0
         # Held for a few instructions that do not yield: greenlets never wait for it, only real threads may.
@@ -66,8 +72,9 @@ class Gathering(Generic[M, A]):
             self._fly(ticket.flight)
         elif ticket.failure is not None:
             unknown = isinstance(ticket.failure, BrokerUnavailable) and ticket.failure.unknown
-            outcome = "it is not known whether the event was" if unknown else "the event was not"
-            text = f"Redis did not answer: {outcome} accepted."
+            what, done = self._done
+            outcome = f"it is not known whether {what} was" if unknown else f"{what} was not"
+            text = f"Redis did not answer: {outcome} {done}."
             raise BrokerUnavailable(text, unknown=unknown) from ticket.failure
         return ticket.answer
 

@@ -4,6 +4,7 @@ inside one process remembers it."""
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 
 from ..domain.errors import Conflict
 from ..domain.idempotency import Once
@@ -36,20 +37,24 @@ class Remembered:
         self._receipts: OrderedDict[bytes, tuple[float, bytes, Receipt]] = OrderedDict()
 
     def find(self, once: Once) -> Receipt | None:
-        """What was told when this was accepted, if it was.
+        """What was told when this was accepted, if it was; without counts, where its channels may have been
+        others.
 
         Raises:
             Conflict: something else was accepted under the name.
         """
         self._forget()
-        _, digest, receipt = self._receipts.get(once.token, (0.0, b"", None))
+        at, digest, receipt = self._receipts.get(once.token, (0.0, b"", None))
         if receipt is not None and digest != once.digest:
             raise contradiction()
-        return receipt
+        if receipt is None or once.seconds is None:
+            return receipt
+        return replace(receipt, subscribers={}) if self._clock() - at < once.seconds else None
 
     def keep(self, once: Once, receipt: Receipt) -> None:
         """This was accepted now; ``find`` found nothing."""
         self._receipts[once.token] = (self._clock(), once.digest, receipt)
+        self._receipts.move_to_end(once.token)
         self._forget()
 
     def _forget(self) -> None:

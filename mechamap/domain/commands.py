@@ -10,6 +10,10 @@ class Action(StrEnum):
 
     KICK = "kick"
     RECHECK = "recheck"
+    JOIN = "join"
+    """Let them into ``subject``, if its rule does."""
+    LEAVE = "leave"
+    """Take them out of ``subject``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +21,7 @@ class Command:
     """Names connections by exactly one of ``sid``, ``user_id``, ``channel`` (canonical) or ``everyone``.
 
     Attributes:
+        subject: the name of the channel to join or leave.
         code: stable reason code, told to the client and logged.
         reason: one sentence for the client.
     """
@@ -26,6 +31,7 @@ class Command:
     user_id: int | None = None
     channel: str | None = None
     everyone: bool = False
+    subject: str | None = None
     code: str = "operator"
     reason: str = "An operator closed the connection."
     id: str = field(default_factory=lambda: secrets.token_hex(8))
@@ -34,3 +40,5 @@ class Command:
         named = [self.sid is not None, self.user_id is not None, self.channel is not None, self.everyone]
         if sum(named) != 1:
             raise ValueError("a command names connections by exactly one of sid, user_id, channel, everyone")
+        if (self.subject is not None) != (self.action in (Action.JOIN, Action.LEAVE)):
+            raise ValueError("a command has a subject if it is to join or leave it, and only then")

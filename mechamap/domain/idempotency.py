@@ -26,10 +26,12 @@ class Once:
     Attributes:
         token: the name and whose it is; 128 bits of a hash.
         digest: what is published, likewise; one name may not stand for two things.
+        seconds: how long the name stands, if for less than names do.
     """
 
     token: bytes
     digest: bytes
+    seconds: float | None = None
 
     @classmethod
     def of(cls, origin: str, name: str, channels: Iterable[Channel], event: str, payload: bytes) -> "Once":
@@ -37,6 +39,21 @@ class Once:
         their spelling does not."""
         rooms = [channel.canonical.encode() for channel in channels]
         return cls(_hash(origin.encode(), name.encode()), _hash(*rooms, event.encode(), payload))
+
+    @classmethod
+    def beside(
+        cls, origin: str, name: str, channels: Iterable[Channel], event: str, payload: bytes
+    ) -> "Once":
+        """Of this content within what ``origin`` calls ``name``, which may hold more: an id of Laravel's own
+        request. Other content under the name is another publication, never a contradiction."""
+        whole = cls.of(origin, name, channels, event, payload)
+        return cls(_hash(b"beside", whole.token, whole.digest), whole.digest)
+
+    @classmethod
+    def of_name(cls, *name: str, seconds: float) -> "Once":
+        """Of whatever comes first under a name that is nobody's own; its content does not count."""
+        token = _hash(b"name", *[part.encode() for part in name])
+        return cls(token, token, seconds)
 
 
 def _hash(*texts: bytes) -> bytes:

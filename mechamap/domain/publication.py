@@ -30,6 +30,7 @@ class Publication:
         rooms: the canonical names of its channels.
         once: what to remember it by, if its publisher named it; for the broker that accepts it, and no part
             of what workers are told.
+        withheld: channels that its publisher named and that do not get it (``domain.privacy``); likewise.
     """
 
     channels: tuple[Channel, ...]
@@ -42,6 +43,7 @@ class Publication:
     epoch: str | None = field(default=None, compare=False)
     offset: int = field(default=0, compare=False)
     once: Once | None = field(default=None, compare=False)
+    withheld: tuple[Channel, ...] = field(default=(), compare=False)
     rooms: tuple[str, ...] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -63,7 +65,7 @@ class Receipt:
         subscribers: subscribed connections per canonical channel, cluster-wide, at the moment of publication.
         epoch, offset: the publication's place in the broker's sequence, the same in all its channels.
         duplicate: it had been accepted before, under the same name of its publisher; all the rest is what
-            was told then.
+            was told then, without ``subscribers`` if its channels may have been others.
     """
 
     id: str

@@ -21,6 +21,10 @@ FORWARDED = (
     "HTTP_FORWARDED",
 )
 
+STRANGER_FORWARDED = "mechamap.stranger_forwarded"
+"""In an environ from which forwarded headers of a stranger were removed: the peer is a proxy nobody named, or
+pretends to be one."""
+
 _LONGEST = 64  # characters of an address, a zone included; what is longer is neither parsed nor remembered
 _REMEMBERED = 4_096  # addresses: parsing one and comparing it with a few networks takes 5 us, finding it 0.1
 
@@ -60,7 +64,8 @@ class TrustedProxies:
                 environ["wsgi.url_scheme"] = proto
         else:
             for header in FORWARDED:
-                environ.pop(header, None)
+                if environ.pop(header, None) is not None:
+                    environ[STRANGER_FORWARDED] = True
 
     def _client(self, forwarded: str, peer: str) -> str:
         address = peer

@@ -14,7 +14,17 @@ log = logging.getLogger(__name__)
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._\-]{1,64}", re.ASCII)
 QUIET = frozenset(
-    {"/health", "/health/ready", "/metrics", "/admin/live.json", "/api/broadcast", "/api/broadcast/batch"}
+    {
+        *(
+            "/health",
+            "/health/ready",
+            "/metrics",
+            "/admin/live.json",
+            "/api/broadcast",
+            "/api/broadcast/batch",
+        ),
+        *("/api/laravel-broadcast", "/api/notify", "/api/broadcast/multi"),
+    }
 )
 """Asked every few seconds by machines, or (broadcasts) logged as what they did: a line of their own only at
 DEBUG when all is well."""

@@ -1,6 +1,6 @@
 """The judge: fetches the facts a channel's rule needs and applies the rule."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from mechamap.domain.access import (
@@ -62,20 +62,24 @@ class Judge:
     def decide_again(
         self,
         identity: Identity,
-        channel: Channel,
+        channels: Collection[Channel],
         known: UserFacts | None,
         credentials: Credentials | None,
-    ) -> Decision:
-        """The verdict on a channel that a returning client had.
+    ) -> dict[Channel, Decision]:
+        """The verdicts on channels that a returning client had.
 
         Raises:
             Unavailable: as ``decide``.
         """
-        authorizer = self._authorizer_of(identity, channel)
-        if authorizer is None:
-            return self.decide(identity, channel, known)
-        user = self._user(identity, True, known)
-        return self._by(identity, channel, user, lambda: authorizer.renew(identity, channel, credentials))
+        mine = [channel for channel in channels if self._authorizer_of(identity, channel) is None]
+        decided = {channel: self.decide(identity, channel, known) for channel in mine}
+        others = [channel for channel in channels if channel not in decided]
+        if others and self._authorizer is not None:
+            user = self._user(identity, True, known)
+            again = self._authorizer.renew(identity, others, credentials)
+            for channel, decision in zip(others, again, strict=True):
+                decided[channel] = self._by(identity, channel, user, lambda said=decision: said)
+        return decided
 
     def facts(self, identity: Identity, channel: Channel, known: UserFacts | None = None) -> Facts:
         """The facts the verdict rests on."""

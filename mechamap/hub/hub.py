@@ -58,6 +58,7 @@ class Hub:
         self.recheck: Callable[[int], None] = lambda user_id: None
         # a connection left this canonical channel, or with None all; must not yield
         self.on_left: Callable[[str, str | None], None] = lambda sid, canonical: None
+        self.ordered: Callable[[Command], None] = lambda command: None
         self._transport = transport
         self._broker = broker
         self._roster = roster
@@ -248,7 +249,10 @@ class Hub:
                 self._transport.send(connection.sid, "recovery", told)
 
     def on_command(self, command: Command) -> None:
-        """Carry out an operator's command on this worker's connections."""
+        """Carry out a command on this worker's connections."""
+        if command.subject is not None:  # subscribing waits, which this must not
+            self.ordered(command)
+            return
         for connection in self._named(command):
             if command.action is Action.KICK:
                 self.close(connection, command.code, command.reason)

@@ -15,6 +15,7 @@ from mechamap.domain.publication import Receipt
 from mechamap.domain.wire import read_broadcast
 from mechamap.presence.protocol import ConnectionRecord, Members, Roster, WorkerRecord
 
+from .audience import Audience, audience
 from .history import Page, page
 from .publishing import Publisher
 
@@ -81,6 +82,16 @@ class Operations(Protocol):
         """
 
 
+class PublisherOperations(Operations, Protocol):
+    """What publishers ask for beside that; only inside a server."""
+
+    def order(self, command: Command) -> int:
+        """Order a user's connections to join or leave a channel; how many they were."""
+
+    def audience(self, channel: Channel) -> Audience:
+        """Who is in the channel."""
+
+
 class ClusterOperations:
     """Operations through broker, roster and members; works in any process that reaches them."""
 
@@ -135,6 +146,16 @@ class ClusterOperations:
         self._broker.command(command)
         log.info("kick_ordered", extra={"command": command.id, "connections": named, "code": command.code})
         return named
+
+    def order(self, command: Command) -> int:
+        named = self._count(command)
+        self._broker.command(command)
+        about = {"command": command.id, "user": command.user_id, "channel": command.subject}
+        log.info("order_given", extra={**about, "action": command.action.value, "connections": named})
+        return named
+
+    def audience(self, channel: Channel) -> Audience:
+        return audience(self._broker, self._roster, channel)
 
     def publish(self, body: object, origin: str) -> Receipt:
         publication = read_broadcast(body, origin, parse=self._parse)

@@ -60,8 +60,10 @@ class ChannelAuthorizer(Protocol):
             Unavailable: there is no verdict now; the code begins ``auth_``.
         """
 
-    def renew(self, identity: Identity, channel: Channel, credentials: Credentials | None) -> Decision:
-        """May a client that returns have it back?
+    def renew(
+        self, identity: Identity, channels: Sequence[Channel], credentials: Credentials | None
+    ) -> list[Decision]:
+        """Which of its channels may a client that returns have back? They are asked about together.
 
         Raises:
             Unavailable: likewise.

@@ -1,11 +1,13 @@
 """What publishers do: send events to channels within their key's scope, and batches of them."""
 
 import logging
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from mechamap.auth.protocol import BroadcastKey
 from mechamap.broker.protocol import Broker, Published
 from mechamap.domain.errors import Forbidden, PayloadTooLarge, RealtimeError
+from mechamap.domain.privacy import WITHHELD
 from mechamap.domain.publication import Publication, Receipt
 
 from .protocol import Meter
@@ -30,6 +32,8 @@ class Publisher:
             Conflict: something else was accepted under its publisher's name for it.
         """
         self.check_scope(key, publication)
+        if publication.withheld:
+            self.left_out(publication, [WITHHELD] * len(publication.withheld))
         try:
             receipt = self._broker.publish(publication)
         except RealtimeError as err:
@@ -47,6 +51,8 @@ class Publisher:
         """
         for publication in publications:
             self.check_scope(key, publication)
+            if publication.withheld:
+                self.left_out(publication, [WITHHELD] * len(publication.withheld))
         published = self._broker.publish_many(publications)
         if published.receipts:
             repeated = sum(receipt.duplicate for receipt in published.receipts)
@@ -71,6 +77,15 @@ class Publisher:
         """``size`` bytes of JSON are within the limit for one event."""
         if size > self.max_bytes:
             raise PayloadTooLarge(field, size, self.max_bytes)
+
+    def left_out(self, publication: Publication, codes: Iterable[str]) -> None:
+        """Count and log channels that do not get a publication which others get."""
+        counts = Counter(codes)
+        for code, count in counts.items():
+            self._meter.publication(code, count)
+        if counts:
+            about = {"publication": publication.id, "origin": publication.origin}
+            log.warning("channels_left_out", extra={**about, "counts": dict(counts)})
 
     def refused(self, origin: str, error: RealtimeError) -> None:
         """Count and log a publication that was not accepted."""

@@ -138,18 +138,17 @@ class Recovery:
         kept = self._sessions.find(returning.pid)
         if kept is None or kept.user_id != identity.user_id:
             return Lost.UNKNOWN
+        had = _channels_of(kept)
+        if had is None:
+            return Lost.UNKNOWN
         position = returning.position or kept.position
+        decided = self._judge.decide_again(identity, [channel for channel, _, _ in had], facts, credentials)
         owed: dict[Channel, int] = {}
         refused, spelled, echo = [], {}, set()
-        for marked, since in kept.channels.items():
-            name, dialect = unmark(marked)
-            try:
-                channel = parse_channel_of_site(name)
-            except InvalidChannel:  # a name of an older version
-                return Lost.UNKNOWN
+        for channel, dialect, since in had:
             if dialect is Dialect.ECHO and channel.canonical not in spelled:
                 echo.add(channel.canonical)
-            decision = self._judge.decide_again(identity, channel, facts, credentials)
+            decision = decided[channel]
             if decision.allowed:
                 comparable = kept.position.epoch == position.epoch
                 received = returning.position.offset if returning.position is not None else 0
@@ -175,3 +174,16 @@ class Recovery:
             given = None if stalled else self._broker.position("")
             for connection in connections:
                 connection.confirm(given)
+
+
+def _channels_of(kept: Kept) -> list[tuple[Channel, Dialect, int]] | None:
+    """Its channels as they were spelled and heard, with the offsets behind which their events are owed; None
+    if a name is one of an older version."""
+    found = []
+    for marked, since in kept.channels.items():
+        name, dialect = unmark(marked)
+        try:
+            found.append((parse_channel_of_site(name), dialect, since))
+        except InvalidChannel:
+            return None
+    return found

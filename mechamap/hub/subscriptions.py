@@ -79,7 +79,11 @@ class Subscriptions:
                 f"The connection has {len(joined)} channels; the limit is {self._most}.",
                 code="too_many_subscriptions",
             )
-        decision = self._judge.decide(connection.identity, channel, connection.facts, credentials)
+        try:
+            decision = self._judge.decide(connection.identity, channel, connection.facts, credentials)
+        except Unavailable as err:
+            self._meter.subscription(channel.kind.value, err.code)
+            raise
         if not decision.allowed:
             self._refused(connection, channel, decision)
             raise Forbidden(decision.reason, code=decision.code)

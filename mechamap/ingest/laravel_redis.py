@@ -12,9 +12,11 @@ from dataclasses import dataclass
 import msgspec
 
 from ..domain.channels import Channel, Parse, parse_channel
-from ..domain.errors import InvalidField, InvalidRequest, PayloadTooLarge, RealtimeError
+from ..domain.errors import InvalidChannel, InvalidField, InvalidRequest, PayloadTooLarge, RealtimeError
 from ..domain.payloads import check_payload_depth
+from ..domain.privacy import PRIVATE_EVENT, addressed, left_out
 from ..domain.publication import Publication
+from ..domain.twins import twin_of
 from ..domain.wire import MAX_CHANNELS, check_event
 
 ORIGIN = "laravel-redis"
@@ -33,6 +35,8 @@ class Event:
     name: str
     payload: bytes
     socket: str | None
+    row: object = None
+    """The id in its data, where it is a notification that is announced twice."""
 
 
 def read_event(message: bytes, max_bytes: int) -> Event:
@@ -62,7 +66,8 @@ def read_event(message: bytes, max_bytes: int) -> Event:
     check_payload_depth(payload, data)
     if len(payload) > max_bytes:
         raise PayloadTooLarge("data", len(payload), max_bytes)
-    return Event(name, payload, socket or None)
+    row = data.get("id") if name == PRIVATE_EVENT and isinstance(data, dict) else None
+    return Event(name, payload, socket or None, row)
 
 
 def read_messages(
@@ -81,10 +86,17 @@ def read_messages(
     before, event, channels = b"", None, {}
 
     def finish() -> None:
-        if event is not None and channels:
-            found.append(
-                Publication(tuple(channels.values()), event.name, event.payload, event.socket, ORIGIN)
-            )
+        if event is None or not channels:
+            return
+        try:
+            kept, withheld = addressed(event.name, tuple(channels.values()))
+        except InvalidChannel as err:
+            refused(err)
+            return
+        for _ in withheld:
+            refused(left_out())
+        once = twin_of(event.name, kept, {"id": event.row}) if event.row is not None else None
+        found.append(Publication(kept, event.name, event.payload, event.socket, ORIGIN, once=once))
 
     for name, message in messages:
         try:

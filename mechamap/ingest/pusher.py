@@ -10,12 +10,14 @@ from dataclasses import dataclass
 
 import msgspec
 
-from ..domain.channels import Channel, parse_channel, user_channel
+from ..domain.channels import Channel, Parse, parse_channel, user_channel
 from ..domain.errors import InvalidField, InvalidRequest, PayloadTooLarge
 from ..domain.idempotency import Once
 from ..domain.payloads import check_payload_depth
+from ..domain.privacy import PRIVATE_EVENT, addressed
 from ..domain.publication import Publication
 from ..domain.pusher_signature import SOCKET_ID
+from ..domain.twins import twin_of
 from ..domain.wire import MAX_CHANNELS, check_event
 
 MAX_BATCH = 10
@@ -27,9 +29,6 @@ ATTRIBUTES = ("subscription_count", "user_count", "cache")
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
-
-Parse = Callable[[object, str], Channel]
-"""Reads a channel's name; the second argument is the field it stands in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +103,19 @@ class PusherReader:
     ) -> Triggered:
         event = check_event(body.get("name"), "name")
         channels = channels_of(body)
-        payload = self._payload(body)
-        once = None if name is None else Once.of(origin, name, channels, event, payload)
-        publication = Publication(channels, event, payload, read_socket(body), origin, once=once)
+        data = self._data(body)
+        payload = _encode(data)
+        check_payload_depth(payload, data)
+        if len(payload) > self.max_bytes:
+            raise PayloadTooLarge("data", len(payload), self.max_bytes)
+        channels, withheld = addressed(event, channels)
+        if name is not None:
+            once = Once.of(origin, name, channels, event, payload)
+        else:
+            once = twin_of(event, channels, data) if event == PRIVATE_EVENT else None
+        publication = Publication(
+            channels, event, payload, read_socket(body), origin, once=once, withheld=withheld
+        )
         return Triggered(publication, read_info(body.get("info")))
 
     def _channels(self, body: Mapping[str, object]) -> tuple[Channel, ...]:
@@ -144,19 +153,15 @@ class PusherReader:
             return channel if channel.target is None else user_channel(channel.target)
         return self.parse(name, field)
 
-    def _payload(self, body: Mapping[str, object]) -> bytes:
+    def _data(self, body: Mapping[str, object]) -> object:
         if "data" not in body:
             raise InvalidField("data", "data is required.", code="data_required")
         data = body["data"]
         if isinstance(data, str):
-            data = _read_text(data)
-        elif not self.any_data:
+            return _read_text(data)
+        if not self.any_data:
             raise InvalidField("data", "data must be a string, such as JSON text.", code="data_invalid")
-        payload = _encode(data)
-        check_payload_depth(payload, data)
-        if len(payload) > self.max_bytes:
-            raise PayloadTooLarge("data", len(payload), self.max_bytes)
-        return payload
+        return data
 
 
 def read_socket(body: Mapping[str, object]) -> str | None:

@@ -20,14 +20,12 @@ from gevent.lock import BoundedSemaphore
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProtocolError, SSLError
 from urllib3.exceptions import TimeoutError as TookTooLong
 
-from mechamap.store.breaker import Breaker, CircuitOpen, State
+from mechamap.store.breaker import State
+
+from .patience import Patience, Paused
 
 MAX_ANSWER = 65_536
 """Bytes of a body. What is longer is neither a user nor a verdict on a channel."""
-TOLERATED = 3
-"""Questions in a row without an answer after which Laravel is left alone: one slow route is no outage."""
-SHORTEST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
-"""Seconds that a Laravel which is down is not asked; twice as long after each vain trial."""
 LONGEST_RETRY_AFTER = 120.0
 USUAL_RETRY_AFTER = 5.0
 """Seconds, where a 429 does not say how many."""
@@ -101,13 +99,12 @@ class LaravelClient:
         self._pool = urllib3.PoolManager(num_pools=1, maxsize=self._bounds.at_once, retries=False)
         self._turns = BoundedSemaphore(self._bounds.at_once)
         self._waiting = 0
-        self._breaker = Breaker()
-        self._vain = self._pauses = 0
+        self._patience = Patience()
 
     @property
     def state(self) -> State:
         """CLOSED: asked as usual; else Laravel does not answer, or wants to be left alone."""
-        return self._breaker.state
+        return self._patience.state
 
     def post(self, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Ask once.
@@ -115,38 +112,23 @@ class LaravelClient:
         Raises:
             NoAnswer: within the time that was given; Laravel may have heard the question.
         """
-        if self._breaker.state is State.OPEN:  # nobody waits for a turn only to be refused
-            raise NoAnswer(Trouble.PAUSED, SHORTEST_PAUSE * random.uniform(1, 3))
-        with self._turn():
-            self._admit()
-            try:
-                # for what urllib3's timeouts leave out: names that do not resolve, bytes that drip
-                with gevent.Timeout(self._bounds.total):
-                    answer = self._exchange(body, headers)
-            except gevent.Timeout:
-                self._failed()
-                raise self._no_answer(Trouble.TIMEOUT) from None
-            except HTTPError as err:
-                self._failed()
-                raise self._no_answer(_trouble_of(err)) from None  # its text may quote the address
-            except BaseException:
-                self._breaker.abandoned()
-                raise
-        if answer.status == 429:
-            self._breaker.failed(answer.retry_after or USUAL_RETRY_AFTER)
-        elif answer.status in _AWAY:
-            self._failed(answer.retry_after)
-        else:
-            self._vain = self._pauses = 0
-            self._breaker.succeeded()
-        return answer
-
-    def _admit(self) -> None:
+        patience = self._patience
         try:
-            self._breaker.admit()
-        except CircuitOpen as err:
-            # spread over as long again: those who are told so together would come back together
-            raise NoAnswer(Trouble.PAUSED, err.retry_after * random.uniform(1, 2)) from None
+            patience.check()  # nobody waits for a turn only to be refused
+            with self._turn():
+                patience.admit()
+                answer = self._asked(body, headers)
+        except Paused as err:
+            raise NoAnswer(Trouble.PAUSED, err.retry_after) from None
+        if answer.status == 429:
+            patience.asked_to_wait(answer.retry_after or USUAL_RETRY_AFTER)
+        elif answer.status in _AWAY and answer.retry_after is not None:
+            patience.asked_to_wait(answer.retry_after)
+        elif answer.status in _AWAY:
+            patience.failed()
+        else:
+            patience.answered()
+        return answer
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -163,6 +145,21 @@ class LaravelClient:
             yield
         finally:
             self._turns.release()
+
+    def _asked(self, body: bytes, headers: Mapping[str, str]) -> Answer:
+        try:
+            # for what urllib3's timeouts leave out: names that do not resolve, bytes that drip
+            with gevent.Timeout(self._bounds.total):
+                return self._exchange(body, headers)
+        except gevent.Timeout:
+            self._patience.failed()
+            raise self._no_answer(Trouble.TIMEOUT) from None
+        except HTTPError as err:
+            self._patience.failed()
+            raise self._no_answer(_trouble_of(err)) from None  # its text may quote the address
+        except BaseException:
+            self._patience.abandoned()
+            raise
 
     def _exchange(self, body: bytes, headers: Mapping[str, str]) -> Answer:
         if self._once:
@@ -204,17 +201,6 @@ class LaravelClient:
         ):  # not what was asked for
             return Answer(response.status, Body.OTHER, b"", retry_after)
         return Answer(response.status, _kind(content), content, retry_after)
-
-    def _failed(self, retry_after: float | None = None) -> None:
-        if self._breaker.state is State.OPEN:
-            return  # others said so already
-        self._vain += 1
-        if self._vain < TOLERATED and retry_after is None:
-            self._breaker.abandoned()
-            return
-        usual = min(LONGEST_PAUSE, SHORTEST_PAUSE * 2**self._pauses) * random.uniform(0.75, 1.25)
-        self._pauses = min(self._pauses + 1, 10)
-        self._breaker.failed(retry_after or usual)
 
     def _no_answer(self, trouble: Trouble) -> NoAnswer:
         return NoAnswer(trouble, 2 * random.uniform(1, 2))

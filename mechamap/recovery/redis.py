@@ -9,11 +9,12 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import redis
 
-from mechamap.broker.connection import command_client, translated
+from mechamap.broker.connection import Call, Script, command_client, run_together, translated
+from mechamap.broker.gathering import Gathering
 from mechamap.broker.supervision import join, supervised
 from mechamap.domain.errors import BrokerUnavailable
 from mechamap.domain.history import Position
@@ -42,6 +43,8 @@ class RedisSessions:
         self._lease = int((window + 2 * self._pause) * 1000)
         self._live: dict[str, Live] = {}  # by sid: a session may have several
         self._unsure: dict[str, set[str]] = {}  # by sid, the channels that Redis may not know the truth of
+        # a thousand clients that return at once share a few round trips
+        self._gathering: Gathering[Call, object] = Gathering(self._send, ("the session", "kept"))
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -101,7 +104,20 @@ class RedisSessions:
         gone = [_field(name) for name in without]
         channels = _flat(kept.channels)
         arguments = [self._lease, int(takes), *about, len(gone), *gone, *channels]
-        KEEP.run(self._client, [self._prefix + live.pid], arguments)
+        self._run(KEEP, live, arguments)
+
+    def _run(self, script: Script, live: Live, arguments: Sequence[object]) -> object:
+        answer = self._gathering.publish(Call(script, [self._prefix + live.pid], arguments))
+        if isinstance(answer, redis.RedisError):
+            raise answer
+        return answer
+
+    def _send(self, calls: Sequence[Call], told: Callable[[int, object], None]) -> None:
+        if len(calls) == 1:  # spares the transaction
+            told(0, calls[0].script.run(self._client, calls[0].keys, calls[0].arguments))
+            return
+        for place, answer in enumerate(run_together(self._client, calls)):
+            told(place, answer)
 
     def _changed(self, live: Live, name: str) -> None:
         try:
@@ -114,13 +130,12 @@ class RedisSessions:
 
     def _write(self, live: Live, name: str) -> None:
         """Write whether the connection has the channel; all it has where Redis has lost the session."""
-        kept, key = live.kept(), [self._prefix + live.pid]
+        kept = live.kept()
         since = kept.channels.get(name)
         if since is None:
-            found = LEFT.run(self._client, key, [self._lease, live.sid, _field(name)])
+            found = self._run(LEFT, live, [self._lease, live.sid, _field(name)])
         else:
-            arguments = [self._lease, kept.position.epoch, *_flat({name: since})]
-            found = JOINED.run(self._client, key, arguments)
+            found = self._run(JOINED, live, [self._lease, kept.position.epoch, *_flat({name: since})])
         if not found and self._live.get(live.sid) is live:
             self._keep(live, takes=False)
 

@@ -40,6 +40,11 @@ def encoded(**changes: object) -> bytes:
     return json.dumps({**BODY, **changes}).encode()
 
 
+def notification(**changes: object) -> bytes:
+    body = {"event": "notification", "user_id": 7, "channel": "user.7", "data": {"id": 5}, "metadata": {}}
+    return json.dumps({**body, **changes}).encode()
+
+
 def batch(*bodies: object) -> bytes:
     return json.dumps(
         {"broadcasts": [{**BODY, **body} if isinstance(body, dict) else body for body in bodies]}
@@ -92,6 +97,16 @@ REQUESTS = {
     "a key that is none": (encoded(), {**BEARER, "Idempotency-Key": "a b"}),
     "id and key differ": (encoded(id="a"), {**BEARER, "Idempotency-Key": "b"}),
     "id no text": (encoded(id=7), BEARER),
+    "accepted before, of one request of Laravel's": (notification(data={}, request_id="lane"), BEARER),
+    "accepted before, one of the two announcements of a row": (notification(), BEARER),
+    "notification of two users": (notification(user_id=8), BEARER),
+    "accepted to a user": (b'{"to":"user","user_id":7,"event":"e","data":1}', BEARER),
+    "to nobody": (b'{"to":"world","event":"e","data":1}', BEARER),
+    "several channels of which one is withheld": (
+        b'{"channels":["user.7","forum.3"],"event":"notification.received","data":{"id":1}}',
+        BEARER,
+    ),
+    "withheld": (b'{"channel":"forum.3","event":"notification.received","data":{"id":1}}', BEARER),
 }
 
 
@@ -139,7 +154,7 @@ def test_a_batch_that_the_broker_interrupts_is_told_alike_and_truthfully(app, fa
 @pytest.mark.parametrize("path", [SINGLE, BATCH])
 def test_a_defect_is_told_alike(app, path, monkeypatch):
     broken = lambda *_: 1 / 0  # noqa: E731
-    for name in ("read_broadcast", "read_batch"):
+    for name in ("read_any", "read_batch"):
         monkeypatch.setattr(f"mechamap.api.broadcasting.{name}", broken)
     direct = answer(lambda e, s: Flask.wsgi_app(app, e, s), encoded(), BEARER, path)
     assert answer(app.wsgi_app, encoded(), BEARER, path) == direct

@@ -399,3 +399,37 @@ def test_no_payload_breaks_the_reading_of_credentials(value):
         return
     assert urlencode(found.headers)
     assert len(found.digest) == 32
+
+
+def test_the_channels_of_a_return_are_asked_about_together_and_others_have_their_turn(
+    signatures, laravel_api
+):
+    most = busy = 0
+
+    def slowly(connection, question):
+        nonlocal busy, most
+        busy += 1
+        most = max(most, busy)
+        gevent.sleep(0.02)
+        busy -= 1
+        refused = question.form()["channel_name"] == "private-3"
+        says(True, 403 if refused else 200)(connection, question)
+
+    laravel_api.behaviour = slowly
+    way = LaravelChannels(LaravelClient(laravel_api.url), signatures)
+    ways = ChannelAuthorization([way], by_rules=True, again=way)
+    channels = [parse_channel_of_site(f"private-{n}") for n in range(8)]
+    decisions = ways.renew(GIANG, channels, CREDENTIALS)
+    assert [decision.allowed for decision in decisions] == [n != 3 for n in range(8)]
+    assert most == 4
+
+
+def test_a_return_is_put_off_when_one_of_its_channels_gets_no_verdict(asked, laravel_api, capfd):
+    laravel_api.behaviour = lambda connection, question: says(
+        True, 500 if question.form()["channel_name"] == "private-1" else 200
+    )(connection, question)
+    ways = ChannelAuthorization([asked], by_rules=True, again=asked)
+    with pytest.raises(Unavailable) as refusal:
+        ways.renew(GIANG, [parse_channel_of_site(f"private-{n}") for n in range(3)], CREDENTIALS)
+    assert refusal.value.code == "auth_server_error"
+    assert capfd.readouterr().err == ""  # no greenlet died of it

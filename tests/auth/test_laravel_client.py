@@ -8,7 +8,7 @@ import gevent
 import pytest
 from gevent.server import StreamServer
 
-from mechamap.laravel import client as client_module
+from mechamap.laravel import patience
 from mechamap.laravel.client import MAX_ANSWER, Body, Bounds, LaravelClient, NoAnswer, Trouble
 from mechamap.store.breaker import State
 from tests.cli.certificate import make_certificate
@@ -109,7 +109,7 @@ def test_a_certificate_of_nobody_is_refused(tmp_path):
 def test_after_three_vain_questions_laravel_is_left_alone_and_then_tried_by_one(
     client, laravel_api, monkeypatch
 ):
-    monkeypatch.setattr(client_module, "SHORTEST_PAUSE", 0.2)
+    monkeypatch.setattr(patience, "SHORTEST_PAUSE", 0.2)
     laravel_api.behaviour = says(b"", 503)
     for _ in range(3):
         assert ask(client).status == 503

@@ -145,6 +145,14 @@ def test_no_verdict_lets_nobody_in_and_is_not_remembered(laravel_api, by_laravel
     assert len(by_laravel._verdicts) == 0
 
 
+@pytest.mark.parametrize("token", ["41|short", f"x|{sanctum_secret()}", f"|{sanctum_secret()}", "x" * 39])
+def test_what_no_token_looks_like_costs_laravel_nothing(by_laravel, laravel_api, token):
+    with pytest.raises(AuthenticationFailed) as refusal:
+        by_laravel.verify(token)
+    assert refusal.value.code == "token_malformed"
+    assert laravel_api.asked == []
+
+
 def test_a_token_that_ended_is_refused_though_remembered(laravel_api):
     now = time.time()
     by_laravel = verifier(laravel_api, clock=lambda: now)

@@ -1,6 +1,7 @@
 """What every broker promises."""
 
 import logging
+from dataclasses import replace
 
 import gevent
 import pytest
@@ -10,6 +11,7 @@ from mechamap.domain.commands import Action, Command
 from mechamap.domain.errors import BrokerUnavailable, PayloadTooLarge
 from mechamap.domain.payloads import payload_of
 from mechamap.domain.publication import Publication
+from mechamap.domain.wire import MOST_CHANNELS
 from tests.contract.conftest import Worker
 from tests.contract.recorder import event
 from tests.services.processes import wait_until
@@ -96,6 +98,17 @@ def test_the_receipt_counts_the_subscribers_of_each_channel(worker: Worker):
     assert receipt.total == 3
 
 
+def test_an_event_of_a_thousand_channels_is_one_event(worker: Worker):
+    for user in (1, 500, 1000):
+        worker.broker.subscribe(f"user:{user}")
+    sent = event("x", *[f"private-user.{user}" for user in range(1, MOST_CHANNELS + 1)], called="k")
+    receipt = worker.broker.publish(sent)
+    assert (receipt.total, len(receipt.subscribers)) == (3, MOST_CHANNELS)
+    assert worker.broker.publish(sent) == replace(receipt, duplicate=True)
+    worker.broker.publish(event("end", "private-user.500"))
+    worker.heard("x", "end")
+
+
 def test_channels_lists_what_has_subscribers(worker: Worker):
     assert worker.broker.channels() == {}
     for channel in ("public:news", "public:news", "thread:7"):
@@ -135,8 +148,9 @@ def test_leaving_a_channel_nobody_joined_changes_nothing(worker: Worker):
         Command(Action.RECHECK, user_id=7),
         Command(Action.KICK, channel="thread:7"),
         Command(Action.RECHECK, everyone=True),
+        Command(Action.JOIN, user_id=7, subject="private-group.5"),
     ],
-    ids=["sid", "user", "channel", "everyone"],
+    ids=["sid", "user", "channel", "everyone", "join"],
 )
 def test_a_command_arrives_exactly_as_it_was_given(worker: Worker, command: Command):
     worker.broker.command(command)

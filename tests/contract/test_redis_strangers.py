@@ -17,6 +17,7 @@ from mechamap.broker.envelope import (
     encode_publication,
 )
 from mechamap.domain.commands import Action, Command
+from mechamap.domain.wire import MOST_CHANNELS
 from tests.contract.conftest import Hire, Worker
 from tests.contract.recorder import event
 from tests.services.processes import wait_until
@@ -62,7 +63,7 @@ BAD_PUBLICATIONS = {
     "no version": publication(v=...),
     "no channels": publication(channels=[]),
     "channels as text": publication(channels="public.news"),
-    "too many channels": publication(channels=["public.news"] * 101),
+    "too many channels": publication(channels=["public.news"] * (MOST_CHANNELS + 1)),
     "a channel outside the grammar": publication(channels=["public.news", "private-user.7abc"]),
     "a session as channel": publication(channels=["12.34"]),
     "a name too long": publication(channels=["public." + "x" * 300]),

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+import gevent
 import pytest
 
 from mechamap.domain.errors import BrokerUnavailable
@@ -505,6 +506,17 @@ def test_while_redis_is_away_nothing_is_promised_and_an_end_is_no_error(
         join(sessions, page, "public.a", 4)
     sessions.ended(page, final=True)
     redis_server.start()
+
+
+def test_a_crowd_that_comes_while_redis_hesitates_is_not_refused(redis_sessions: Open, redis_server):
+    """More than there are connections to Redis, for longer than one is waited for."""
+    sessions = redis_sessions()
+    pages = [Page(f"p{n}", f"1.{n}") for n in range(300)]
+    with redis_server.client() as client:
+        client.execute_command("CLIENT", "PAUSE", 700, "ALL")
+    kept = [gevent.spawn(sessions.keep, page) for page in pages]
+    gevent.joinall(kept, raise_error=True)
+    assert all(sessions.find(page.pid) == page.kept() for page in pages)
 
 
 def test_a_change_that_redis_was_not_told_is_looked_at_again(redis_sessions: Open, redis_server):

@@ -101,8 +101,24 @@ def test_the_server_does_not_believe_an_nginx_it_does_not_trust(
     serve: Serve, start_nginx: StartNginx
 ) -> None:
     server = serve(SETTINGS, TRUSTED_PROXIES="127.0.0.77")
-    sign_in_by_hand(partial(start_nginx(server.port).request, headers=FORGED, source="127.0.0.5"))
+    nginx = start_nginx(server.port)
+    sign_in_by_hand(partial(nginx.request, headers=FORGED, source="127.0.0.5"))
     wait_until(lambda: addresses(server) == ["127.0.0.1"], "the address of nginx")
+    assert driven_through(nginx) == (401, "driver_untrusted")
+
+
+def driven_through(nginx: Nginx) -> tuple[int, str]:
+    """What the application's driver, which has no key, is told through nginx on the same machine."""
+    body = {"channels": [{"name": "private-user.2"}], "event": "news", "data": {}}
+    answer = nginx.request("POST", "/api/laravel-broadcast", json.dumps(body).encode())
+    return answer.status, json.loads(answer.body)["code"]
+
+
+def test_a_driver_without_a_key_does_not_come_through_nginx(
+    server: Application, start_nginx: StartNginx
+) -> None:
+    """Or the whole Internet would look like this machine."""
+    assert driven_through(start_nginx(server.port)) == (401, "driver_untrusted")
 
 
 def test_a_stranger_beside_nginx_cannot_choose_an_address(server: Application) -> None:

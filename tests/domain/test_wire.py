@@ -102,6 +102,13 @@ def test_data_may_be_as_deep_as_the_limit_and_no_deeper():
         read_broadcast({**PLAN, "data": nested(5000)}, "k")
 
 
+@pytest.mark.parametrize(
+    "body", [{"channel": {"name": "public.a"}}, {"channels": [{"name": "public.a"}, "public.a"]}]
+)
+def test_a_channel_may_be_an_object_with_a_name(body):
+    assert read_broadcast({**body, "event": "x", "data": 1}, "k").rooms == ("public:a",)
+
+
 def test_several_channels_are_each_kept_once():
     body = {"channels": ["public.a", "private-user.7", "public.a"], "event": "x", "data": 1}
     assert read_broadcast(body, "k").rooms == ("public:a", "user:7")
@@ -114,7 +121,8 @@ def test_several_channels_are_each_kept_once():
         ("public.a", "channels", "channels_required"),
         (None, "channels", "channels_required"),
         (["public.a", "bad"], "channels[1]", "channel_unknown"),
-        ([{"name": "public.a"}], "channels[0]", "channel_required"),
+        ([{"name": 7}], "channels[0]", "channel_required"),
+        ([{"channel": "public.a"}], "channels[0]", "channel_required"),
         (["public.a"] * 101, "channels", "too_many_channels"),
     ],
 )

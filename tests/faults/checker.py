@@ -186,9 +186,11 @@ def _lost(log: Log, known: _Known) -> Iterator[Violation]:
             attempt.outcome is Outcome.ACCEPTED
             and attempt.channel in log.channels
             and attempt.key not in received
-            and (joined := places.joined(attempt)) is not None
+            and (span := places.span(attempt)) is not None
         ):
-            first, last = places.window(attempt, joined)
+            first, last = places.window(attempt, span.joined)
+            if span.left is not None and first > span.left:
+                continue  # it came when the client was no more in the channel
             if not any(_excuses(entry, attempt.channel) for entry in log.entries[first:last]):
                 lines = (str(attempt), *around(log.entries, first - 1), "...", *around(log.entries, last))
                 yield Violation("lost", log.client, f"{attempt.key} in {attempt.channel}", lines)
@@ -201,13 +203,23 @@ def _excuses(entry: Entry, channel: str) -> bool:
     return isinstance(entry, Leaving) and entry.channel == channel
 
 
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """From when to when a client was in a channel, and the indices of the entries that say so: its
+    subscription, and its leaving or its return without the session; None where it stayed."""
+
+    since: float
+    end: float
+    joined: int
+    left: int | None = None
+
+
 class _Places:
     """Where in a client's log an event belongs that is not in it."""
 
     def __init__(self, log: Log, known: _Known) -> None:
         self._positions = known.positions
-        # by channel: from when to when the client was in it, and the index of the entry that says so
-        self._spans: dict[str, list[tuple[float, float, int]]] = defaultdict(list)
+        self._spans: dict[str, list[_Span]] = defaultdict(list)  # by channel
         self._by_epoch: dict[str, list[tuple[int, int]]] = defaultdict(list)
         self._epoch_ends: dict[str, int] = {}
         self._end = len(log.entries)
@@ -222,10 +234,10 @@ class _Places:
             elif isinstance(entry, Leaving):
                 if entry.channel in open_since:
                     since, joined = open_since.pop(entry.channel)
-                    self._spans[entry.channel].append((since, entry.at, joined))
+                    self._spans[entry.channel].append(_Span(since, entry.at, joined, index))
             elif isinstance(entry, Returned) and not entry.recovered:
                 for channel, (since, joined) in open_since.items():
-                    self._spans[channel].append((since, entry.at, joined))
+                    self._spans[channel].append(_Span(since, entry.at, joined, index))
                 open_since.clear()
             elif isinstance(entry, Received):
                 attempt = known.attempts.get(entry.key)
@@ -238,16 +250,16 @@ class _Places:
                         epoch = entry.position.epoch
                     self._by_epoch[epoch].append((entry.position.offset, index))
         for channel, (since, joined) in open_since.items():
-            self._spans[channel].append((since, math.inf, joined))
+            self._spans[channel].append(_Span(since, math.inf, joined))
         self._ended.sort()
         self._began.sort()
         self._latest = _running(max, [index for _, index in self._ended])
         self._soonest = _running(min, [index for _, index in reversed(self._began)])[::-1]
 
-    def joined(self, attempt: Attempt) -> int | None:
-        """The index of the subscription that covers the publication's beginning."""
+    def span(self, attempt: Attempt) -> _Span | None:
+        """The subscription that covers the publication's beginning."""
         spans = self._spans[attempt.channel]
-        return next((index for since, end, index in spans if since <= attempt.began < end), None)
+        return next((span for span in spans if span.since <= attempt.began < span.end), None)
 
     def window(self, attempt: Attempt, joined: int) -> tuple[int, int]:
         """Indices: behind everything that came before the event, and the first thing that came after it."""

@@ -116,6 +116,19 @@ def test_nothing_is_owed_between_a_fresh_return_and_the_next_subscription_but_be
     assert kinds(log(*fresh, ALL[4])) == ["lost"]
 
 
+def test_an_event_behind_what_came_after_a_fresh_return_came_when_the_client_was_out():
+    """Published before the return by the clock, after it by the order."""
+    other = replace(sent(3, OWN), key=("q", 1), began=2.01, ended=2.07)
+    attempts = [sent(1), sent(2, position=Position("epoch", 9)), other, sent(4)]
+    own = Received(2.08, OWN, ("q", 1), Position("epoch", 8))
+    back = [Returned(2.05, False), Told(2.06, "session_unknown"), own, Joined(3.5, A)]
+    assert kinds(log(got(1), *back, got(4, offset=10)), attempts=attempts) == []
+    untold = [Returned(2.05, True), own]
+    assert kinds(log(got(1), *untold, got(4, offset=10)), attempts=attempts) == ["lost"]
+    left = [Leaving(2.05, A), Left(2.06, A), own]
+    assert kinds(log(got(1), *left), attempts=attempts) == []
+
+
 def test_an_event_twice():
     assert kinds(log(*ALL[:3], got(3), *ALL[3:])) == ["twice", "order"]
     assert "twice" in kinds(log(*ALL, replace(ALL[0], position=Position("epoch", 99))))

@@ -29,6 +29,15 @@ BODIES = [
     {"channel": "private-user.2", "event": "news", "data": None, "timestamp": "2026-11-23T03:12:45.123456Z"},
     {"channels": ["public.fuzz", "public.other"], "event": "news", "data": "x", "socket_id": "1.2"},
     {"broadcasts": [{"channel": "public.fuzz", "event": "news", "data": 1}] * 3},
+    {"channels": [{"name": "public.fuzz"}, "user.2"], "event": "news", "data": {"socket": None, "n": 1}},
+    {"event": "notification", "user_id": 2, "data": {"id": 1}, "metadata": {"request_id": "r"}},
+    {"action": "send_to_user", "user_id": 2, "channel": "public.fuzz", "event": "e", "data": {"type": "e"}},
+    {"action": "join_channel", "user_id": 2, "channel": "public.fuzz"},
+    {"event": "e", "to": "thread", "thread_id": 10, "data": {}},
+]
+PATHS = [
+    *("/api/broadcast", "/api/broadcast", "/api/broadcast/batch", "/api/broadcast/multi"),
+    *("/api/laravel-broadcast", "/api/laravel-broadcast", "/api/notify", "/api/broadcast/user/2"),
 ]
 EVENTS = [
     "subscribe",
@@ -89,7 +98,9 @@ def value(dice: random.Random, depth: int = 0) -> object:
 def body(dice: random.Random) -> bytes:
     chosen = dict(dice.choice(BODIES))
     if dice.random() < 0.6:
-        chosen[dice.choice([*chosen, "channel", "event", "data", "socket_id", "id"])] = value(dice)
+        chosen[dice.choice([*chosen, "channel", "event", "data", "socket_id", "id", "user_id", "action"])] = (
+            value(dice)
+        )
     text = json.dumps(chosen, ensure_ascii=dice.random() < 0.5)
     if dice.random() < 0.3:
         text = mangled(dice, text)
@@ -102,8 +113,7 @@ def test_any_body_is_an_event_or_a_refusal(server):
         dice = random.Random(f"{SEED} body {n}")
         seen = set()
         for _ in range(60):
-            path = dice.choice(("/api/broadcast", "/api/broadcast", "/api/broadcast/batch"))
-            answer = server.request("POST", path, body(dice), headers=AUTH)
+            answer = server.request("POST", dice.choice(PATHS), body(dice), headers=AUTH)
             assert answer.json()["success"] is (answer.status == 200)
             seen.add(answer.status)
         return seen

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mechamap.domain.errors import InvalidField, InvalidRequest, PayloadTooLarge, RealtimeError
+from mechamap.domain.twins import twin_of
 from mechamap.domain.wire import RESERVED_EVENTS
 from mechamap.ingest.laravel_redis import ORIGIN, read_event, read_messages
 
@@ -189,3 +190,27 @@ def test_nothing_whatever_raises(messages):
     assert sum(len(publication.channels) for publication in found) + len(refused) == len(messages)
     for publication in found:
         json.loads(publication.payload)
+
+
+def received(**changes: object) -> bytes:
+    return message(event="notification.received", data={"id": 41, "title": "x", **changes})
+
+
+def test_a_private_notification_goes_to_its_user_alone():
+    names = ("private-notifications.role.supplier", "private-user.7", "private-forum.3")
+    [publication], codes = read(*[(name, received()) for name in names])
+    assert publication.rooms == ("user:7",)
+    assert codes == ["channel_withheld"] * 2
+
+
+def test_neither_does_its_copy_that_comes_alone():
+    found, codes = read(("private-forum.3", received()), ("private-notifications.role.x", received(id=42)))
+    assert (found, codes) == ([], ["channel_withheld"] * 2)
+
+
+def test_it_is_the_twin_of_what_the_service_announced():
+    [publication], _ = read(("private-user.7", received()))
+    assert publication.once == twin_of("notification", publication.channels, {"id": 41})
+    for text in (received(id=None), message(data={"id": 41})):
+        [publication], _ = read(("private-user.7", text))
+        assert publication.once is None

@@ -89,6 +89,11 @@ def both_ways(server, data: bytes) -> tuple[bytes, bytes]:
         request(PLAIN, "/api/broadcast?x=1"),
         request({**PLAIN, "event": "disconnect"}),
         request({**PLAIN, "data": "x" * 1_100_000}),
+        request(
+            {"event": "e", "user_id": 2, "channel": "user.2", "data": {}, "metadata": {"unread_count": 1}}
+        ),
+        request({"event": "e", "to": "thread", "thread_id": 10, "data": 1}),
+        request({"event": "notification.received", "channels": ["user.2", "forum.1"], "data": {"id": 1}}),
     ],
 )
 def test_the_answer_is_the_same(server, data):

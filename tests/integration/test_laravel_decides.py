@@ -328,3 +328,15 @@ def test_nothing_of_a_credential_is_in_the_log(site, laravel):
         token(2).rpartition(".")[0].partition(".")[0] + ".",
     ):
         assert secret not in log
+
+
+def test_a_restart_asks_laravel_about_nobody_again(serve, laravel, node_client, redis_server):
+    laravel.tokens = says(user(7))
+    server = serve(settings(LARAVEL_API_URL=laravel.url, SANCTUM_MODE="http", REDIS_URL=redis_server.url))
+    auth = {"token": f"7|{SANCTUM}"}
+    node_client().connect(server.url, auth=auth).wait_for("connected")
+    server.stop()
+    server.start()
+    [greeting] = node_client().connect(server.url, auth=auth).wait_for("connected")
+    assert greeting["userId"] == 7
+    assert len(laravel.asked) == 1

@@ -358,3 +358,30 @@ def test_a_page_without_a_token_is_refused(site, node_driver):
     error = stranger.connect_error(site.server.url, echo="2.5", auth={"headers": {"X-CSRF-TOKEN": "x"}})
     stranger.close()
     assert error["message"].startswith("Authentication failed")
+
+
+def test_whatever_stands_where_echo_has_its_headers_is_answered(site):
+    browser = site.browser(2)
+    for number, auth in enumerate(
+        [None, {}, [], "key:signature", 7, True, {"headers": None}, {"headers": [1]}]
+    ):
+        told = browser.emit_ack("subscribe", {"channel": f"public.odd{number}", "auth": auth})
+        assert told["status"] == "success"
+    for body in (
+        None,
+        7,
+        "x",
+        [],
+        {"channel": []},
+        {"channel": OWN, "event": {}},
+        {"channel": {}, "event": "client-x"},
+    ):
+        assert {"code", "error", "message"} <= browser.emit_ack("client event", body).keys()
+    assert browser.emit_ack("ping")["timestamp"]
+
+
+@pytest.mark.parametrize(
+    "headers", [None, [], "Bearer x", {"Authorization": ["x"]}, {"Authorization": "Bearer"}]
+)
+def test_whatever_stands_there_at_the_start_is_no_token(site, headers):
+    assert site.refusal(auth={"headers": headers})["data"]["code"] == "token_missing"

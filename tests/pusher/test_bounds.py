@@ -15,6 +15,7 @@ from mechamap.api.broadcasting import BatchInterrupted
 from mechamap.api.pusher_calls import PusherCalls
 from mechamap.broker.protocol import Published
 from mechamap.domain.apps import App
+from mechamap.domain.channels import parse_channel_of_site
 from mechamap.domain.errors import BrokerUnavailable, InvalidField, InvalidRequest, PayloadTooLarge
 from mechamap.domain.publication import Receipt
 from mechamap.edge.limits import FAILED_KEYS, PER_KEY, RateLimits
@@ -110,6 +111,18 @@ def test_counts_that_cannot_be_had_do_not_unsay_what_was_published():
     assert calls.trigger(App("1", ()), body, None) == {
         "channels": {"presence-thread.1": {"subscription_count": 3}}
     }
+
+
+def test_where_a_site_has_channels_of_its_own_it_publishes_to_them():
+    names = ["private-encrypted-orders.7", "presence-room=1", "cache-news", "private-user.7"]
+    body = {"name": "n", "channels": names, "data": "1"}
+    read = PusherReader(1000, parse_channel_of_site).event(body, "app:1").publication
+    assert [channel.name for channel in read.channels] == names
+    with pytest.raises(InvalidField):
+        PusherReader(1000).event(body, "app:1")
+    for name in ("private-user.7abc", "#server-to-user-anna", "a b", "x" * 201):
+        with pytest.raises(InvalidField):
+            PusherReader(1000, parse_channel_of_site).event({**body, "channels": [name]}, "app:1")
 
 
 JSON = st.recursive(

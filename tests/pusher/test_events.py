@@ -114,6 +114,16 @@ def test_what_is_sent_again_under_a_name_is_accepted_once(place: Place, browser)
     refused(other, 409, "idempotency_conflict")
 
 
+def test_a_persons_notification_goes_to_no_channel_of_many_and_is_told_once(place: Place, browser):
+    told = {"name": "notification.received", "data": '{"id": 51, "title": "private"}'}
+    shared = place.call.event(**told, channel=None, channels=["private-user.2", "forum.1"], info="user_count")
+    assert shared.json() == {"channels": {"private-user.2": {}}}
+    assert place.call.event(**told, channel="private-user.2").status == 200
+    refused(place.call.event(**told, channel="forum.1"), 400, "channel_withheld")
+    delivered_after(place, browser, "private")
+    assert len(browser.events("notification.received")) == 1
+
+
 EVENT = {"name": "news", "channel": "public.news", "data": "{}"}
 WRONG = {
     "no name": ({"name": None}, "event_required", "name"),

@@ -47,6 +47,7 @@ VARIABLES: Mapping[str, str] = {
     "laravel_database_url": "LARAVEL_DATABASE_URL",
     "allowed_origins": "ALLOWED_ORIGINS",
     "trusted_proxies": "TRUSTED_PROXIES",
+    "driver_networks": "DRIVER_NETWORKS",
     "ssl_cert_path": "SSL_CERT_PATH",
     "ssl_key_path": "SSL_KEY_PATH",
     "ping_interval_ms": "WS_PING_INTERVAL",
