@@ -1,4 +1,4 @@
-"""Other names of ``subscribe`` and ``unsubscribe``, which the application's pages use.
+"""The names of ``subscribe`` and ``unsubscribe``, of which the application's pages use several.
 
 They differ in name, and in how they name the channel, and in nothing else: what they ask for is done,
 answered and counted as the event that they stand for.
@@ -35,8 +35,9 @@ def group_name(group_id: object) -> str | None:
 
 
 SUBSCRIBE: dict[str, Read] = {
+    "subscribe": as_it_is,
     "subscribe_request": as_it_is,
     "join_channel": as_it_is,
     "join_group": of_group,
 }
-UNSUBSCRIBE: dict[str, Read] = {"leave_channel": as_it_is, "leave_group": of_group}
+UNSUBSCRIBE: dict[str, Read] = {"unsubscribe": as_it_is, "leave_channel": as_it_is, "leave_group": of_group}

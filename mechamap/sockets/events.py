@@ -1,5 +1,4 @@
-"""The namespace of browsers: who connects and leaves, which events there are, and how each is answered; those
-that are about nothing but the person are handled here.
+"""The namespace of browsers: who connects and leaves, which events there are, and how each is answered.
 
 Each event ends in an answer: the plan's event, and the same as an acknowledgement where the client asked for
 one. A handler never raises, whatever the payload.
@@ -41,7 +40,8 @@ from .aliases import SUBSCRIBE, UNSUBSCRIBE, Read, as_it_is
 from .answers import Answer, failure, internal_error, status_of
 from .channels import ChannelEvents
 from .handshake import Visitor, credentials_of, dialect_of, returning_of, token_of, visitor_of
-from .payloads import channel_of, notification_ids, shown
+from .payloads import channel_of, shown
+from .person import PersonEvents
 
 if TYPE_CHECKING:
     from mechamap.engine import SocketIO
@@ -77,7 +77,6 @@ class Events:
         """``ways``: who else than our rules decides on channels, and so what is read of credentials."""
         self._socketio = socketio
         self._hub = hub
-        self._reading = reading
         self._authenticator = authenticator
         self._directory = directory
         self._limits = limits
@@ -87,27 +86,26 @@ class Events:
         self._asked = ChannelAuth.LARAVEL in ways
         # by socket id, where Laravel is asked: what it knows the browser by
         self._credentials: dict[str, Credentials] = {}
+        self._person = PersonEvents(socketio, reading)
         self._channels = ChannelEvents(socketio, hub, limits, ways, self._credentials)
 
     def register(self, *more: Handlers) -> None:
         """Bind the handlers. A name bound here is part of the contract with browsers. ``more``: those of
         other modules, whose refusals come as ``error``."""
-        on, channels, guarded = self._socketio.server.on, self._channels, self._guarded
+        on, guarded, channels, person = self._socketio.server.on, self._guarded, self._channels, self._person
         on("connect", self.on_connect)
         on("disconnect", self.on_disconnect)
         subscribe = partial(guarded, "subscribe", channels.on_subscribe, "subscription_error")
         unsubscribe = partial(guarded, "unsubscribe", channels.on_unsubscribe, "subscription_error")
-        on("subscribe", subscribe())
-        on("unsubscribe", unsubscribe())
-        for alias, read in SUBSCRIBE.items():
-            on(alias, subscribe(read))
-        for alias, read in UNSUBSCRIBE.items():
-            on(alias, unsubscribe(read))
-        on("notification_read", guarded("notification_read", self.on_notification_read, "notification_error"))
+        for name, read in SUBSCRIBE.items():
+            on(name, subscribe(read))
+        for name, read in UNSUBSCRIBE.items():
+            on(name, unsubscribe(read))
+        on("notification_read", guarded("notification_read", person.on_read, "notification_error"))
         on("presence:members", guarded("presence:members", channels.on_members, "subscription_error"))
         on("client event", guarded("client_event", channels.on_whisper))
-        on("user_activity", guarded("user_activity", self.on_activity))
-        on("ping", guarded("ping", self.on_ping))
+        on("user_activity", guarded("user_activity", person.on_activity))
+        on("ping", guarded("ping", person.on_ping))
         for each in more:
             for name, handler in each.handlers().items():
                 on(name, guarded(name, handler))
@@ -202,28 +200,6 @@ class Events:
         self._refusals.pop(sid, None)
         self._credentials.pop(sid, None)
         self._hub.disconnect(sid, reason.replace(" ", "_")[:40])
-
-    def on_notification_read(self, sid: str, args: tuple[object, ...]) -> Answer:
-        marked, told = self._reading.mark(sid, notification_ids(args))
-        return {
-            "success": True,
-            "notificationId": marked.ids[0],
-            "notificationIds": list(marked.ids),
-            "unreadCount": marked.unread_count,
-            "unread_count": marked.unread_count,
-            "synced": told,
-            "timestamp": marked.read_at,
-        }
-
-    def on_ping(self, sid: str, args: tuple[object, ...]) -> Answer:
-        answer: Answer = {"timestamp": now_iso()}
-        self._socketio.send_to(sid, "pong", answer)
-        return answer
-
-    def on_activity(self, sid: str, args: tuple[object, ...]) -> Answer:
-        """The page says that somebody is there. It is an event like any other, which is what counts; nothing
-        is kept of what it says, and nobody is told."""
-        return {"success": True, "timestamp": now_iso()}
 
     def on_unknown(self, event: str, sid: str, *args: object) -> Answer:
         """Events nobody handles are counted and, where the client asked, answered; they reach no one."""
