@@ -5,12 +5,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .errors import InvalidField, NotStored
+from .moments import iso
 from .payloads import payload_of
 from .publication import new_id
 from .wire import check_timestamp
 
 MAX_LENGTH = 10_000
 """Characters of a message: some pages of text."""
+MOST_MILLISECONDS = 10**13
+"""After the year 2286 somebody will have to look at this."""
 _ID = re.compile(r"[!-~]{1,100}", re.ASCII)
 
 
@@ -45,11 +48,19 @@ def read_group_message(body: object) -> GroupMessage:
             code="message_too_long",
         )
     payload_of(text, "message")  # or it cannot be carried
-    check_timestamp(sent_at := fields.get("timestamp"))
+    sent_at = _sent_at(fields.get("timestamp"))
     name = fields.get("id")
     if name is not None and (not isinstance(name, str) or not _ID.fullmatch(name)):
         raise InvalidField("id", "id must be 1 to 100 printable ASCII characters.", code="message_id_invalid")
-    return GroupMessage(name or new_id(), text, sent_at if isinstance(sent_at, str) else None)
+    return GroupMessage(name or new_id(), text, sent_at)
+
+
+def _sent_at(value: object) -> str | None:
+    """A page's time as ISO 8601: pages write that, or milliseconds."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MOST_MILLISECONDS:
+        return iso(value / 1000)
+    check_timestamp(value)
+    return value if isinstance(value, str) else None
 
 
 def unsupported() -> NotStored:

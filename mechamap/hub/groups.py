@@ -15,8 +15,8 @@ from .connections import Connection, Connections
 from .protocol import GroupMessages
 
 COUNTS_SECONDS = 1.0
-"""How old the counts of connections may be: reading them costs as much as there are channels, for whichever
-group."""
+"""After which the counts of connections are read again: that costs as much as there are channels, for one
+group. While one who asks reads them the others are told those before, if they are not twice as old."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Groups:
         self._parse = parse
         self._clock = clock
         self._counts: dict[str, int] = {}
-        self._counts_end = -1.0
+        self._read_at = self._reading_at = -2 * COUNTS_SECONDS
 
     def count(self, sid: str, name: object) -> GroupCount:
         """How many are in the group with this channel.
@@ -64,11 +64,14 @@ class Groups:
             Unavailable: facts, or the broker, are away.
         """
         _, channel, group_id = self._entered(sid, name)
-        members = self._members.count(group_id)
-        if self._clock() >= self._counts_end:
-            self._counts = self._broker.channels()
-            self._counts_end = self._clock() + COUNTS_SECONDS
-        return GroupCount(group_id, members, self._counts.get(channel.canonical, 0))
+        return GroupCount(group_id, self._members.count(group_id), self._online(channel))
+
+    def _online(self, channel: Channel) -> int:
+        now = self._clock()
+        if now >= self._reading_at + COUNTS_SECONDS or now >= self._read_at + 2 * COUNTS_SECONDS:
+            self._reading_at = now
+            self._counts, self._read_at = self._broker.channels(), now
+        return self._counts.get(channel.canonical, 0)
 
     def post(self, sid: str, name: object, message: GroupMessage) -> tuple[int, int | str | None]:
         """Have a message stored; the group's id, and the message's where it is told one. Who is in the group

@@ -65,6 +65,27 @@ def test_members_are_laravels_and_those_online_are_counted(world, make):
     assert groups.count("a", "group.5").online == 1
 
 
+def test_those_who_ask_while_counts_are_read_do_not_read_them_too_and_get_none_that_are_old(world, make):
+    groups, read = make(), []
+    channels = world.broker.channels
+
+    def slowly() -> dict[str, int]:
+        read.append(1)
+        if len(read) in (2, 3):
+            found.append(groups.count("a", "group.5").online)
+        return channels()
+
+    found: list[int] = []
+    world.broker.channels = slowly
+    groups.count("a", "group.5")
+    world.hub.subscribe("a", "group.5")
+    world.now += 1
+    assert (groups.count("a", "group.5").online, found, len(read)) == (1, [0], 2)
+    world.hub.unsubscribe("a", "group.5")
+    world.now += 60
+    assert (groups.count("a", "group.5").online, found, len(read)) == (0, [0, 0], 4)
+
+
 @pytest.mark.parametrize(
     ("sid", "name", "error", "code"),
     [
