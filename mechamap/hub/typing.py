@@ -167,6 +167,9 @@ class Typing:
                 except Unavailable as err:
                     away = True
                     log.info("typing_not_ended", extra={"sid": sid, "code": err.code})
+                except Exception:  # a defect would come again with each round
+                    self._drop(sid, typed)
+                    raise
             if now > typing.told + FORGOTTEN:
                 self._drop(sid, typed)
 

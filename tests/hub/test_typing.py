@@ -258,3 +258,21 @@ def test_it_is_of_the_moment(world, typing):
     world.connect("late", 8)
     done = world.hub.subscribe("late", THREAD, before)
     assert (done.recovered, done.count, told(world, "late")) == (True, 0, [])
+
+
+def test_a_defect_comes_once_and_not_with_every_round(world, typing):
+    typing.start("here", THREAD, OF_CHANNELS, may)
+    typing.start("tab", "group.5", OF_GROUPS, may)
+    publish_many = world.broker.publish_many
+
+    def fail(publications):
+        world.broker.publish_many = publish_many
+        raise ZeroDivisionError
+
+    world.broker.publish_many = fail
+    world.now += EXPIRES
+    with pytest.raises(ZeroDivisionError):
+        typing.expire()
+    typing.expire()
+    assert len(typing) == 0
+    assert told(world) == [*STARTED, "group_typing_start", "group_typing_stop"]
