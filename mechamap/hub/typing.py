@@ -154,12 +154,12 @@ class Typing:
             (sid, typed, typing)
             for sid, page in self._pages.items()
             for typed, typing in page.items()
-            if typing.until <= now and not typing.busy
+            if typing.until <= now
         ]
         away = False
         for sid, typed, typing in over:
             if typing.until > now or typing.busy or self._pages.get(sid, {}).get(typed) is not typing:
-                continue  # something else came while others were told
+                continue  # it goes on, or is being told just now
             if not away:
                 try:
                     self._end(sid, typed, typing)

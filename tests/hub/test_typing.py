@@ -235,12 +235,20 @@ def test_what_nobody_shows_any_more_is_forgotten_even_if_the_broker_stays_away(w
     assert len(typing) == 0
 
 
-def test_a_page_that_leaves_while_the_others_are_being_told_ends_after_that(world, typing):
+@pytest.mark.parametrize(
+    "leave",
+    [
+        lambda world, typing: world.hub.disconnect("here", "transport_close"),
+        lambda world, typing: typing.stop("here", THREAD, OF_CHANNELS, may),
+    ],
+    ids=["leaves", "stops"],
+)
+def test_a_page_that_is_gone_while_the_others_are_being_told_ends_after_that(world, typing, leave):
     publish_many = world.broker.publish_many
 
     def slowly(publications):
         world.broker.publish_many = publish_many
-        world.hub.disconnect("here", "transport_close")
+        leave(world, typing)
         typing.expire()  # a round goes by
         return publish_many(publications)
 
@@ -276,3 +284,20 @@ def test_a_defect_comes_once_and_not_with_every_round(world, typing):
     typing.expire()
     assert len(typing) == 0
     assert told(world) == [*STARTED, "group_typing_start", "group_typing_stop"]
+
+
+def test_what_goes_on_while_another_end_is_told_is_not_over(world, typing):
+    typing.start("here", THREAD, OF_CHANNELS, may)
+    typing.start("tab", "group.5", OF_GROUPS, may)
+    publish_many = world.broker.publish_many
+
+    def meanwhile(publications):
+        world.broker.publish_many = publish_many
+        typing.start("tab", "group.5", OF_GROUPS, may)
+        return publish_many(publications)
+
+    world.broker.publish_many = meanwhile
+    world.now += EXPIRES
+    typing.expire()
+    assert told(world) == [*STARTED, "group_typing_start", *STOPPED]
+    assert len(typing) == 1
