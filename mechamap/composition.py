@@ -46,6 +46,7 @@ from mechamap.edge.networks import Networks
 from mechamap.edge.proxies import TrustedProxies
 from mechamap.engine import SocketIO, current_slot
 from mechamap.hub.access import Judge
+from mechamap.hub.groups import Groups
 from mechamap.hub.hub import Hub
 from mechamap.hub.last_seen import LastSeen
 from mechamap.hub.operations import ClusterOperations
@@ -55,10 +56,12 @@ from mechamap.hub.publishing import Publisher
 from mechamap.hub.reading import Reading
 from mechamap.hub.rechecks import Rechecks
 from mechamap.hub.recovery import Recovery
+from mechamap.hub.typing import FORGOTTEN, Typing
 from mechamap.ingest.ingester import Ingester, Source
 from mechamap.ingest.laravel_redis import ORIGIN
 from mechamap.ingest.pusher import PusherReader
 from mechamap.laravel.client import LaravelClient
+from mechamap.laravel.group_messages import LaravelGroupMessages
 from mechamap.laravel.shared import RedisUsers
 from mechamap.metrics import Metrics
 from mechamap.outbox.pace import Pace
@@ -68,19 +71,24 @@ from mechamap.presence.memory import MemoryRoster
 from mechamap.presence.memory_members import MemoryMembers
 from mechamap.presence.redis import RedisRoster
 from mechamap.presence.redis_members import RedisMembers
+from mechamap.presence.redis_typists import RedisTypists
+from mechamap.presence.typists import MemoryTypists
 from mechamap.recovery.memory import MemorySessions
 from mechamap.recovery.redis import RedisSessions
 from mechamap.runtime import Runtime, new_worker_id
 from mechamap.services import Services
 from mechamap.settings import ROOT, SanctumMode, Settings
 from mechamap.sockets.events import Events
+from mechamap.sockets.groups import GroupEvents
 from mechamap.sockets.transport import EngineTransport
+from mechamap.sockets.typing import TypingEvents
 from mechamap.store import database
 from mechamap.store.apps import Apps
 from mechamap.store.audit import AuditTrail
 from mechamap.store.keys import ApiKeys
 from mechamap.store.laravel.accounts import Accounts
 from mechamap.store.laravel.directory import LaravelDirectory
+from mechamap.store.laravel.groups import LaravelGroups
 from mechamap.store.laravel.last_seen import LaravelLastSeen
 from mechamap.store.laravel.notifications import LaravelNotifications
 from mechamap.store.laravel.outbox import OutboxRows
@@ -122,6 +130,7 @@ def compose(settings: Settings) -> Flask:
     databases = database.configure(app, settings)
     directory = LaravelDirectory(databases.laravel, settings)
     notifications = LaravelNotifications(databases.laravel, settings, directory.schema)
+    group_members = LaravelGroups(directory.schema, settings.cache_seconds)
     outbox_rows = OutboxRows(databases.laravel)
     api_keys = ApiKeys(databases.own)
     apps = Apps(databases.own, settings.secret_key)
@@ -145,6 +154,7 @@ def compose(settings: Settings) -> Flask:
         sessions = MemorySessions(settings.recovery_seconds)
         members = MemoryMembers(settings.presence_grace_seconds)
         turns = LocalTurns()
+        typists = MemoryTypists(FORGOTTEN)
     else:
         broker = RedisBroker(
             settings.redis_url,
@@ -157,6 +167,7 @@ def compose(settings: Settings) -> Flask:
         sessions = RedisSessions(settings.redis_url, settings.recovery_seconds, prefix=PREFIX)
         members = RedisMembers(settings.redis_url, worker_id, settings.presence_grace_seconds, on_lost=_leave)
         turns = RedisTurns(command_client(settings.redis_url), PREFIX, worker_id)
+        typists = RedisTypists(command_client(settings.redis_url), PREFIX, FORGOTTEN)
 
     # the use cases on the transport
     socketio = _socketio(app, settings)
@@ -183,6 +194,16 @@ def compose(settings: Settings) -> Flask:
         observer=observer,
     )
     reading = Reading(hub.connections, broker, notifications, turns, socketio.start_background_task)
+    typing = Typing(hub.connections, broker, typists, parse)
+    hub.on_left = typing.left
+    groups = Groups(
+        connections=hub.connections,
+        broker=broker,
+        judge=judge,
+        members=group_members,
+        messages=_group_messages(settings),
+        parse=parse,
+    )
     # half a second more than facts are kept for
     orders = Orders(hub, transport, gevent.spawn, gevent.spawn_later, settings.cache_seconds + 0.5)
     hub.ordered = orders.take
@@ -200,6 +221,7 @@ def compose(settings: Settings) -> Flask:
         roster=roster,
         members=members,
         presence=presence,
+        typing=typing,
         metrics=metrics,
         recheck_seconds=settings.recheck_seconds,
         slot=current_slot,
@@ -243,7 +265,7 @@ def compose(settings: Settings) -> Flask:
     requests.init_app(app, allowed_origins=origins, tls=settings.tls, seen=metrics.request)
     Events(
         socketio, hub, reading, authenticator, directory, limits, metrics, ways=settings.channel_auth
-    ).register()
+    ).register(TypingEvents(typing, limits), GroupEvents(socketio, groups, limits))
     broadcasts = Broadcasts(publisher, keyring, limits, parse)
     app.register_blueprint(broadcast.blueprint(broadcasts))
     networks = Networks(settings.driver_networks)
@@ -309,6 +331,14 @@ def _authorization(settings: Settings, apps: AppRegistry) -> ChannelAuthorizatio
         return None
     signed = ChannelAuth.SIGNATURE in ways
     return ChannelAuthorization(others, by_rules=ChannelAuth.RULES in ways, again=asked, signed=signed)
+
+
+def _group_messages(settings: Settings) -> LaravelGroupMessages | None:
+    """Who stores what pages of groups send, if anyone."""
+    path, key = settings.laravel_group_message_path, settings.laravel_api_key
+    if path is None or key is None:
+        return None
+    return LaravelGroupMessages(LaravelClient(f"{settings.laravel_api_url}{path}", once=True), key)
 
 
 def _socketio(app: Flask, settings: Settings) -> SocketIO:

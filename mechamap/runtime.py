@@ -13,7 +13,7 @@ import gevent
 
 from .broker.protocol import BrokerLink
 from .health import Check
-from .hub import last_seen
+from .hub import last_seen, typing
 from .hub.hub import Hub
 from .hub.last_seen import LastSeen
 from .hub.presence import Presence
@@ -60,6 +60,7 @@ class Runtime:
     roster: RosterLink
     members: MembersLink
     presence: Presence
+    typing: typing.Typing
     metrics: Metrics
     recheck_seconds: float
     slot: Callable[[], int]
@@ -84,6 +85,7 @@ class Runtime:
             (1.0, self._second),
             (RECONCILE_SECONDS, self.rechecks.reconcile),
             (self.recheck_seconds, self.rechecks.everyone),
+            (typing.ROUND, self.typing.expire),
         ]
         if self.last_seen is not None:
             rounds.append((last_seen.ROUND, self.last_seen.note))
@@ -105,6 +107,7 @@ class Runtime:
         if self.webhooks is not None:
             self.webhooks.stop()
         gevent.killall(self._greenlets)
+        self.typing.expire()  # of connections that have just been closed
         self.sessions.stop()
         self.members.stop()
         self.roster.stop()

@@ -75,6 +75,7 @@ class Settings:
     laravel_api_url: str | None
     laravel_api_key: str | None = field(repr=False)
     laravel_auth_url: str | None
+    laravel_group_message_path: str | None
     sanctum_mode: SanctumMode
     sanctum_cache_seconds: float
     channel_auth: tuple[ChannelAuth, ...]
@@ -211,6 +212,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         laravel_api_url=env.address("LARAVEL_API_URL", secure=production),
         laravel_api_key=env.text("LARAVEL_API_KEY"),
         laravel_auth_url=env.address("LARAVEL_AUTH_URL", secure=production),
+        laravel_group_message_path=_path(env, "LARAVEL_GROUP_MESSAGE_PATH"),
         sanctum_mode=SanctumMode(env.choice("SANCTUM_MODE", tuple(SanctumMode), SanctumMode.AUTO)),
         sanctum_cache_seconds=env.number("SANCTUM_CACHE_SECONDS", 300.0, 1.0, 3600.0),
         channel_auth=_channel_auth(env),
@@ -326,6 +328,14 @@ def _webhook_events(env: Environment) -> tuple[WebhookEvent, ...]:
     return tuple(event for event in WebhookEvent if event.value in words) or USUAL
 
 
+def _path(env: Environment, name: str) -> str | None:
+    """A path on Laravel's address."""
+    path = env.text(name)
+    if path is not None and not re.fullmatch(r"(?:/[A-Za-z0-9._~\-]+)+", path, re.ASCII):
+        raise SettingsError(name, f"is {path!r}; use a path such as /api/websocket-api/group-message")
+    return path
+
+
 def _mount(path: str) -> str:
     """``/prefix`` of a path in any spelling; empty for none."""
     words = path.strip("/")
@@ -377,6 +387,13 @@ def _refuse_contradictions(settings: Settings) -> None:
         raise SettingsError("SANCTUM_MODE", "http needs LARAVEL_API_URL, the address of the Laravel site")
     if ChannelAuth.LARAVEL in settings.channel_auth and settings.broadcasting_auth_url is None:
         raise SettingsError("CHANNEL_AUTH", "laravel needs LARAVEL_AUTH_URL or LARAVEL_API_URL")
+    if settings.laravel_group_message_path is not None:
+        for name, value in (
+            ("LARAVEL_API_URL", settings.laravel_api_url),
+            ("LARAVEL_API_KEY", settings.laravel_api_key),
+        ):
+            if value is None:
+                raise SettingsError("LARAVEL_GROUP_MESSAGE_PATH", f"needs {name}")
     if settings.workers > 1 and settings.redis_url is None:
         raise SettingsError(
             "WEB_CONCURRENCY", "more than one worker needs REDIS_URL, or workers would not hear each other"

@@ -17,13 +17,16 @@ from mechamap.domain import (
     channels,
     credentials,
     errors,
+    group_messages,
     idempotency,
     payloads,
     privacy,
+    typing,
     webhooks,
     whispers,
     wire,
 )
+from mechamap.hub import typing as hub_typing
 from mechamap.ingest import ingester, laravel_redis
 from mechamap.laravel import client, verdict
 from mechamap.outbox import reading
@@ -58,6 +61,7 @@ def test_the_api_document_names_every_code_of_the_domain():
     found |= codes_in(wire) | codes_in(errors) | codes_in(payloads) | codes_in(laravel_redis)
     found |= codes_in(whispers) | codes_in(reading) | codes_in(outbox)
     found |= codes_in(application) | {privacy.WITHHELD}
+    found |= codes_in(group_messages) | codes_in(typing) | codes_in(hub_typing)
     for dialect in (Path(mechamap.__file__).parent / "ingest" / "dialects").glob("*.py"):
         found |= set(re.findall(r'code="([a-z_]+)"', dialect.read_text()))
     found |= set(re.findall(r'"(ingest_(?:given|backlog)_[a-z_]+)"', Path(ingester.__file__).read_text()))
@@ -101,6 +105,15 @@ def test_the_documents_name_every_event_and_code_of_webhooks():
         assert f"`{name}`" in API, name
     for code in vain - {"webhook_paused", "webhook_busy", "webhook_status_5xx"}:
         assert f"`{code}`" in trouble, code
+
+
+def test_the_api_document_names_every_event_that_is_handled_and_how_long_typing_lasts(app):
+    handled = app.extensions["mechamap"].socketio.server.handlers["/"].keys() - {"connect", "disconnect", "*"}
+    assert len(handled) > 15
+    for name in handled | typing.TYPING_EVENTS:
+        assert f"`{name}`" in API, name
+    for seconds in (hub_typing.EXPIRES, hub_typing.AGAIN, hub_typing.FORGOTTEN):
+        assert f" {seconds:.0f} seconds" in API
 
 
 def test_the_api_document_names_every_reserved_event():

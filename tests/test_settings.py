@@ -98,6 +98,9 @@ def test_secrets_do_not_show_in_a_printed_settings(env):
         ("LARAVEL_API_URL", "https://mechamap.com:port"),
         ("LARAVEL_API_URL", "https://mechamap.com/?key=1"),
         ("LARAVEL_AUTH_URL", "https://mechamap.com/a b"),
+        ("LARAVEL_GROUP_MESSAGE_PATH", "api/groups"),
+        ("LARAVEL_GROUP_MESSAGE_PATH", "/api/groups?x=1"),
+        ("LARAVEL_GROUP_MESSAGE_PATH", "//evil.example/x"),
         ("SANCTUM_MODE", "both"),
         ("SANCTUM_MODE", "http"),
         ("SANCTUM_CACHE_SECONDS", "0"),
@@ -339,3 +342,17 @@ def test_a_secret_may_come_from_a_file(env, tmp_path):
     assert load({**env, "JWT_SECRET_FILE": str(path)}).jwt_secret == "from-a-file"
     with pytest.raises(SettingsError, match="^JWT_SECRET_FILE: "):
         load({**env, "JWT_SECRET_FILE": str(tmp_path / "missing")})
+
+
+def test_messages_of_groups_need_an_address_and_a_key_to_go_with(env):
+    name = "LARAVEL_GROUP_MESSAGE_PATH"
+    given = {
+        name: "/api/groups/message",
+        "LARAVEL_API_URL": "https://mechamap.com",
+        "LARAVEL_API_KEY": STRONG,
+    }
+    assert load({**env, **given}).laravel_group_message_path == "/api/groups/message"
+    for missing in ("LARAVEL_API_URL", "LARAVEL_API_KEY"):
+        with pytest.raises(SettingsError) as refused:
+            load({**env, **given, missing: ""})
+        assert str(refused.value) == f"{name}: needs {missing}."

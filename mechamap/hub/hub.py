@@ -57,6 +57,8 @@ class Hub:
     ) -> None:
         self.connections = Connections()
         self.recheck: Callable[[int], None] = lambda user_id: None
+        # a connection left this canonical channel, or with None all; must not yield
+        self.on_left: Callable[[str, str | None], None] = lambda sid, canonical: None
         self.ordered: Callable[[Command], None] = lambda command: None
         self._transport = transport
         self._broker = broker
@@ -127,6 +129,7 @@ class Hub:
         if connection is None:
             return
         self._catching_up.drop(sid)
+        self.on_left(sid, None)
         self._recovery.ended(connection, reason, sent_away=sent_away)
         self._presence.ended(connection)
         for canonical, spelled in connection.rooms:
@@ -173,7 +176,9 @@ class Hub:
             NotFound: the connection is gone.
             BrokerUnavailable: it left, but would be brought back by a recovery.
         """
-        return self._subscriptions.unsubscribe(sid, name)
+        channel = self._subscriptions.unsubscribe(sid, name)
+        self.on_left(sid, channel.canonical)
+        return channel
 
     def members(self, sid: str, name: object, after: int) -> MemberPage:
         """More members of a channel that the connection is in.
@@ -199,6 +204,7 @@ class Hub:
 
     def revoke(self, connection: Connection, channel: Channel, decision: Decision) -> None:
         """Take a channel from a live connection whose rule no longer holds, and tell it why."""
+        self.on_left(connection.sid, channel.canonical)
         self._subscriptions.revoke(connection, channel, decision)
 
     def tell_revoked(

@@ -27,6 +27,7 @@ VARIABLES: Mapping[str, str] = {
     "laravel_api_url": "LARAVEL_API_URL",
     "laravel_api_key": "LARAVEL_API_KEY",
     "laravel_auth_url": "LARAVEL_AUTH_URL",
+    "laravel_group_message_path": "LARAVEL_GROUP_MESSAGE_PATH",
     "sanctum_mode": "SANCTUM_MODE",
     "sanctum_cache_seconds": "SANCTUM_CACHE_SECONDS",
     "channel_auth": "CHANNEL_AUTH",
