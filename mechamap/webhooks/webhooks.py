@@ -99,10 +99,11 @@ class Webhooks:
     def state(self) -> WebhookState:
         waiting = self._waiting
         count, lag = sum(each.events for each in waiting), max((each.age for each in waiting), default=0.0)
-        failing = next((each for each in waiting if each.failure is not None), None)
+        # what was refused last says nothing of now where nothing waits any more
+        failing = next((each for each in waiting if each.events and each.failure is not None), None)
         ok, detail = self._judged(failing)
         if self._dead:
-            detail += f" {self._dead} dead letters: flask webhooks list"
+            detail += f" Dead letters: {self._dead}; flask webhooks list shows them."
         return WebhookState(ok, detail, self._leading, count, lag, self._dead)
 
     def _judged(self, failing: Waiting | None) -> tuple[bool, str]:
@@ -127,14 +128,15 @@ class Webhooks:
                     self._occupancy.begin()
                 self._dead, self._unkept = 0, None
             self._leading = leads
-            self._failure = None if self._leadership.known else "Redis cannot say who sends the webhooks."
+            failure = None if self._leadership.known else "Redis cannot say who sends the webhooks."
             try:
                 self._round()
             except RealtimeError as err:
-                self._failure = err.message
+                failure = err.message
             except Exception:  # a defect here must not cost the worker its browsers
                 log.exception("webhooks_failed")
-                self._failure = "Webhooks failed by a defect of the server; its log says more."
+                failure = "Webhooks failed by a defect of the server; its log says more."
+            self._failure = failure
             # a part of it is chance, so that workers do not ask in step
             self._stopping.wait(LOOK * random.uniform(0.8, 1.0))
         self._leading = False

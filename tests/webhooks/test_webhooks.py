@@ -40,7 +40,9 @@ def hire(laravel_api, request):
     """Start workers; they are stopped after the test."""
     hired: list[Webhooks] = []
 
-    def start(queues=None, leadership=None, *, keys=lambda: (KEY,), letters=None, **options) -> Webhooks:
+    def start(
+        queues=None, leadership=None, *, keys=lambda: (KEY,), letters=None, occupancy=None, **options
+    ) -> Webhooks:
         delivery = Delivery(f"{laravel_api.url}/webhooks", keys)
         queues = queues or MemoryQueues([delivery.name])
         metrics = Metrics()
@@ -49,7 +51,7 @@ def hire(laravel_api, request):
             [delivery],
             queues,
             observer,
-            None,
+            occupancy,
             Letters() if letters is None else letters,
             leadership or Alone(),
             metrics,
@@ -164,7 +166,13 @@ def test_the_dead_are_counted_and_a_table_that_is_away_is_told(laravel_api, hire
     say(worker, b"one")
     wait_until(lambda: letters, "it to be given up")
     assert [(each.events, each.code) for each in letters] == [((b'{"name":"one"}',), "webhook_status_5xx")]
+    wait_until(lambda: worker.state().waiting == 0, "the queue to be empty")
+    assert worker.state().ok  # nothing waits for Laravel
     worker.stop()
+    counting = hire(letters=letters)
+    wait_until(lambda: counting.state().dead == 1, "it to be counted")
+    assert counting.state().ok and "Dead letters: 1;" in counting.state().detail
+    counting.stop()
     letters.away = True
     other = hire(letters=letters)
     wait_until(lambda: "cannot be kept" in other.state().detail, "the state to say so")
@@ -191,3 +199,18 @@ def test_of_two_workers_one_sends_and_the_other_takes_over(laravel_api, hire, re
     say(second, b"two")
     wait_until(lambda: len(laravel_api.asked) == 2, "the next one")
     assert bodies(laravel_api) == [["one"], ["two"]]
+
+
+def test_a_defect_in_a_look_is_told_and_costs_the_worker_nothing(laravel_api, hire, caplog):
+    class Broken:
+        def begin(self) -> None: ...
+
+        def look(self) -> None:
+            raise ZeroDivisionError
+
+    laravel_api.behaviour = says(b"", 204)
+    worker = hire(occupancy=Broken())
+    wait_until(lambda: "defect" in worker.state().detail, "the state to say so")
+    say(worker, b"one")
+    wait_until(lambda: laravel_api.asked, "a webhook all the same")
+    assert "webhooks_failed" in caplog.messages
