@@ -44,6 +44,7 @@ from mechamap.edge.networks import Networks
 from mechamap.edge.proxies import TrustedProxies
 from mechamap.engine import SocketIO, current_slot
 from mechamap.hub.access import Judge
+from mechamap.hub.connection_limit import ConnectionLimit
 from mechamap.hub.groups import Groups
 from mechamap.hub.hub import Hub
 from mechamap.hub.last_seen import LastSeen
@@ -207,6 +208,9 @@ def compose(settings: Settings) -> Flask:
         members=members,
         presence=presence,
         typing=typing,
+        connection_limit=ConnectionLimit(
+            hub.connections, broker, roster, transport, settings.connection_limits
+        ),
         metrics=metrics,
         recheck_seconds=settings.recheck_seconds,
         slot=current_slot,

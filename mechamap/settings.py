@@ -10,6 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from .domain.apps import APP_ID, APP_KEY, MAX_APP_KEYS, App, secret_problem
+from .domain.connection_limit import DEFAULT, ConnectionLimits
 from .domain.credentials import ChannelAuth
 from .domain.history import Bounds
 from .domain.pusher_signature import AppKey
@@ -108,6 +109,7 @@ class Settings:
     cache_seconds: float
     recheck_seconds: float
     max_connections: int
+    connection_limits: ConnectionLimits
     max_subscriptions: int
     max_broadcast_bytes: int
 
@@ -186,6 +188,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     if not production:
         env = env.beneath(_development_secrets(instance, env))
 
+    ladder = Ladder().extended(env.levels("ROLE_LEVELS"))
     database_url = env.url("DATABASE_URL") or f"sqlite:///{instance / 'mechamap.sqlite'}"
     settings = Settings(
         app_env=app_env,
@@ -237,13 +240,18 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         log_format=env.choice(
             "LOG_FORMAT", ("json", "plain"), "json" if app_env is AppEnv.PRODUCTION else "plain"
         ),
-        ladder=Ladder().extended(env.levels("ROLE_LEVELS")),
+        ladder=ladder,
         private_forum_level=env.level("PRIVATE_FORUM_LEVEL", Level.MODERATOR),
         sanctum_expiration_minutes=env.optional_integer("SANCTUM_EXPIRATION", 1, 10_000_000),
         update_last_seen=env.switch("UPDATE_LAST_SEEN", False),
         cache_seconds=env.number("DIRECTORY_CACHE_SECONDS", 5.0, 0.0, 300.0),
         recheck_seconds=env.number("RECHECK_SECONDS", 30.0, 0.2, 3600.0),
         max_connections=env.integer("MAX_CONNECTIONS", 10_000, 1, 1_000_000),
+        connection_limits=ConnectionLimits(
+            env.integer("MAX_CONNECTIONS_PER_USER", DEFAULT, 0, 10_000),
+            env.numbers("MAX_CONNECTIONS_PER_ROLE", 0, 10_000),
+            ladder,
+        ),
         max_subscriptions=env.integer("MAX_SUBSCRIPTIONS", 100, 1, 10_000),
         max_broadcast_bytes=env.integer("MAX_BROADCAST_BYTES", 100_000, 1_000, 1_000_000),
     )
@@ -342,6 +350,8 @@ def _check_app(settings: Settings) -> None:
 
 
 def _refuse_contradictions(settings: Settings) -> None:
+    if settings.connection_limits.off and settings.connection_limits.roles:
+        raise SettingsError("MAX_CONNECTIONS_PER_ROLE", "does nothing with MAX_CONNECTIONS_PER_USER=0")
     if settings.sanctum_mode is SanctumMode.HTTP and settings.laravel_api_url is None:
         raise SettingsError("SANCTUM_MODE", "http needs LARAVEL_API_URL, the address of the Laravel site")
     if ChannelAuth.LARAVEL in settings.channel_auth and settings.broadcasting_auth_url is None:

@@ -79,6 +79,16 @@ class Links(Protocol):
     def links(self) -> list[Link]: ...
 
 
+class Pings(Protocol):
+    """Whether a browser is there. Neither method waits; unknown ids do not answer."""
+
+    def ping(self, sid: str) -> None:
+        """Ask it now."""
+
+    def answers(self, sid: str) -> bool:
+        """Whether it has answered whenever it was asked."""
+
+
 class Meter(Protocol):
     """Counts what happened, under the codes that logs, clients and dashboard use."""
 
