@@ -109,7 +109,8 @@ class Settings:
     cache_seconds: float
     recheck_seconds: float
     max_connections: int
-    connection_limits: ConnectionLimits
+    max_connections_per_user: int
+    max_connections_per_role: Mapping[str, int]
     max_subscriptions: int
     max_broadcast_bytes: int
 
@@ -129,6 +130,11 @@ class Settings:
     def history(self) -> Bounds:
         """How much of each channel is kept."""
         return Bounds(self.history_seconds, self.history_user_seconds, self.history_events)
+
+    @property
+    def connection_limits(self) -> ConnectionLimits:
+        """How many connections a user of each role may have."""
+        return ConnectionLimits(self.max_connections_per_user, self.max_connections_per_role, self.ladder)
 
     @property
     def answers_within(self) -> float:
@@ -188,7 +194,6 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     if not production:
         env = env.beneath(_development_secrets(instance, env))
 
-    ladder = Ladder().extended(env.levels("ROLE_LEVELS"))
     database_url = env.url("DATABASE_URL") or f"sqlite:///{instance / 'mechamap.sqlite'}"
     settings = Settings(
         app_env=app_env,
@@ -240,18 +245,15 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         log_format=env.choice(
             "LOG_FORMAT", ("json", "plain"), "json" if app_env is AppEnv.PRODUCTION else "plain"
         ),
-        ladder=ladder,
+        ladder=Ladder().extended(env.levels("ROLE_LEVELS")),
         private_forum_level=env.level("PRIVATE_FORUM_LEVEL", Level.MODERATOR),
         sanctum_expiration_minutes=env.optional_integer("SANCTUM_EXPIRATION", 1, 10_000_000),
         update_last_seen=env.switch("UPDATE_LAST_SEEN", False),
         cache_seconds=env.number("DIRECTORY_CACHE_SECONDS", 5.0, 0.0, 300.0),
         recheck_seconds=env.number("RECHECK_SECONDS", 30.0, 0.2, 3600.0),
         max_connections=env.integer("MAX_CONNECTIONS", 10_000, 1, 1_000_000),
-        connection_limits=ConnectionLimits(
-            env.integer("MAX_CONNECTIONS_PER_USER", DEFAULT, 0, 10_000),
-            env.numbers("MAX_CONNECTIONS_PER_ROLE", 0, 10_000),
-            ladder,
-        ),
+        max_connections_per_user=env.integer("MAX_CONNECTIONS_PER_USER", DEFAULT, 0, 10_000),
+        max_connections_per_role=env.numbers("MAX_CONNECTIONS_PER_ROLE", 0, 10_000),
         max_subscriptions=env.integer("MAX_SUBSCRIPTIONS", 100, 1, 10_000),
         max_broadcast_bytes=env.integer("MAX_BROADCAST_BYTES", 100_000, 1_000, 1_000_000),
     )
@@ -350,7 +352,7 @@ def _check_app(settings: Settings) -> None:
 
 
 def _refuse_contradictions(settings: Settings) -> None:
-    if settings.connection_limits.off and settings.connection_limits.roles:
+    if settings.max_connections_per_role and not settings.max_connections_per_user:
         raise SettingsError("MAX_CONNECTIONS_PER_ROLE", "does nothing with MAX_CONNECTIONS_PER_USER=0")
     if settings.sanctum_mode is SanctumMode.HTTP and settings.laravel_api_url is None:
         raise SettingsError("SANCTUM_MODE", "http needs LARAVEL_API_URL, the address of the Laravel site")

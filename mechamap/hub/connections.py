@@ -27,8 +27,7 @@ class Connection:
     __slots__ = (
         "_begin", "_channels", "_claims", "_echo", "_epoch", "_given", "_since", "active_at", "address",
         "connected_at", "dialect", "expires_at", "facts", "kind", "pid", "sid", "transport", "user_agent",
-        "user_id",
-        "worker",
+        "user_id", "worker",
     )  # fmt: skip
 
     def __init__(
