@@ -1,7 +1,8 @@
 """The paths that the application's monitors read: ``/api/health``, ``/api/status``, ``/api/monitoring/…``.
 
-Whether the server is well, and bare counts, are open to everybody, as at ``/health/ready`` and ``/metrics``.
-What concerns processes and machines is for keys, and for callers that need none to publish.
+Whether the server is well, and how many are connected, is open to everybody. Counters, processes and machines
+are for keys, and for callers that need none to publish: a proxy that keeps ``/metrics`` from strangers passes
+everything below ``/api``.
 """
 
 import platform
@@ -127,20 +128,22 @@ def blueprint(
     @api.get("/monitoring/metrics")
     @api.get("/metrics")
     def metrics() -> tuple[Response, int]:
+        more = readers.admitted()
         found = totals()
-        return told(
-            {
-                "connections": {"total": found.connections},
-                "users": {"total": found.users},
-                "channels": {"total": found.channels, "subscriptions": found.subscriptions},
-                "workers": {"total": found.workers},
-                "uptime": {"seconds": uptime()},
-                "machine": asdict(monitored.figures()),
-            }
-        )
+        data: Body = {
+            "connections": {"total": found.connections},
+            "users": {"total": found.users},
+            "uptime": {"seconds": uptime()},
+        }
+        if more:
+            data["channels"] = {"total": found.channels, "subscriptions": found.subscriptions}
+            data["workers"] = {"total": found.workers}
+            data["machine"] = asdict(monitored.figures())
+        return told(data)
 
     @api.get("/monitoring/prometheus")
     def prometheus() -> Response:
+        readers.check()
         body, content_type = monitored.render()
         return Response(body, content_type=content_type)
 

@@ -34,6 +34,17 @@ class Readers:
             return LOCAL
         return self.check_key(channel)
 
+    def admitted(self) -> bool:
+        """Whether the caller may read more than everybody.
+
+        Raises:
+            KeyRefused, RateLimited: a key that is none was offered.
+        """
+        if offered(request.environ):
+            self.check_key()
+            return True
+        return self._local()
+
     def check_key(self, channel: Channel | None = None) -> BroadcastKey:
         """The same for what nobody may do without a key."""
         key = authenticate(request.environ, request.remote_addr, self._keyring, self._limits)

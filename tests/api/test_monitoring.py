@@ -26,9 +26,9 @@ OPEN = (
     "/api/monitoring/health",
     "/api/monitoring/metrics",
     "/api/monitoring/alerts",
-    "/api/monitoring/prometheus",
 )
 GUARDED = (
+    "/api/monitoring/prometheus",
     "/api/monitoring/performance",
     "/api/monitoring/connections",
     "/api/monitoring/info",
@@ -152,11 +152,14 @@ def test_alerts_are_the_checks_that_fail(place):
 def test_metrics_have_the_totals_of_all_workers(place, path):
     body = place.client.get(path, **ABROAD).get_json()
     assert body["success"] is True
-    data = body["data"]
-    assert data["connections"] == {"total": 12}
-    assert data["uptime"]["seconds"] >= 0
+    assert body["data"]["connections"] == {"total": 12}
+    assert body["data"]["uptime"]["seconds"] >= 0
+    assert body["data"].keys() == {"connections", "users", "uptime"}
+    assert place.client.get(path, headers=bearer("guess")).status_code == 401
+    data = place.client.get(path, headers=bearer("all"), **ABROAD).get_json()["data"]
     assert (data["users"], data["workers"]) == ({"total": 9}, {"total": 2})
     assert data["machine"]["peak"] == 8
+    assert place.client.get(path).get_json()["data"]["machine"]["published"] == 50
 
 
 def test_whoever_asks_often_does_not_make_redis_work_more(place):
@@ -176,7 +179,7 @@ def test_counts_that_cannot_be_had_are_refused_and_not_invented(place):
 
 
 def test_prometheus_is_the_text_of_metrics(place):
-    answer = place.client.get("/api/monitoring/prometheus", **ABROAD)
+    answer = place.client.get("/api/monitoring/prometheus")
     assert (answer.data, answer.content_type) == (b"up 1\n", "text/plain; version=1.0.0")
 
 
@@ -192,7 +195,7 @@ def test_these_are_for_everybody_and_name_no_process_user_or_address(place, path
 def test_these_are_for_keys_and_for_this_machine(place, path):
     def code(**request) -> tuple[int, str | None]:
         answer = place.client.get(path, **request)
-        return answer.status_code, answer.get_json().get("code")
+        return answer.status_code, (answer.get_json(silent=True) or {}).get("code")
 
     assert code(**ABROAD) == (401, "key_missing")
     assert code(**ABROAD, headers=bearer("guess")) == (401, "key_invalid")

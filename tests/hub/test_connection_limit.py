@@ -1,5 +1,7 @@
 """A user's connections beyond the limit end, the right ones, and no others."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from mechamap.domain.commands import Action, Command
@@ -212,3 +214,11 @@ def test_only_the_worker_with_the_user_s_connections_answers(door):
     door.world.roster.answer = lambda question, standings: answered.append(question)
     door.limit.answer(Command(Action.SURVEY, user_id=99))
     assert answered == []
+
+
+def test_guests_whom_nobody_tells_apart_are_not_one_user(door):
+    for number in range(9):
+        door.limit.arrived(SimpleNamespace(user_id=0, sid=f"1.{number}"))
+    door.world.roster.counts = lambda users: {user: 9 for user in users}
+    door.go_on()
+    assert (door.pings.pinged, door.ended) == ([], [])

@@ -1,5 +1,7 @@
 """A user's connections on two workers: of too many the oldest idle ones go, and nobody else."""
 
+import os
+import signal
 import time
 from collections.abc import Iterator
 
@@ -49,8 +51,14 @@ def live(site: Site, user_id: int) -> int:
     return site.broadcast(f"private-user.{user_id}", "counted").json()["subscriberCount"]
 
 
+def workers_of(site: Site, user_id: int) -> dict[str, int]:
+    """Socket id → process of the worker that has it."""
+    found = site.server.get(f"/api/connections/user/{user_id}").json()["data"]["connections"]
+    return {one["socketId"]: int(one["worker"].split(".")[-2]) for one in found}
+
+
 def test_the_oldest_idle_of_six_tabs_goes_and_stays_away(site):
-    tabs = [site.browser(2, **(POLLING if n == 1 else STOCK)) for n in range(5)]
+    tabs = [site.browser(2, **(POLLING if n in (1, 3) else STOCK)) for n in range(5)]
     tabs[0].emit_ack("subscribe", {"channel": "public.news"})
     tabs[1].emit_ack("ping", {})  # pages send those by a timer: the tab is idle all the same
     tabs.append(site.browser(2, **STOCK))
@@ -106,3 +114,21 @@ def test_tabs_that_open_at_once_on_both_workers_converge_to_the_limit(site):
     wait_until(lambda: live(site, 3) == 5, "five to be left")
     time.sleep(1.5)  # another decision would have been made by now
     assert live(site, 3) == 5 == sum(tab.connected() for tab in tabs)
+
+
+def test_what_a_killed_worker_held_costs_nobody_a_connection(site):
+    wait_until(lambda: live(site, 3) == 0, "the last test's tabs to be gone")
+    tabs = [site.browser(3, **STOCK) for _ in range(5)]
+    ids = {tab: tab.id for tab in tabs}
+    wait_until(lambda: workers_of(site, 3).keys() == set(ids.values()), "all to be listed")
+    workers = workers_of(site, 3)
+    victim = workers[ids[tabs[0]]]
+    for tab in tabs:
+        tab.forget()
+    os.kill(victim, signal.SIGKILL)
+    for tab in (tab for tab in tabs if workers[ids[tab]] == victim):
+        tab.wait_for("connected", timeout=15)
+    newest = site.browser(3, **STOCK)  # the roster has six and those that were lost
+    wait_until(lambda: sum(tab.connected() for tab in (*tabs, newest)) == 5, "one of six to go", 15)
+    assert newest.connected()
+    assert len([tab for tab in tabs if tab.events("force_disconnect")]) == 1

@@ -29,7 +29,12 @@ def test_every_path_of_a_monitor_answers(site):
 
 def test_strangers_behind_a_proxy_see_no_processes(site):
     stranger = {"X-Forwarded-For": "203.0.113.7"}
-    for path in ("/api/monitoring/info", "/api/connections/stats", "/api/connections/user/2"):
+    for path in (
+        "/api/monitoring/info",
+        "/api/monitoring/prometheus",
+        "/api/connections/stats",
+        "/api/connections/user/2",
+    ):
         assert site.server.get(path, headers=stranger).status == 401
         assert site.server.get(path, headers={**stranger, **BEARER}).status == 200
     assert site.server.get("/api/monitoring/metrics", headers=stranger).status == 200
