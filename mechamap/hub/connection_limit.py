@@ -20,6 +20,7 @@ from mechamap.broker.protocol import Broker
 from mechamap.domain.commands import Action, Command
 from mechamap.domain.connection_limit import CODE, REASON, ConnectionLimits, Excess, Standing, excess
 from mechamap.domain.errors import BrokerUnavailable
+from mechamap.domain.identity import GUEST_ID
 from mechamap.presence.protocol import MOST_ANSWERED, Census
 
 from .connections import Connection, Connections
@@ -85,7 +86,7 @@ class ConnectionLimit:
     def arrived(self, connection: Connection) -> None:
         """Its user is to be counted. Does not wait."""
         user_id = connection.user_id
-        if self._limits.off or user_id < 1:  # 0 stands for all guests
+        if self._limits.off or user_id == GUEST_ID:
             return
         at = self._clock() + VISIBLE
         due = self._due.get(user_id)

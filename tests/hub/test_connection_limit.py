@@ -1,12 +1,11 @@
 """A user's connections beyond the limit end, the right ones, and no others."""
 
-from types import SimpleNamespace
-
 import pytest
 
 from mechamap.domain.commands import Action, Command
 from mechamap.domain.connection_limit import ConnectionLimits
 from mechamap.domain.errors import BrokerUnavailable
+from mechamap.domain.identity import GUEST
 from mechamap.hub.connection_limit import AGAIN, DECIDED, MOST_LIVING, VISIBLE, WITHIN, ConnectionLimit
 
 from .conftest import World
@@ -217,8 +216,9 @@ def test_only_the_worker_with_the_user_s_connections_answers(door):
 
 
 def test_guests_whom_nobody_tells_apart_are_not_one_user(door):
+    about = {"transport": "websocket", "address": None, "user_agent": None}
     for number in range(9):
-        door.limit.arrived(SimpleNamespace(user_id=0, sid=f"1.{number}"))
-    door.world.roster.counts = lambda users: {user: 9 for user in users}
+        door.world.hub.join(door.world.hub.connect(f"1.{number}", GUEST, None, None, **about))
     door.go_on()
     assert (door.pings.pinged, door.ended) == ([], [])
+    assert len(door.world.hub.connections) == 9
