@@ -58,7 +58,6 @@ def test_the_api_document_names_every_code_of_the_domain():
     found = codes_in(idempotency) | codes_in(history)
     found |= codes_in(wire) | codes_in(errors) | codes_in(payloads) | codes_in(laravel_redis)
     found |= codes_in(whispers) | codes_in(reading) | codes_in(outbox)
-    found |= codes_in(application) | {privacy.WITHHELD}
     found |= codes_in(group_messages) | codes_in(typing) | codes_in(hub_typing)
 
     found |= codes_in(application) | codes_in(connections) | {privacy.WITHHELD, connection_limit.CODE}
