@@ -32,6 +32,8 @@ ROUND = 0.25
 """Seconds between two looks."""
 VISIBLE = 0.6
 """Seconds after which a connection can be seen in the roster by all workers; it promises half a second."""
+REWRITTEN = 1.0
+"""Seconds after which a Redis that was away has again what workers kept for it."""
 PATIENCE = 1.5
 """Seconds that a browser has to answer a ping; a telephone with a bad connection takes one."""
 DECIDED = PATIENCE + 0.75
@@ -82,6 +84,7 @@ class ConnectionLimit:
         self._later: dict[int, float] = {}
         self._asked: dict[int, Question] = {}
         self._ended: dict[int, list[float]] = {}
+        self._away = False
 
     def arrived(self, connection: Connection) -> None:
         """Its user is to be counted. Does not wait."""
@@ -104,6 +107,7 @@ class ConnectionLimit:
             self._count([user_id for user_id, at in self._due.items() if at <= now], now)
         except BrokerUnavailable as err:  # nobody is forgotten
             log.debug("connection_limit_postponed", extra={"code": err.code})
+            self._away = True
         self._ended = {u: recent for u, at in self._ended.items() if (recent := _since(at, now - WITHIN))}
 
     def answer(self, command: Command) -> None:
@@ -136,7 +140,12 @@ class ConnectionLimit:
     def _count(self, users: list[int], now: float) -> None:
         if not users:
             return
-        for user_id, count in self._census.counts(users).items():
+        counts = self._census.counts(users)
+        if self._away:
+            self._away = False
+            self._due = {user_id: max(at, now + REWRITTEN) for user_id, at in self._due.items()}
+            return
+        for user_id, count in counts.items():
             limit = self._limit_of(user_id)
             if limit is None or count <= limit:
                 self._within(user_id)

@@ -181,6 +181,22 @@ def test_an_outage_postpones_and_forgets_nobody(door):
     assert door.ended == ["a"]
 
 
+def test_what_redis_does_not_have_again_yet_is_waited_for(door):
+    door.open("a", "b", "c", "d", "e", "f")
+    counts = door.world.roster.counts
+
+    def away(users):
+        raise BrokerUnavailable("Redis is away.")
+
+    door.world.roster.counts = away
+    door.go_on(2)
+    door.world.roster.counts = lambda users: dict.fromkeys(users, 5)
+    door.go_on(0.5)
+    door.world.roster.counts = counts
+    door.go_on(3)
+    assert door.ended == ["a"]
+
+
 def test_pages_that_come_back_when_sent_away_do_not_go_round_for_ever(door):
     door.open("a", "b", "c", "d", "e")
     for number in range(40):
