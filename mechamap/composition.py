@@ -9,14 +9,16 @@ import gevent
 from flask import Flask
 
 from mechamap import admin, cli, demo, health, logs
-from mechamap.api import audiences, broadcast, dialects, history, operator
+from mechamap.api import audiences, broadcast, connections, dialects, history, monitoring, operator
 from mechamap.api import members as members_api
 from mechamap.api import pusher as pusher_api
 from mechamap.api.application import ApplicationBroadcasts
 from mechamap.api.broadcasting import Broadcasts
 from mechamap.api.lane import BroadcastLane, ExpressLane
+from mechamap.api.monitoring import Monitored
 from mechamap.api.pusher_calls import PusherCalls
 from mechamap.api.pusher_gate import PusherGate
+from mechamap.api.readers import Readers
 from mechamap.auth import jwt
 from mechamap.auth.authenticator import TokenAuthenticator
 from mechamap.auth.channel_authorization import ChannelAuthorization
@@ -46,6 +48,7 @@ from mechamap.edge.networks import Networks
 from mechamap.edge.proxies import TrustedProxies
 from mechamap.engine import SocketIO, current_slot
 from mechamap.hub.access import Judge
+from mechamap.hub.connection_limit import ConnectionLimit
 from mechamap.hub.groups import Groups
 from mechamap.hub.hub import Hub
 from mechamap.hub.last_seen import LastSeen
@@ -222,6 +225,9 @@ def compose(settings: Settings) -> Flask:
         members=members,
         presence=presence,
         typing=typing,
+        connection_limit=ConnectionLimit(
+            hub.connections, broker, roster, transport, settings.connection_limits
+        ),
         metrics=metrics,
         recheck_seconds=settings.recheck_seconds,
         slot=current_slot,
@@ -277,6 +283,9 @@ def compose(settings: Settings) -> Flask:
     app.register_blueprint(operator.blueprint(operations, settings.secret_key, parse))
     _pusher(app, settings, registry, publisher, operations, limits, metrics, parse)
     app.register_blueprint(health.blueprint(runtime.checks, metrics.render))
+    readers = Readers(keyring, limits, networks)
+    app.register_blueprint(connections.blueprint(operations, readers))
+    app.register_blueprint(monitoring.blueprint(_monitored(settings, runtime, metrics, operations), readers))
     app.register_blueprint(demo.blueprint(services))
     admin.init_app(app, services)
     cli.register(app, services)
@@ -301,6 +310,28 @@ def _flask(settings: Settings) -> Flask:
         TESTING=settings.app_env == "testing",
     )
     return app
+
+
+def _monitored(
+    settings: Settings, runtime: Runtime, metrics: Metrics, operations: ClusterOperations
+) -> Monitored:
+    """What the application's monitors are told."""
+    return Monitored(
+        environment=settings.app_env.value,
+        features={
+            "redis": settings.redis_url is not None,
+            "ssl": settings.tls,
+            "clustering": settings.workers > 1,
+            "laravelRedis": settings.laravel_redis_url is not None,
+            "outbox": settings.outbox,
+            "rateLimiting": settings.rate_limits,
+            "connectionLimit": not settings.connection_limits.off,
+        },
+        checks=runtime.checks,
+        figures=metrics.figures,
+        render=metrics.render,
+        operations=operations,
+    )
 
 
 def _sanctum(settings: Settings, rows: TokenRows, directory: LaravelDirectory) -> SanctumModes:

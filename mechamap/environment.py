@@ -188,6 +188,21 @@ class Environment:
             found[role.strip()] = level
         return found
 
+    def numbers(self, name: str, least: int, most: int) -> dict[str, int]:
+        """Pairs ``role=number``."""
+        found: dict[str, int] = {}
+        for pair in self.words(name):
+            role, equals, text = (part.strip() for part in pair.partition("="))
+            digits = text.isascii() and text.isdigit() and len(text) <= 9
+            if not role or not equals or not digits or not least <= int(text) <= most:
+                raise SettingsError(
+                    name, f"{pair!r} is not a pair such as guest=2 with a number from {least} to {most}"
+                )
+            if role in found:
+                raise SettingsError(name, f"names {role!r} twice")
+            found[role] = int(text)
+        return found
+
 
 def _address(name: str, value: str, *, secure: bool) -> str:
     try:

@@ -20,6 +20,8 @@ from prometheus_client import (
     multiprocess,
 )
 
+from .metric_aliases import PEAK, Figures, WithAliases, figures
+
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 
@@ -33,6 +35,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._pending: defaultdict[tuple, int] = defaultdict(int)
+        self._seconds = 0.0
         self._delivered = 0
         self._lags = [0] * (len(BUCKETS) + 1)
         self._lag_sum = 0.0
@@ -194,6 +197,10 @@ class Metrics:
             ["endpoint", "status"],
             registry=registry,
         )
+        self._request_seconds = Counter(
+            "realtime_http_request_seconds", "Seconds that those took together.", registry=registry
+        )
+        self._peak = Gauge(PEAK, "See metric_aliases.", registry=registry, multiprocess_mode="max")
 
     def connection(self, code: str) -> None:
         self._pending[self._connection, code] += 1
@@ -225,8 +232,9 @@ class Metrics:
     def limits_failed(self) -> None:
         self._pending[(self._limits_failed,)] += 1
 
-    def request(self, endpoint: str, status: int) -> None:
+    def request(self, endpoint: str, status: int, seconds: float) -> None:
         self._pending[self._requests, endpoint, status] += 1
+        self._seconds += seconds
 
     def app_request(self, app: str, call: str, code: str) -> None:
         self._pending[self._app_requests, app, call, code] += 1
@@ -248,6 +256,8 @@ class Metrics:
         pending, self._pending = self._pending, defaultdict(int)
         for (counter, *labels), count in pending.items():
             (counter.labels(*labels) if labels else counter).inc(count)
+        self._request_seconds.inc(self._seconds)
+        self._seconds = 0.0
         self._deliveries.inc(self._delivered)
         self._delivered = 0
         # What observe() of prometheus_client 0.26 does, many observations at a time.
@@ -285,9 +295,18 @@ class Metrics:
 
     def render(self) -> tuple[bytes, str]:
         """(text, content type) for Prometheus."""
+        return generate_latest(WithAliases(self._collected(), self._peak)), CONTENT_TYPE_LATEST
+
+    def figures(self) -> Figures:
+        """What monitors ask for most."""
+        told = figures(self._collected().collect())
+        self._peak.set(told.peak)
+        return told
+
+    def _collected(self) -> CollectorRegistry:
         self.flush()
-        registry = self._registry
-        if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
-            registry = CollectorRegistry()
-            multiprocess.MultiProcessCollector(registry)
-        return generate_latest(registry), CONTENT_TYPE_LATEST
+        if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+            return self._registry
+        registry = CollectorRegistry()
+        multiprocess.MultiProcessCollector(registry)
+        return registry

@@ -13,7 +13,8 @@ import gevent
 
 from .broker.protocol import BrokerLink
 from .health import Check
-from .hub import last_seen, typing
+from .hub import connection_limit, last_seen, typing
+from .hub.connection_limit import ConnectionLimit
 from .hub.hub import Hub
 from .hub.last_seen import LastSeen
 from .hub.presence import Presence
@@ -45,6 +46,7 @@ class Runtime:
     Attributes:
         slot: this worker's slot number under gunicorn.
         draining: whether the engine is closing its clients.
+        connection_limit: what ends the connections that a user has too many.
         databases: (name, probe) pairs; a probe answers (ok, one sentence) within about a second.
         ingester: what listens to Laravel's Redis, if anything does.
         outbox: what publishes Laravel's outbox, if that is on.
@@ -61,6 +63,7 @@ class Runtime:
     members: MembersLink
     presence: Presence
     typing: typing.Typing
+    connection_limit: ConnectionLimit
     metrics: Metrics
     recheck_seconds: float
     slot: Callable[[], int]
@@ -77,12 +80,15 @@ class Runtime:
         """Begin to hear the broker, keep the lease, and look after live connections."""
         self._started_at = time.time()
         self.hub.recheck = lambda user_id: gevent.spawn(self.rechecks.user, user_id)
+        self.hub.survey = lambda command: gevent.spawn(self.connection_limit.answer, command)
+        self.hub.arrived = self.connection_limit.arrived
         self.broker.start(self.hub)
         self.roster.start(self.describe)
         self.members.start(self.presence.announce)
         self.sessions.start()
         rounds = [
             (1.0, self._second),
+            (connection_limit.ROUND, self.connection_limit.look),
             (RECONCILE_SECONDS, self.rechecks.reconcile),
             (self.recheck_seconds, self.rechecks.everyone),
             (typing.ROUND, self.typing.expire),

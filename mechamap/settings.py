@@ -10,6 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from .domain.apps import APP_ID, APP_KEY, MAX_APP_KEYS, App, secret_problem
+from .domain.connection_limit import DEFAULT, ConnectionLimits
 from .domain.credentials import ChannelAuth
 from .domain.history import Bounds
 from .domain.pusher_signature import AppKey
@@ -115,6 +116,8 @@ class Settings:
     cache_seconds: float
     recheck_seconds: float
     max_connections: int
+    max_connections_per_user: int
+    max_connections_per_role: Mapping[str, int]
     max_subscriptions: int
     max_broadcast_bytes: int
 
@@ -134,6 +137,11 @@ class Settings:
     def history(self) -> Bounds:
         """How much of each channel is kept."""
         return Bounds(self.history_seconds, self.history_user_seconds, self.history_events)
+
+    @property
+    def connection_limits(self) -> ConnectionLimits:
+        """How many connections a user of each role may have."""
+        return ConnectionLimits(self.max_connections_per_user, self.max_connections_per_role, self.ladder)
 
     @property
     def answers_within(self) -> float:
@@ -254,6 +262,8 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         cache_seconds=env.number("DIRECTORY_CACHE_SECONDS", 5.0, 0.0, 300.0),
         recheck_seconds=env.number("RECHECK_SECONDS", 30.0, 0.2, 3600.0),
         max_connections=env.integer("MAX_CONNECTIONS", 10_000, 1, 1_000_000),
+        max_connections_per_user=env.integer("MAX_CONNECTIONS_PER_USER", DEFAULT, 0, 10_000),
+        max_connections_per_role=env.numbers("MAX_CONNECTIONS_PER_ROLE", 0, 10_000),
         max_subscriptions=env.integer("MAX_SUBSCRIPTIONS", 100, 1, 10_000),
         max_broadcast_bytes=env.integer("MAX_BROADCAST_BYTES", 100_000, 1_000, 1_000_000),
     )
@@ -383,6 +393,8 @@ def _check_app(settings: Settings) -> None:
 
 
 def _refuse_contradictions(settings: Settings) -> None:
+    if settings.max_connections_per_role and not settings.max_connections_per_user:
+        raise SettingsError("MAX_CONNECTIONS_PER_ROLE", "does nothing with MAX_CONNECTIONS_PER_USER=0")
     if settings.sanctum_mode is SanctumMode.HTTP and settings.laravel_api_url is None:
         raise SettingsError("SANCTUM_MODE", "http needs LARAVEL_API_URL, the address of the Laravel site")
     if ChannelAuth.LARAVEL in settings.channel_auth and settings.broadcasting_auth_url is None:

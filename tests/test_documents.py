@@ -9,12 +9,13 @@ import pytest
 
 import mechamap
 from mechamap import create_app
-from mechamap.api import application, history
+from mechamap.api import application, connections, history
 from mechamap.auth import channel_authorization, channel_laravel, channel_signature, sanctum_http
 from mechamap.cli import webhooks as webhooks_cli
 from mechamap.domain import (
     access,
     channels,
+    connection_limit,
     credentials,
     errors,
     group_messages,
@@ -60,8 +61,9 @@ def test_the_api_document_names_every_code_of_the_domain():
     found = codes_in(idempotency) | codes_in(history)
     found |= codes_in(wire) | codes_in(errors) | codes_in(payloads) | codes_in(laravel_redis)
     found |= codes_in(whispers) | codes_in(reading) | codes_in(outbox)
-    found |= codes_in(application) | {privacy.WITHHELD}
     found |= codes_in(group_messages) | codes_in(typing) | codes_in(hub_typing)
+
+    found |= codes_in(application) | codes_in(connections) | {privacy.WITHHELD, connection_limit.CODE}
     for dialect in (Path(mechamap.__file__).parent / "ingest" / "dialects").glob("*.py"):
         found |= set(re.findall(r'code="([a-z_]+)"', dialect.read_text()))
     found |= set(re.findall(r'"(ingest_(?:given|backlog)_[a-z_]+)"', Path(ingester.__file__).read_text()))

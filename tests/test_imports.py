@@ -28,7 +28,8 @@ MAY_IMPORT = {
     "environment": {"domain"},
     "settings": {"domain", "environment"},
     "logs": set(),
-    "metrics": set(),
+    "metric_aliases": set(),
+    "metrics": {"metric_aliases"},
     "health": set(),
 }
 """Place → places it may import besides itself and any ``protocol`` module."""

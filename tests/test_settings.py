@@ -119,6 +119,14 @@ def test_secrets_do_not_show_in_a_printed_settings(env):
         ("ROLE_LEVELS", "vip"),
         ("ROLE_LEVELS", "vip=king"),
         ("PRIVATE_FORUM_LEVEL", "king"),
+        ("MAX_CONNECTIONS_PER_USER", "-1"),
+        ("MAX_CONNECTIONS_PER_USER", "many"),
+        ("MAX_CONNECTIONS_PER_ROLE", "guest"),
+        ("MAX_CONNECTIONS_PER_ROLE", "guest=two"),
+        ("MAX_CONNECTIONS_PER_ROLE", "guest=2.5"),
+        ("MAX_CONNECTIONS_PER_ROLE", "=2"),
+        ("MAX_CONNECTIONS_PER_ROLE", "guest=2,guest=3"),
+        ("MAX_CONNECTIONS_PER_ROLE", "guest=10001"),
         ("MAX_BROADCAST_BYTES", "10"),
         ("RECHECK_SECONDS", "nan"),
     ],
@@ -356,3 +364,19 @@ def test_messages_of_groups_need_an_address_and_a_key_to_go_with(env):
         with pytest.raises(SettingsError) as refused:
             load({**env, **given, missing: ""})
         assert str(refused.value) == f"{name}: needs {missing}."
+
+
+def test_limits_of_connections_are_numbers_per_role(env):
+    limits = load({**env, "MAX_CONNECTIONS_PER_USER": "7", "MAX_CONNECTIONS_PER_ROLE": "guest=3, vip = 9"})
+    found = [limits.connection_limits.of(role) for role in ("guest", "vip", "member", "admin")]
+    assert found == [3, 9, 7, 20]
+    assert load(env).connection_limits.of("member") == 5
+    staff = load({**env, "ROLE_LEVELS": "helper=moderator"}).connection_limits
+    assert staff.of("helper") == 20
+    assert load({**env, "MAX_CONNECTIONS_PER_USER": "0"}).connection_limits.off
+
+
+def test_limits_of_roles_without_a_limit_of_users_are_contradictory(env):
+    with pytest.raises(SettingsError) as refusal:
+        load({**env, "MAX_CONNECTIONS_PER_USER": "0", "MAX_CONNECTIONS_PER_ROLE": "guest=2"})
+    assert str(refusal.value).startswith("MAX_CONNECTIONS_PER_ROLE: ")

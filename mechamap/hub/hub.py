@@ -60,6 +60,8 @@ class Hub:
         # a connection left this canonical channel, or with None all; must not yield
         self.on_left: Callable[[str, str | None], None] = lambda sid, canonical: None
         self.ordered: Callable[[Command], None] = lambda command: None
+        self.arrived: Callable[[Connection], None] = lambda connection: None
+        self.survey: Callable[[Command], None] = lambda command: None
         self._transport = transport
         self._broker = broker
         self._roster = roster
@@ -115,10 +117,18 @@ class Hub:
             Unavailable: something may be missing after all; the connection is over for the hub.
         """
         try:
-            return self._arrivals.join(admission)
+            given = self._arrivals.join(admission)
         except Unavailable as err:
             self._forget(admission.connection.sid, err.code, sent_away=False)
             raise
+        self.arrived(admission.connection)
+        return given
+
+    def active(self, sid: str) -> None:
+        """The browser sent an event that no timer of its page sends."""
+        connection = self.connections.get(sid)
+        if connection is not None:
+            connection.active_at = self._clock()
 
     def disconnect(self, sid: str, reason: str) -> None:
         """Forget a connection that ended; unknown ids (refused ones) are ignored."""
@@ -253,6 +263,9 @@ class Hub:
         """Carry out a command on this worker's connections."""
         if command.subject is not None:  # subscribing waits, which this must not
             self.ordered(command)
+            return
+        if command.action is Action.SURVEY:  # as does answering
+            self.survey(command)
             return
         for connection in self._named(command):
             if command.action is Action.KICK:

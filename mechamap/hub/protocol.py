@@ -91,6 +91,16 @@ class Observer(Protocol):
         """A browser whispered in a channel, as it spells that. Never raises."""
 
 
+class Pings(Protocol):
+    """Whether a browser is there. Neither method waits; unknown ids do not answer."""
+
+    def ping(self, sid: str) -> None:
+        """Ask it now."""
+
+    def answers(self, sid: str) -> bool:
+        """Whether it has answered whenever it was asked."""
+
+
 class Meter(Protocol):
     """Counts what happened, under the codes that logs, clients and dashboard use."""
 

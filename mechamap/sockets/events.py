@@ -203,6 +203,7 @@ class Events:
 
     def on_unknown(self, event: str, sid: str, *args: object) -> Answer:
         """Events nobody handles are counted and, where the client asked, answered; they reach no one."""
+        self._hub.active(sid)
         try:
             self._within_rate(sid)
         except RealtimeError as err:
@@ -218,6 +219,8 @@ class Events:
 
         def run(sid: str, *given: object) -> Answer:
             self._meter.received(name)
+            if name != "ping":  # pages send those by a timer
+                self._hub.active(sid)
             args = read(given)
             try:
                 self._within_rate(sid)

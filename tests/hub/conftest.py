@@ -45,6 +45,7 @@ class World:
     policy: Policy = field(default_factory=Policy)
     site: ChannelAuthorizer | None = None
     observer: Observer | None = None
+    max_connections: int = 20
     sessions: MemorySessions = field(init=False)
     members: MemoryMembers = field(init=False)
 
@@ -62,7 +63,7 @@ class World:
             meter=self.meter,
             recovery=Recovery(self.sessions, self.broker, judge, answers_within=60.0, clock=lambda: self.now),
             presence=presence,
-            max_connections=20,
+            max_connections=self.max_connections,
             max_subscriptions=4,
             parse=parser(site_channels=self.policy.site_channels),
             observer=self.observer,

@@ -67,6 +67,8 @@ VARIABLES: Mapping[str, str] = {
     "cache_seconds": "DIRECTORY_CACHE_SECONDS",
     "recheck_seconds": "RECHECK_SECONDS",
     "max_connections": "MAX_CONNECTIONS",
+    "max_connections_per_user": "MAX_CONNECTIONS_PER_USER",
+    "max_connections_per_role": "MAX_CONNECTIONS_PER_ROLE",
     "max_subscriptions": "MAX_SUBSCRIPTIONS",
     "max_broadcast_bytes": "MAX_BROADCAST_BYTES",
 }
@@ -108,6 +110,8 @@ def shown(name: str, value: object) -> str:
             for role, level in value.levels.items()
             if DEFAULT_LEVELS.get(role) != level
         )
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}={number}" for name, number in value.items())
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, tuple):
