@@ -11,7 +11,7 @@ from mechamap.cli.doctor.finding import Finding, Status, worst
 from mechamap.cli.doctor.laravel_env_secrets import Accepted
 from mechamap.domain.apps import App
 from mechamap.domain.pusher_signature import AppKey
-from mechamap.settings import AppEnv, Settings, load
+from mechamap.settings import AppEnv, ChannelAuth, Settings, load
 
 from .conftest import KEY, running_here, settings_in
 
@@ -168,6 +168,12 @@ def test_a_redis_that_is_not_heard_as_laravel_speaks_is_told(settings: Settings)
     assert trouble(compared(settings, {**REDIS, "REDIS_PORT": ""})) == {"LARAVEL_REDIS_URL": Status.WARN}
     deaf = replace(settings, laravel_redis_url=None)
     assert trouble(compared(deaf, REDIS)) == {"LARAVEL_REDIS_URL": Status.FAIL}
+
+
+def test_a_driver_that_says_yes_to_everybody_is_not_to_be_asked(settings: Settings):
+    asking = replace(settings, channel_auth=(ChannelAuth.RULES, ChannelAuth.LARAVEL))
+    assert trouble(compared(asking, FITTING)) == {"CHANNEL_AUTH": Status.WARN}
+    assert trouble(compared(asking, REVERB, app())) == {}
 
 
 def test_a_key_that_laravel_asks_for_and_nobody_has_is_told(settings: Settings):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from mechamap.settings import Settings
+from mechamap.settings import ChannelAuth, Settings
 
 from .finding import Finding, fail, ok, warn
 from .laravel_env_addresses import address, origin_of
@@ -65,12 +65,10 @@ def examine(services: "Services", path: Path) -> Iterator[Finding]:
         yield fail(AREA, "file", str(err), "Give the path of the site's .env file.")
         return
     if not any(name.startswith("APP_") for name in env):
-        yield fail(
-            AREA, "file", f"{path} has no APP_ variable.", "Give the .env of the Laravel site, not ours."
-        )
+        said = f"{path} has no APP_ variable."
+        yield fail(AREA, "file", said, "Give the .env of the Laravel site, not ours.")
         return
-    settings = services.settings
-    yield from compare(settings, env, Accepted.of(services))
+    yield from compare(services.settings, env, Accepted.of(services))
 
 
 def compare(settings: Settings, env: Mapping[str, str], accepted: Accepted) -> Iterator[Finding]:
@@ -113,6 +111,13 @@ def _connection(settings: Settings, env: Mapping[str, str], connection: str) -> 
 
 
 def _driver(settings: Settings, env: Mapping[str, str]) -> Iterator[Finding]:
+    if ChannelAuth.LARAVEL in settings.channel_auth:
+        yield warn(
+            AREA,
+            "CHANNEL_AUTH",
+            "The application's driver lets everybody who is signed in into every private channel.",
+            "Leave CHANNEL_AUTH at rules, unless that was changed: docs/laravel/patches.md.",
+        )
     url = env.get("NODEJS_BROADCAST_URL", "")
     if not url:
         yield warn(
