@@ -16,6 +16,9 @@
   const REPLACED = new Set(["token_expired", "token_revoked", "token_invalid"]);
   const REPLACED_TRIES = 3;
 
+  /** What an event says: in Laravel Echo's dialect the channel's name stands before it. */
+  const dataOf = (told) => told.find((one) => one && typeof one === "object") ?? {};
+
   function channelOf(event, payload) {
     if (!SUBSCRIBING.has(event) && !LEAVING.has(event)) return undefined;
     if (event.endsWith("_group")) return `group.${payload?.group_id}`;
@@ -74,7 +77,7 @@
     });
 
     socket.on("subscription_error", (...told) => {
-      const { channel, retry, retryAfter } = told.find((one) => one && typeof one === "object") ?? {};
+      const { channel, retry, retryAfter } = dataOf(told);
       if (!retry && retryAfter === undefined) return wanted.delete(channel);
       const again = () => socket.connected && wanted.has(channel) && socket.emit(...wanted.get(channel));
       setTimeout(again, (retryAfter ?? 2) * 1000 * (1 + Math.random()));
@@ -140,7 +143,7 @@
   }
 
   function countIn(data) {
-    const given = data?.unread_count ?? data?.unreadCount;
+    const given = data.unread_count ?? data.unreadCount;
     const count = given === null || given === undefined || given === "" ? -1 : Number(given);
     return Number.isInteger(count) && count >= 0 ? count : undefined;
   }
@@ -156,7 +159,6 @@
   }
 
   function notified(data) {
-    if (!data || typeof data !== "object") return;
     const notification = data.notification && typeof data.notification === "object" ? data.notification : data;
     const before = shownCount();
     const fresh = isFresh(notification.id);
@@ -283,11 +285,12 @@
     });
     socket.on("disconnect", (reason) => tell("onDisconnect", { reason }));
     socket.on("recovery", (told) => tell("onMissed", told));
-    for (const event of NEWS) socket.on(event, notified);
+    for (const event of NEWS) socket.on(event, (...told) => notified(dataOf(told)));
     for (const event of ["unread.count.updated", "notification_read", "notification.read", "notification.deleted"]) {
-      socket.on(event, (data) => {
+      socket.on(event, (...told) => {
+        const data = dataOf(told);
         const count = countIn(data);
-        const id = data?.notification_id ?? data?.notificationId;
+        const id = data.notification_id ?? data.notificationId;
         if (event.endsWith("read") && id !== undefined && typeof globalThis.updateNotificationUI === "function") {
           guarded(globalThis.updateNotificationUI, Number(id));
         }
@@ -295,14 +298,11 @@
       });
     }
     for (const action of ["start", "stop"]) {
-      socket.on(`typing_${action}`, (...told) => {
-        const data = told.find((one) => one && typeof one === "object");
-        tell("onTyping", { ...data, action });
-      });
+      socket.on(`typing_${action}`, (...told) => tell("onTyping", { ...dataOf(told), action }));
     }
-    socket.on("user_activity", (data) => tell("onUserActivity", data));
+    socket.on("user_activity", (...told) => tell("onUserActivity", dataOf(told)));
     socket.on("subscription_error", (...told) => {
-      const { channel, retry, retryAfter, code, message } = told.find((one) => one && typeof one === "object") ?? {};
+      const { channel, retry, retryAfter, code, message } = dataOf(told);
       if (retry || retryAfter !== undefined) return; // asked for again
       listeners.delete(channel);
       tell("onError", Object.assign(new Error(message), { data: { channel, code } }));
@@ -327,8 +327,9 @@
 
   function unsubscribe(channel, callback) {
     const left = (listeners.get(channel) ?? []).filter((one) => callback && one !== callback);
-    if (left.length) listeners.set(channel, left);
-    else if (listeners.delete(channel)) socket?.emit("unsubscribe", { channel });
+    if (left.length) return listeners.set(channel, left);
+    // The user's own channel stays: the bell hangs on it.
+    if (listeners.delete(channel) && !/^(private-)?user\.\d+$/.test(channel)) socket?.emit("unsubscribe", { channel });
   }
 
   /** A promise of the connected socket, or of null where nobody is signed in or the server refuses. As often as the

@@ -11,7 +11,7 @@ from tests.services.application import Serve
 from tests.services.processes import wait_until
 
 from .laravel_page import LaravelPage
-from .place import Place, Seeded
+from .place import KEY, Place, Seeded
 
 SECRET = secrets.token_urlsafe(48)
 
@@ -62,7 +62,12 @@ def until(page: Page, holds: str) -> None:
 
 def test_a_notification_rings_the_bell(visit, place: Place):
     page = visit()
-    notify(place, {"id": 7, "title": "Hello", "message": "World", "action_url": "/t/7", "unread_count": 3})
+    row = {"id": 7, "title": "Hello", "message": "World", "action_url": "/t/7"}
+    # as the application's NotificationService sends it
+    body = {"event": "notification", "user_id": 2, "channel": "user.2", "data": row}
+    key = {"Authorization": f"Bearer {KEY}"}
+    sent = place.server.post("/api/broadcast", {**body, "metadata": {"unread_count": 3}}, headers=key)
+    assert sent.status == 200, sent.text
     expect(page.locator(".notification-item h6")).to_have_text("Hello")
     expect(page.locator(".notification-item a")).to_have_attribute("href", "/t/7")
     expect(page.locator(".notification-item i")).to_have_class("fa-bell text-primary")
@@ -70,6 +75,24 @@ def test_a_notification_rings_the_bell(visit, place: Place):
     notify(place, {"title": "Without a count", "message": ""})
     expect(page.locator("#notificationBadge")).to_have_text("4")
     assert page.evaluate("told") == ["Hello", "Without a count"]
+
+
+def test_the_bell_rings_for_a_page_that_asked_for_its_own_channel_with_a_function(visit, place: Place):
+    page = visit()
+    page.evaluate(
+        """() => {
+          const show = (data) => (document.title = data.title);
+          window.leave = MechaMapWebSocket.subscribe('private-user.2', show);
+          return mechaMapSocket.emitWithAck('ping');
+        }"""
+    )
+    notify(place, {"id": 12, "title": "Mine", "message": "", "unread_count": 2})
+    expect(page).to_have_title("Mine")
+    expect(page.locator("#notificationBadge")).to_have_text("2")
+    page.evaluate("() => { leave(); return mechaMapSocket.emitWithAck('ping'); }")
+    notify(place, {"id": 13, "title": "No longer asked for", "message": "", "unread_count": 3})
+    expect(page.locator("#notificationBadge")).to_have_text("3")
+    expect(page).to_have_title("Mine")
 
 
 def test_words_of_others_stay_words(visit, place: Place):
@@ -135,7 +158,7 @@ def test_a_channel_s_events_reach_who_asked_for_it_and_nobody_else(visit, place:
 
 def test_a_channel_that_is_refused_is_told_and_not_asked_for_again(visit, place: Place):
     page = visit(user=3)
-    page.evaluate("MechaMapWebSocket.subscribe('forum.2', () => {})")
+    page.evaluate("() => { MechaMapWebSocket.subscribe('forum.2', () => {}); }")
     until(page, "errors.length")
     assert page.evaluate("errors") == ["role_too_low"]
 

@@ -8,6 +8,7 @@ import pytest
 
 from mechamap.cli.doctor import laravel_env
 from mechamap.cli.doctor.finding import Finding, Status, worst
+from mechamap.cli.doctor.laravel_env_redis import prefixes
 from mechamap.cli.doctor.laravel_env_secrets import Accepted
 from mechamap.domain.apps import App
 from mechamap.domain.pusher_signature import AppKey
@@ -86,6 +87,7 @@ def test_what_fits_is_well(settings: Settings):
 @pytest.mark.parametrize(
     ("changed", "name", "status", "word"),
     [
+        ({"APP_ENV": "production"}, "APP_ENV", "warn", "development here"),
         ({"BROADCAST_CONNECTION": "log"}, "BROADCAST_CONNECTION", "fail", "go to nobody"),
         ({"BROADCAST_CONNECTION": ""}, "BROADCAST_CONNECTION", "fail", "not set"),
         ({"BROADCAST_CONNECTION": "ably"}, "BROADCAST_CONNECTION", "fail", "Ably"),
@@ -160,7 +162,7 @@ def test_a_pusher_driver_without_a_host_goes_to_pusher_itself(settings: Settings
     ],
 )
 def test_the_prefix_is_what_laravel_makes_of_its_name(env: dict[str, str], prefix: str):
-    assert prefix in laravel_env.prefixes(env)
+    assert prefix in prefixes(env)
 
 
 def test_a_redis_that_is_not_heard_as_laravel_speaks_is_told(settings: Settings):

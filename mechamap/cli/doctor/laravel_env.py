@@ -4,7 +4,6 @@ What PHP reads may differ: its process's environment goes before ``.env``, and `
 freezes both. Defaults of Laravel are those of its skeleton.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from mechamap.settings import ChannelAuth, Settings
 
 from .finding import Finding, fail, ok, warn
 from .laravel_env_addresses import address, origin_of
+from .laravel_env_redis import redis_driver
 from .laravel_env_secrets import Accepted, application, jwt_secret, keys
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ AREA = "Laravel's .env"
 MAX_BYTES = 1024 * 1024
 """Far above any such file; whatever is larger is another file."""
 SILENT = ("", "null", "log")
-_SLUG = re.compile(r"[^a-z0-9]+")
 
 
 class NotReadable(Exception):
@@ -75,6 +74,9 @@ def compare(settings: Settings, env: Mapping[str, str], accepted: Accepted) -> I
     """Args:
     accepted: the keys and apps that the server accepts.
     """
+    if env.get("APP_ENV") == "production" and not settings.production:
+        said = f"It is production there and {settings.app_env} here: secrets and limits are not checked."
+        yield warn(AREA, "APP_ENV", said, "Set APP_ENV=production in the server's settings.")
     connection = env.get("BROADCAST_CONNECTION") or env.get("BROADCAST_DRIVER") or ""
     yield from _connection(settings, env, connection)
     yield _queue(env)
@@ -99,7 +101,7 @@ def _connection(settings: Settings, env: Mapping[str, str], connection: str) -> 
         yield fail(AREA, name, said, "Set it to pusher, reverb or redis.")
     elif connection == "redis":
         yield ok(AREA, name, "Laravel's events go through its Redis.")
-        yield from _redis(settings, env)
+        yield from redis_driver(AREA, settings, env)
     elif connection == "nodejs":
         yield ok(AREA, name, "Laravel's events go through the application's own driver.")
         yield from _driver(settings, env)
@@ -134,46 +136,6 @@ def _driver(settings: Settings, env: Mapping[str, str]) -> Iterator[Finding]:
             "not through a proxy.",
             "Let it lead to the server itself, or send the key: docs/laravel/patches.md.",
         )
-
-
-def _redis(settings: Settings, env: Mapping[str, str]) -> Iterator[Finding]:
-    if settings.laravel_redis_url is None:
-        yield fail(
-            AREA,
-            "LARAVEL_REDIS_URL",
-            "Laravel publishes to its Redis, and the server does not listen there.",
-            "Set LARAVEL_REDIS_URL and LARAVEL_REDIS_PREFIX in the server's settings.",
-        )
-        return
-    ours = settings.laravel_redis_prefix
-    possible = prefixes(env)
-    if ours in possible:
-        yield ok(
-            AREA, "prefix", f"LARAVEL_REDIS_PREFIX, {ours or 'none'}, is what Laravel puts before names."
-        )
-    else:
-        shown = " or ".join(prefix or "none" for prefix in possible)
-        yield fail(
-            AREA,
-            "prefix",
-            f"LARAVEL_REDIS_PREFIX is {ours or 'none'}, and Laravel's prefix is {shown}.",
-            "Take it from Laravel: php artisan tinker, config('database.redis.options.prefix').",
-        )
-    theirs = urlsplit(env.get("REDIS_URL", "")).port or env.get("REDIS_PORT") or "6379"
-    if settings.laravel_redis_url.startswith(("redis://", "rediss://")):
-        port = urlsplit(settings.laravel_redis_url).port or 6379
-        if str(port) != str(theirs):
-            said = f"LARAVEL_REDIS_URL has port {port}, and Laravel's Redis {theirs}."
-            yield warn(AREA, "LARAVEL_REDIS_URL", said, "Make them the same Redis.")
-
-
-def prefixes(env: Mapping[str, str]) -> tuple[str, ...]:
-    """What Laravel may put before names: ``REDIS_PREFIX``, or what its skeletons make of ``APP_NAME``, with
-    underscores in older ones and with hyphens in newer ones."""
-    if "REDIS_PREFIX" in env:
-        return (env["REDIS_PREFIX"],)
-    words = [word for word in _SLUG.split(env.get("APP_NAME", "laravel").lower()) if word]
-    return (f"{'_'.join(words)}_database_", f"{'-'.join(words)}-database-")
 
 
 def _queue(env: Mapping[str, str]) -> Finding:
