@@ -21,8 +21,9 @@
 
   function channelOf(event, payload) {
     if (!SUBSCRIBING.has(event) && !LEAVING.has(event)) return undefined;
-    if (event.endsWith("_group")) return `group.${payload?.group_id}`;
-    return typeof payload === "string" ? payload : payload?.channel;
+    if (event.endsWith("_group")) return `group.${payload?.group_id ?? payload}`;
+    const name = payload?.channel ?? payload;
+    return typeof name === "string" ? name : undefined;
   }
 
   /**
@@ -228,7 +229,7 @@
   const listeners = new Map(); // channel → functions
   const own = document.currentScript; // null in a bundle
   let socket = null;
-  let over = false; // refused for good, or sent away
+  let over = null; // the error with which it was refused for good, or sent away
 
   function tell(type, data) {
     for (const callback of [...callbacks[type]]) guarded(callback, data);
@@ -236,6 +237,8 @@
 
   function addCallback(type, callback) {
     callbacks[type]?.push(callback);
+    // A refusal may come before the page's last script.
+    if (type === "onError" && over) guarded(callback, over);
   }
 
   function removeCallback(type, callback) {
@@ -272,7 +275,7 @@
       return null;
     }
     const onRefused = (error) => {
-      over = true;
+      over = error;
       tell("onError", error);
     };
     socket = open(globalThis.io, getWebSocketUrl(), getAuthToken, { onRefused });
@@ -280,7 +283,7 @@
     globalThis.notificationService = Object.assign(globalThis.notificationService ?? {}, { socket });
 
     socket.on("connect", () => {
-      over = false;
+      over = null;
       tell("onConnect", { socket, userId: userId() });
     });
     socket.on("disconnect", (reason) => tell("onDisconnect", { reason }));

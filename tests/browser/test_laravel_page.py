@@ -231,8 +231,10 @@ def test_a_page_has_its_channels_again_after_the_server_was_restarted(
         """() => {
           window.heard = [];
           MechaMapWebSocket.subscribe('showcase.1', (data) => heard.push(data.n));
-          mechaMapSocket.emit('subscribe', {channel: 'thread.1'}, () => document.body.dataset.asked = '');
+          mechaMapSocket.emit('subscribe_request', {channel: 'thread.1'});
           mechaMapSocket.on('comment.created', (data) => heard.push(data.n));
+          mechaMapSocket.emit('join_group', {group_id: 2}, () => document.body.dataset.asked = '');
+          mechaMapSocket.on('group_message', (data) => heard.push(data.n));
         }"""
     )
     page.wait_for_selector("body[data-asked]")
@@ -245,9 +247,10 @@ def test_a_page_has_its_channels_again_after_the_server_was_restarted(
         return place.broadcast(channel, event, {"n": n}).json()["subscriberCount"] == 1
 
     wait_until(lambda: published("showcase.1", "rating_liked", 1), "subscribed again with a function")
-    wait_until(lambda: published("thread.1", "comment.created", 2), "subscribed again by the page itself")
-    until(page, "heard.length >= 2")
-    assert set(page.evaluate("heard")) == {1, 2}
+    wait_until(lambda: published("thread.1", "comment.created", 2), "asked for again as by the thread page")
+    wait_until(lambda: published("group.2", "group_message", 3), "joined again as the page of groups does")
+    until(page, "heard.length >= 3")
+    assert set(page.evaluate("heard")) == {1, 2, 3}
     assert site.asked == before + 1
     page_errors[:] = [line for line in page_errors if "ERR_CONNECTION_REFUSED" not in line]
 
