@@ -278,7 +278,9 @@
       over = error;
       tell("onError", error);
     };
-    socket = open(globalThis.io, getWebSocketUrl(), getAuthToken, { onRefused });
+    // One connection instead of an upgrade after three requests; where something in between forbids it, polling (4.8).
+    const options = { transports: ["websocket", "polling"], tryAllTransports: true };
+    socket = open(globalThis.io, getWebSocketUrl(), getAuthToken, { onRefused, options });
     globalThis.mechaMapSocket = socket;
     globalThis.notificationService = Object.assign(globalThis.notificationService ?? {}, { socket });
 

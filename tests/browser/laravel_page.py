@@ -66,6 +66,8 @@ class LaravelPage:
         self.server = ""
         self.badge = ""
         self.user = 2
+        self.websocket = True
+        """Whether the policy of the page allows one."""
         self.tokens: list[str] = []
         """What the next connections get; when it is used up, good ones."""
         self._secret = secret
@@ -93,7 +95,8 @@ class LaravelPage:
         page = LAYOUT.format(server=self.server, user=self.user, badge=self.badge)
         policy = (
             f"default-src 'none'; script-src 'self' {self.server}; img-src data:; "
-            f"connect-src 'self' {self.server} {self.server.replace('http', 'ws', 1)}"
+            f"connect-src 'self' {self.server}"
+            + (f" {self.server.replace('http', 'ws', 1)}" if self.websocket else "")
         )
         return Reply(200, page, {"Content-Security-Policy": policy})
 

@@ -172,6 +172,17 @@ def test_the_page_s_double_initialisation_makes_one_connection(visit, site: Lara
     assert site.asked == before + 1
 
 
+def test_where_a_websocket_is_forbidden_it_polls(visit, site: LaravelPage, page_errors: list[str]):
+    site.websocket = False
+    try:
+        page = visit()
+    finally:
+        site.websocket = True
+    assert page.evaluate("mechaMapSocket.io.engine.transport.name") == "polling"
+    assert all("Content Security Policy" in line for line in page_errors)
+    page_errors.clear()
+
+
 def test_a_token_that_ends_is_replaced(visit, site: LaravelPage):
     before = site.asked
     site.tokens = [site.token(seconds=-3)]  # within the leeway, for two seconds more
