@@ -96,7 +96,8 @@
       sent.clear();
       // Whatever else ends a connection, the library comes back by itself.
       if (reason !== "io server disconnect") return;
-      if (!told || told.code === "token_expired") connectAgain(1);
+      if (!told) connectAgain(5);
+      else if (told.code === "token_expired") connectAgain(1);
       else onRefused(Object.assign(new Error(told.reason), { data: told }));
     });
 
@@ -175,31 +176,34 @@
 
   const ENTITIES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;", "`": "&#96;" };
 
-  function escaped(value) {
-    if (typeof value === "string") return value.replace(/[&<>"'`]/g, (sign) => ENTITIES[sign]);
-    if (Array.isArray(value)) return value.map(escaped);
+  /** Fit to stand in HTML, in text or in quotes; addresses, known by their name, only if they lead to a page. */
+  function escaped(value, name = "") {
+    if (typeof value === "string") {
+      const text = /url|href|link/i.test(name) ? address(value) : value;
+      return text.replace(/[&<>"'`]/g, (sign) => ENTITIES[sign]);
+    }
+    if (Array.isArray(value)) return value.map((one) => escaped(one, name));
     if (value === null || typeof value !== "object") return value;
-    return Object.fromEntries(Object.entries(value).map(([name, one]) => [escaped(name), escaped(one)]));
+    return Object.fromEntries(Object.entries(value).map(([key, one]) => [escaped(key), escaped(one, key)]));
   }
 
-  const word = (value, instead) => (typeof value === "string" && /^[\w -]+$/.test(value) ? value : instead);
-
-  function link(value) {
+  function address(value) {
     try {
-      const url = new URL(value, location.href);
-      return ["http:", "https:"].includes(url.protocol) ? value : "";
+      return ["http:", "https:"].includes(new URL(value, location.href).protocol) ? value : "";
     } catch {
       return "";
     }
   }
 
+  const word = (value, instead) => (typeof value === "string" && /^[\w -]+$/.test(value) ? value : instead);
+
   function showIn(show, notification) {
     if (typeof show !== "function") return;
     const title = String(notification.title ?? "");
     const message = String(notification.message ?? "");
-    const url = notification.action_url ?? notification.data?.action_url;
+    const action_url = String(notification.action_url ?? notification.data?.action_url ?? "");
     const safe = {
-      ...escaped({ ...notification, title, message, action_url: typeof url === "string" ? link(url) : "" }),
+      ...escaped({ ...notification, title, message, action_url }),
       icon: word(notification.icon, "bell"),
       color: word(notification.color, "primary"),
     };
@@ -300,6 +304,7 @@
           guarded(globalThis.updateNotificationUI, Number(id));
         }
         if (count !== undefined) showCount(count);
+        else if (event === "notification.deleted" && data.was_read === false) showCount(Math.max(0, shownCount() - 1));
       });
     }
     for (const action of ["start", "stop"]) {

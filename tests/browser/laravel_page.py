@@ -40,7 +40,8 @@ function handleNewNotification(one) {
   document.querySelector('.notification-toast-title').textContent = one.title;
   document.querySelector('.notification-toast-message').textContent = one.message;
   document.querySelector('.notification-list').insertAdjacentHTML('afterbegin',
-    '<div class="notification-item unread" data-notification-id="' + one.id + '"><i class="fa-' + one.icon +
+    '<div class="notification-item unread" data-notification-id="' + one.id +
+    '" title="' + (one.data || {}).image_url + '"><i class="fa-' + one.icon +
     ' text-' + one.color + '"></i><h6>' + one.title + '</h6><p>' + one.message.substring(0, 100) + '</p>' +
     (one.action_url ? '<a href="' + one.action_url + '">View</a>' : '') + '</div>');
 }

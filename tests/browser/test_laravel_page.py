@@ -99,13 +99,15 @@ def test_words_of_others_stay_words(visit, place: Place):
     page = visit()
     evil = "<img src=x onerror=\"document.title='pwned'\"> & 'co'"
     data = {"id": '"><b id=evil>', "title": evil, "message": evil, "icon": '"><u>', "color": "red; x"}
-    notify(place, {**data, "action_url": "javascript:document.title='pwned'"})
+    addresses = {"action_url": "javascript:document.title='pwned'", "data": {"image_url": "java\tscript:1"}}
+    notify(place, {**data, **addresses})
     row = page.locator(".notification-item")
     expect(row.locator("h6")).to_have_text(evil)
     expect(page.locator(".notification-toast-title")).to_have_text(evil)
     assert row.locator("img, b, u, a").count() == 0
     assert page.locator(".notification-toast-message").inner_text() == evil
     expect(row.locator("i")).to_have_class("fa-bell text-primary")
+    expect(row).to_have_attribute("title", "")
 
 
 def test_one_row_under_several_names_is_shown_once(visit, place: Place):
@@ -128,6 +130,8 @@ def test_reading_elsewhere_lowers_the_badge_here(visit, place: Place):
     other.evaluate("MechaMapWebSocket.getSocket().emit('notification_read', {notificationId: 4})")
     expect(page.locator(".notification-item")).to_have_class("notification-item")
     expect(page.locator("#notificationBadge")).to_have_text("3")
+    notify(place, {"notification_id": 3, "was_read": False}, "notification.deleted")
+    expect(page.locator("#notificationBadge")).to_have_text("2")
     notify(place, {"user_id": 2, "unread_count": 0}, "unread.count.updated")
     expect(page.locator("#notificationBadge")).to_be_hidden()
 
