@@ -90,7 +90,7 @@ def node(env: Others) -> Settings:
     yield "APP_ENV", "production" if env["NODE_ENV"] == "production" else ""
     for name in ("HOST", "PORT", "JWT_SECRET", "LARAVEL_API_URL", "LARAVEL_API_KEY"):
         yield name, env[name]
-    for name in ("WS_PING_INTERVAL", "WS_PING_TIMEOUT", "MAX_CONNECTIONS"):
+    for name in ("WS_PING_INTERVAL", "WS_PING_TIMEOUT", "MAX_CONNECTIONS", "MAX_CONNECTIONS_PER_USER"):
         yield name, env[name]
     workers = env["CLUSTER_WORKERS"]
     yield "WEB_CONCURRENCY", workers if workers.isdecimal() else ""

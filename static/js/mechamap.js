@@ -280,6 +280,8 @@
     }
     const onRefused = (error) => {
       over = error;
+      // The person has too many pages open, and this one was looked at the longest ago.
+      if (error.data?.code === "connection_limit") document.addEventListener("visibilitychange", comeBack);
       tell("onError", error);
     };
     // One connection instead of an upgrade after three requests; where something in between forbids it, polling (4.8).
@@ -323,6 +325,13 @@
       for (const callback of listeners.get(channel) ?? []) guarded(callback, data, event);
     });
     return socket;
+  }
+
+  /** When somebody looks at the page again. Not before: pages must not push out each other. */
+  function comeBack() {
+    if (document.visibilityState !== "visible") return;
+    document.removeEventListener("visibilitychange", comeBack);
+    socket.connect();
   }
 
   /** Every event of a channel, as (data, event), until the function that is returned is called. */

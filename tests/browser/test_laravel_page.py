@@ -31,6 +31,7 @@ def place(serve_module: Serve, seeded: Seeded, site: LaravelPage) -> Place:
         RATE_LIMITS="off",
         JWT_SECRET=SECRET,
         ALLOWED_ORIGINS=site.laravel.url,
+        MAX_CONNECTIONS_PER_ROLE="moderator=1",
         WS_PING_INTERVAL="1000",
     )
     site.server = place.url
@@ -227,6 +228,14 @@ def test_who_is_sent_away_by_an_operator_is_told_and_stays_away(visit, place: Pl
     assert answer.status < 400, answer.text
     until(page, "errors.length")
     assert page.evaluate("errors") == ["operator"] and not page.evaluate("mechaMapSocket.active")
+
+
+def test_a_page_too_many_comes_back_when_it_is_looked_at(visit):
+    page, _ = visit(user=4), visit(user=4)
+    until(page, "errors.length")
+    assert page.evaluate("errors") == ["connection_limit"] and not page.evaluate("mechaMapSocket.active")
+    page.evaluate("() => { document.dispatchEvent(new Event('visibilitychange')); }")
+    until(page, "mechaMapSocket.connected")
 
 
 def test_nobody_is_connected_who_is_not_signed_in(site: LaravelPage, place: Place, open_page):

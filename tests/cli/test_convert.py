@@ -32,6 +32,7 @@ NODE = {
     "ALLOWED_ORIGINS": "https://mechamap.com, https://www.mechamap.com",
     "CORS_ORIGIN": "https://mechamap.com,*",
     "WS_PING_INTERVAL": "20000",
+    "MAX_CONNECTIONS_PER_USER": "4",
     "LOG_LEVEL": "warn",
     "GC_INTERVAL": "20000",
 }
@@ -97,7 +98,7 @@ def test_the_node_server_s_settings(tmp_path: Path):
     assert settings.redis_url == "redis://:hush@127.0.0.1:6379/2"
     assert settings.allowed_origins == ("https://mechamap.com", "https://www.mechamap.com")
     assert (settings.jwt_secret, settings.log_level) == (SECRET, "WARNING")
-    assert settings.ssl_cert_path is None
+    assert settings.ssl_cert_path is None and settings.max_connections_per_user == 4
     assert "GC_INTERVAL" in left and SECRET not in left
 
 
