@@ -2,11 +2,11 @@
 
 import json
 import logging
-import time
 from urllib.parse import urlencode
 
 import gevent
 import pytest
+from gevent.event import Event
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,6 +33,7 @@ from tests.services.laravel_api import (
     hangs_up,
     says,
 )
+from tests.services.processes import wait_until
 
 SID = "1234.5678"
 KEY, OLD = AppKey("app-key", "app-secret-app-secret"), AppKey("old-key", "old-secret-old-secret")
@@ -220,15 +221,29 @@ def test_a_verdict_is_for_one_credential_one_person_and_one_channel(asked, larav
     assert len(laravel_api.asked) == 1 + len(others)
 
 
+class Crowd:
+    """How many are answered at a time, the first of them waiting until so many are there."""
+
+    def __init__(self, expected: int) -> None:
+        self.expected = expected
+        self.busy = self.most = 0
+        self.complete = Event()
+
+    def pass_through(self) -> None:
+        self.busy += 1
+        self.most = max(self.most, self.busy)
+        if self.busy >= self.expected:
+            self.complete.set()
+        self.complete.wait(0.2)
+        gevent.sleep(0.02)  # for one too many
+        self.busy -= 1
+
+
 def test_many_tabs_ask_once_and_so_many_at_a_time(asked, laravel_api):
-    busy = most = 0
+    crowd = Crowd(2)
 
     def slowly(connection, question):
-        nonlocal busy, most
-        busy += 1
-        most = max(most, busy)
-        gevent.sleep(0.02)
-        busy -= 1
+        crowd.pass_through()
         says(True)(connection, question)
 
     laravel_api.behaviour = slowly
@@ -240,22 +255,21 @@ def test_many_tabs_ask_once_and_so_many_at_a_time(asked, laravel_api):
     gevent.joinall(asking, timeout=5, raise_error=True)
     assert all(greenlet.value.allowed for greenlet in asking)
     assert len(laravel_api.asked) == 6
-    assert most == 2
+    assert crowd.most == 2
 
 
-def test_one_who_waits_for_laravel_makes_nobody_else_wait(asked, laravel_api):
+def test_one_who_waits_for_laravel_makes_nobody_else_wait(signatures, laravel_api):
     laravel_api.behaviour = lambda connection, question: (
         hangs(connection, question)
         if "slow" in question.form()["channel_name"]
         else says(True)(connection, question)
     )
-    slow = gevent.spawn(asked.decide, GIANG, parse_channel_of_site("private-slow"), CREDENTIALS)
-    gevent.sleep(0.05)
-    began = time.monotonic()
-    assert asked.decide(GIANG, PRIVATE, CREDENTIALS).allowed
+    patient = LaravelChannels(LaravelClient(laravel_api.url, Bounds(total=30)), signatures)
+    slow = gevent.spawn(patient.decide, GIANG, parse_channel_of_site("private-slow"), CREDENTIALS)
+    wait_until(lambda: laravel_api.asked, "Laravel to be asked", 5)
+    assert patient.decide(GIANG, PRIVATE, CREDENTIALS).allowed
     assert not slow.ready()
-    assert time.monotonic() - began < 0.25
-    slow.join()
+    slow.kill()
 
 
 # --- the signature that a browser brings
@@ -404,14 +418,10 @@ def test_no_payload_breaks_the_reading_of_credentials(value):
 def test_the_channels_of_a_return_are_asked_about_together_and_others_have_their_turn(
     signatures, laravel_api
 ):
-    most = busy = 0
+    crowd = Crowd(4)
 
     def slowly(connection, question):
-        nonlocal busy, most
-        busy += 1
-        most = max(most, busy)
-        gevent.sleep(0.02)
-        busy -= 1
+        crowd.pass_through()
         refused = question.form()["channel_name"] == "private-3"
         says(True, 403 if refused else 200)(connection, question)
 
@@ -421,7 +431,7 @@ def test_the_channels_of_a_return_are_asked_about_together_and_others_have_their
     channels = [parse_channel_of_site(f"private-{n}") for n in range(8)]
     decisions = ways.renew(GIANG, channels, CREDENTIALS)
     assert [decision.allowed for decision in decisions] == [n != 3 for n in range(8)]
-    assert most == 4
+    assert crowd.most == 4
 
 
 def test_a_return_is_put_off_when_one_of_its_channels_gets_no_verdict(asked, laravel_api, capfd):

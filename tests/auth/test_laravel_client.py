@@ -24,6 +24,7 @@ from tests.services.laravel_api import (
     hangs_up,
     says,
 )
+from tests.services.processes import wait_until
 
 QUICK = Bounds(connect=0.2, total=0.3, at_once=2, waiting=3)
 
@@ -156,8 +157,7 @@ def test_so_many_at_once_and_so_many_waiting(client, laravel_api):
         raise AssertionError
 
     asking = [gevent.spawn(outcome) for _ in range(7)]
-    gevent.sleep(0.05)
-    assert len(laravel_api.asked) == 2
+    wait_until(lambda: len(laravel_api.asked) == 2, "two to be asked", 2)
     gevent.joinall(asking, timeout=5)
     outcomes = [greenlet.value for greenlet in asking]
     assert outcomes.count(Trouble.BUSY) >= 2  # there was no room to wait
