@@ -48,7 +48,9 @@ class BroadcastKeyRing:
         self._fixed = {self._tag(secret): BroadcastKey(name) for name, secret in _named_secrets(settings)}
         self._keys = keys
         self._clock = clock
-        self._table: Refreshed[dict[str, KeyRecord]] = Refreshed(keys.live_digests, REFRESH_SECONDS, PATIENCE)
+        self._table: Refreshed[dict[str, KeyRecord]] = Refreshed(
+            keys.live_digests, REFRESH_SECONDS, PATIENCE, clock
+        )
         self._looked_again = float("-inf")
         self._noted: dict[int, float] = {}
         # What was found in one fetch of the table, by tag; at most as many as the table has live keys.

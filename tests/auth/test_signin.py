@@ -3,6 +3,7 @@
 import bcrypt
 import pytest
 
+from mechamap.auth import passwords
 from mechamap.auth.passwords import Passwords
 from mechamap.auth.signin import Operator, SignIn
 from mechamap.domain.errors import AuthenticationFailed, Forbidden
@@ -14,6 +15,11 @@ from tests.store.site import Serving, Site
 
 PASSWORD = "correct horse"
 HASH = "$2y$" + bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode().removeprefix("$2b$")
+
+
+@pytest.fixture(autouse=True)
+def _nobodys_hash_is_cheap_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "DUMMY_HASH", HASH)
 
 
 def sign_in_at(site: Site, server_for: Serving, **settings: str) -> SignIn:

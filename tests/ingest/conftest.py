@@ -59,8 +59,9 @@ Hire = Callable[..., Worker]
 
 
 @pytest.fixture
-def hire(redis_server: RedisServer) -> Iterator[Hire]:
+def hire(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hire]:
     """Start another ingesting worker. ``leased=False``: one that joins no others."""
+    monkeypatch.setattr("mechamap.ingest.subscription.TICK", 0.05)  # what each takes to stop
     numbers, hired = count(1), []
 
     def start(

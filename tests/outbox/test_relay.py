@@ -152,7 +152,7 @@ def test_what_the_broker_did_not_take_is_tried_again_in_order_under_the_same_ids
     worker.sent(*names)
     laravel.write("g")
     worker.sent(*names, "g")
-    assert worker.relay.state().ok
+    wait_until(lambda: worker.relay.state().ok, "the state to turn green", 5)
     ids = [each.id for each in worker.published]
     for attempt in tried[:4]:
         assert attempt == ids[ids.index(attempt[0]) : ids.index(attempt[0]) + len(attempt)]
@@ -185,7 +185,7 @@ def test_the_database_goes_away_and_nothing_is_published_twice_by_its_leader(req
     wait_until(lambda: len(worker.published) >= 2, "the next to be published", 15)
     laravel.emptied()
     assert worker.events == ["once", "next"]
-    assert worker.relay.state().ok
+    wait_until(lambda: worker.relay.state().ok, "the state to turn green", 5)
 
 
 def test_without_its_table_it_says_so_and_goes_on_when_it_is_made(laravel, hire):

@@ -77,27 +77,20 @@ def test_connections_that_the_server_closed_meanwhile_are_replaced_unnoticed(
     assert directory.user(7)
 
 
-def test_a_frozen_database_holds_a_caller_for_seconds_and_the_next_for_none(
+def test_a_frozen_database_holds_a_caller_for_seconds_and_the_next_for_none_but_the_one_who_tries(
     mariadb_server: MariaDBServer, directory: LaravelDirectory
 ) -> None:
     mariadb_server.pause()
-    assert seconds(lambda: directory.user(7)) < 9
-    assert seconds(lambda: directory.user(7)) < 0.5
-    mariadb_server.resume()
-    wait_until(lambda: answers(directory), "the directory to answer again", timeout=8)
-
-
-def test_while_a_frozen_database_is_tried_by_one_the_others_are_refused_at_once(
-    mariadb_server: MariaDBServer, directory: LaravelDirectory
-) -> None:
-    mariadb_server.pause()
-    seconds(lambda: directory.users([7]))
+    assert seconds(lambda: directory.users([7])) < 9
+    assert seconds(lambda: directory.users([7])) < 0.5
     breaker = directory.schema.source.breaker
     wait_until(lambda: breaker.state is State.HALF_OPEN, "the breaker to let one try", timeout=5)
     trial = gevent.spawn(seconds, lambda: directory.users([7]))
     gevent.sleep(0.05)
     assert seconds(lambda: directory.users([7])) < 0.5
     assert trial.get() > 0.5
+    mariadb_server.resume()
+    wait_until(lambda: answers(directory), "the directory to answer again", timeout=8)
 
 
 def test_readiness_answers_within_a_second_however_the_database_fails(
