@@ -10,7 +10,6 @@ from tests.pusher.conftest import APP, Caller
 from tests.services.application import Application
 from tests.services.echo_page import EchoPage
 from tests.services.processes import wait_until
-from tests.services.redis import RedisServer
 
 from .conftest import Site, plan_database, settings, token
 from .test_cluster import slot_of
@@ -25,31 +24,21 @@ GRACE = 0.5
 
 
 @pytest.fixture(scope="module")
-def redis() -> Iterator[RedisServer]:
-    """The workers' and Laravel's; it lives as long as the server of this module."""
-    server = RedisServer()
-    try:
-        server.start()
-        yield server
-    finally:
-        server.close_clients()
-        server.remove()
-
-
-@pytest.fixture(scope="module")
-def server(serve_module, redis, tmp_path_factory) -> Application:
+def server(serve_module, lasting_redis, tmp_path_factory) -> Application:
     started = serve_module(
         settings(
-            REDIS_URL=redis.url,
+            REDIS_URL=lasting_redis.url,
             WEB_CONCURRENCY="2",
-            LARAVEL_REDIS_URL=redis.url,
+            LARAVEL_REDIS_URL=lasting_redis.url,
             LARAVEL_REDIS_PREFIX=PREFIX,
             LARAVEL_DATABASE_URL=plan_database(tmp_path_factory.mktemp("laravel") / "laravel.sqlite"),
             PRESENCE_GRACE_SECONDS=str(GRACE),
             **APP,
         )
     )
-    wait_until(lambda: redis.client().publish(f"{PREFIX}probe", "") == 1, "a worker to hear Laravel", 10)
+    wait_until(
+        lambda: lasting_redis.client().publish(f"{PREFIX}probe", "") == 1, "a worker to hear Laravel", 10
+    )
     return started
 
 
@@ -82,13 +71,13 @@ def page(site, node_driver) -> Iterator[Callable[..., EchoPage]]:
 
 
 @pytest.fixture
-def laravel(redis) -> Callable[..., None]:
+def laravel(lasting_redis) -> Callable[..., None]:
     """Broadcast as Laravel's redis driver does."""
 
     def broadcast(event: str, data: object, *channels: str, socket: str | None = None) -> None:
         body = json.dumps({"event": event, "data": data, "socket": socket})
         for channel in channels:
-            assert redis.client().publish(PREFIX + channel, body) == 1
+            assert lasting_redis.client().publish(PREFIX + channel, body) == 1
 
     return broadcast
 

@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+from tests.services.application import Application
 from tests.services.processes import wait_until
 
 from .conftest import Site, plan_database, settings
@@ -14,19 +15,24 @@ PREFIX = "laravel_database_"
 WEBSOCKET = {"transports": ["websocket"]}
 
 
-def laravel_settings(redis_server, tmp_path, **more: str) -> dict[str, str]:
+def laravel_settings(lasting_redis, tmp_path, **more: str) -> dict[str, str]:
     return settings(
-        LARAVEL_REDIS_URL=redis_server.url,
+        LARAVEL_REDIS_URL=lasting_redis.url,
         LARAVEL_REDIS_PREFIX=PREFIX,
         LARAVEL_DATABASE_URL=plan_database(tmp_path / "laravel.sqlite"),
         **more,
     )
 
 
+@pytest.fixture(scope="module")
+def two_workers(serve_module, lasting_redis, tmp_path_factory) -> Application:
+    more = {"REDIS_URL": lasting_redis.url, "WEB_CONCURRENCY": "2"}
+    return serve_module(laravel_settings(lasting_redis, tmp_path_factory.mktemp("laravel"), **more))
+
+
 @pytest.fixture
-def cluster(serve, node_client, redis_server, tmp_path) -> Site:
-    more = {"REDIS_URL": redis_server.url, "WEB_CONCURRENCY": "2"}
-    site = Site(serve(laravel_settings(redis_server, tmp_path, **more)), node_client)
+def cluster(two_workers, node_client) -> Site:
+    site = Site(two_workers, node_client)
     wait_until(lambda: leaders(site) == 1, "a worker to listen", 10)
     return site
 
@@ -40,9 +46,9 @@ return heard
 
 
 @pytest.fixture
-def publish(redis_server):
+def publish(lasting_redis):
     """As the driver does; answers how many connections of Redis heard it."""
-    client = redis_server.client(decode_responses=False)
+    client = lasting_redis.client(decode_responses=False)
 
     def publish(event: str, data: object, *channels: str, socket: str | None = None) -> int:
         if isinstance(data, dict):
@@ -70,9 +76,9 @@ def on_both_workers(site: Site) -> list:
 
 
 def test_one_worker_without_redis_of_its_own_hears_laravel(
-    serve, node_client, redis_server, tmp_path, publish
+    serve, node_client, lasting_redis, tmp_path, publish
 ):
-    site = Site(serve(laravel_settings(redis_server, tmp_path)), node_client)
+    site = Site(serve(laravel_settings(lasting_redis, tmp_path)), node_client)
     browser = site.browser()
     wait_until(lambda: publish("probe", 0, "public.probe") == 1, "the server to listen", 5)
     publish(r"App\Events\NotificationSent", {"id": 5, "url": "/x", "title": "Xin chào"}, "private-user.2")
@@ -104,9 +110,9 @@ def test_the_sender_does_not_hear_its_own_event(cluster, publish):
     assert all([args[0] for args in browser.events("typed")] == [{"n": 1}] for browser in others)
 
 
-def test_what_is_malformed_is_counted_and_disturbs_nobody(cluster, publish, redis_server):
+def test_what_is_malformed_is_counted_and_disturbs_nobody(cluster, publish, lasting_redis):
     browser = cluster.browser()
-    redis_server.client().publish(PREFIX + "private-user.2", "rubbish")
+    lasting_redis.client().publish(PREFIX + "private-user.2", "rubbish")
     publish("disconnect", 1, "private-user.2")
     publish("good", 1, "private-user.2")
     browser.wait_for("good")
@@ -117,13 +123,13 @@ def test_what_is_malformed_is_counted_and_disturbs_nobody(cluster, publish, redi
 
 
 def test_when_the_listening_worker_is_killed_another_takes_over_within_the_lease(
-    cluster, publish, redis_server
+    cluster, publish, lasting_redis
 ):
-    leader = redis_server.client().get("mechamap:{rt}:ingester")
+    leader = lasting_redis.client().get("mechamap:{rt}:ingester")
     os.kill(int(leader.split(".")[-2]), signal.SIGKILL)
     wait_until(lambda: publish("probe", 0, "public.probe") == 0, "Redis to notice", 2)
     wait_until(lambda: publish("probe", 0, "public.probe") == 1, "another to listen", 8)
-    assert redis_server.client().get("mechamap:{rt}:ingester") != leader
+    assert lasting_redis.client().get("mechamap:{rt}:ingester") != leader
     wait_until(lambda: len(cluster.server.workers()) == 2, "both workers", 10)
     browsers = on_both_workers(cluster)
     publish("after", {"n": 1}, "private-user.2")

@@ -43,6 +43,9 @@ def quick(serve_module, tmp_path_factory):
 def site(quick, node_client) -> Site:
     """One worker with a short grace period; every browser of an earlier test has left."""
     found = Site(quick, node_client)
+    for member in members(found).json()["members"]:  # those whose grace period is not over
+        browser = enter(found, member["user_id"])
+        browser.emit_ack("unsubscribe", {"channel": THREAD})
     wait_until(lambda: members(found).json()["total"] == 0, "the thread to be empty", GRACE + 2)
     return found
 

@@ -91,6 +91,18 @@ def redis_server() -> Iterator[RedisServer]:
         server.remove()
 
 
+@pytest.fixture(scope="module")
+def lasting_redis() -> Iterator[RedisServer]:
+    """One that lives as long as the servers that a module shares, and keeps what they keep there."""
+    server = RedisServer()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close_clients()
+        server.remove()
+
+
 @pytest.fixture(autouse=True)
 def _fresh_redis(request: pytest.FixtureRequest) -> Iterator[None]:
     if "redis_server" not in request.fixturenames:
