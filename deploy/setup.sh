@@ -124,11 +124,13 @@ missing_packages() {
     has chromium || has chromium-browser || has google-chrome || echo "$CHROMIUM"
     has php || echo php-cli
     { has php && php -r 'exit(extension_loaded("curl") ? 0 : 1);'; } || echo php-curl
-    # Laravel's own HTTP client and database layer, which docs/laravel is exercised with
+    # Laravel's own HTTP client and database layer, which docs/laravel is exercised with, and its broadcasters
     has php && php -r 'exit(extension_loaded("pdo_sqlite") ? 0 : 1);' || echo php-sqlite3
+    { has php && php -r 'exit(extension_loaded("redis") ? 0 : 1);'; } || echo php-redis
     local part
     for part in Illuminate/Http/Client:illuminate-http Illuminate/Database:illuminate-database \
         Illuminate/Config:illuminate-config Illuminate/Log:illuminate-log GuzzleHttp:guzzlehttp-guzzle \
+        Illuminate/Broadcasting:illuminate-broadcasting Illuminate/Redis:illuminate-redis \
         Dotenv:vlucas-phpdotenv; do
         [ -e "/usr/share/php/${part%%:*}" ] || echo "php-${part#*:}"
     done
