@@ -4,8 +4,9 @@
 // a browser of its own (forceNew). Every event a client sees, its own "connect", "disconnect" and "connect_error"
 // included, is kept in order of arrival until a "wait" consumes it. Binary travels as {"$bytes": base64}.
 //
-// With the option `echo` a client is Laravel Echo of that version around its socket; what Echo's own callbacks are
-// called with is kept beside what the socket sees, as "heard <channel> <event>".
+// With the option `raw` the text of every message of Engine.IO is kept too, undecoded. With `echo` a client is Laravel
+// Echo of that version around its socket; what Echo's own callbacks are called with is kept beside what the socket sees,
+// as "heard <channel> <event>".
 import { createInterface } from "node:readline";
 import Echo20 from "echo20";
 import Echo25 from "echo25";
@@ -17,7 +18,7 @@ const ECHOES = { "2.0": Echo20, "2.5": Echo25 };
 const clients = new Map();
 
 class Client {
-  constructor(url, { parser, echo, ...options }) {
+  constructor(url, { parser, echo, raw, ...options }) {
     if (parser === "msgpack") options.parser = msgpack;
     this.received = []; // {event, args, at, consumed}; `at` in seconds of the machine's monotonic clock
     this.waiters = new Set();
@@ -27,6 +28,11 @@ class Client {
       this.echo = new ECHOES[echo]({ ...connector, forceNew: true, ...options });
     }
     this.socket = this.echo?.connector.socket ?? io(url, { forceNew: true, ...options });
+    this.texts = [];
+    if (raw) {
+      const { io: manager } = this.socket;
+      manager.on("open", () => manager.engine.on("message", (text) => this.texts.push(text)));
+    }
     this.socket.onAny((event, ...args) => this.#received(event, args));
     this.socket.on("connect", () => this.note("connect", []));
     this.socket.on("disconnect", (reason) => this.note("disconnect", [reason]));
@@ -107,6 +113,7 @@ const commands = {
   wait: (client, { events, count, timeout }) => client.wait(events, count, timeout),
   events: ({ received }, { event }) =>
     received.filter((one) => event === null || one.event === event).map(({ event, args, at }) => ({ event, args, at })),
+  texts: ({ texts }) => texts,
   forget: (client) => { client.received.length = 0; },
   state: (client) => client.state(),
   echo_listen: (client, { kind, name, events }) => {

@@ -24,7 +24,7 @@ class BrowserClient:
 
         Options are socket.io-client's own, by its names: `transports=["websocket"]`, `auth={...}`,
         `query={...}`, `extraHeaders={...}`, `upgrade=False`, `path=...`, `reconnectionDelay=50`.
-        `reconnection` is off unless asked for.
+        `reconnection` is off unless asked for. `raw=True` of ours keeps what `texts` tells.
         """
         self._node.call("open", client=self._name, url=url, options={"reconnection": False, **options})
         self._open = True
@@ -91,6 +91,10 @@ class BrowserClient:
     def timed_history(self) -> list[tuple[float, str, list[Any]]]:
         """`history` with the moment of each arrival, by `time.monotonic`."""
         return [(one["at"], one["event"], one["args"]) for one in self._call("events", event=None)]
+
+    def texts(self) -> list[str]:
+        """Every Socket.IO packet so far, as text: for a client opened with `raw=True`."""
+        return self._call("texts")
 
     def forget(self) -> None:
         """Drop what was received so far."""
