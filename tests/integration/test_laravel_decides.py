@@ -19,10 +19,13 @@ from tests.services.laravel_api import (
     Asked,
     LaravelApi,
     breaks_off,
+    drips,
     garbage,
+    hangs,
     hangs_up,
     says,
 )
+from tests.services.processes import wait_until
 
 from .conftest import Site, plan_database, settings, token
 
@@ -261,6 +264,31 @@ def test_one_who_waits_for_laravel_makes_nobody_else_wait(site, laravel, browser
     assert browser.events("subscription_error") == []
     laravel.let_go.set()
     assert browser.wait_for("subscription_error")[-1]["code"] == "auth_denied_403"
+
+
+def test_no_answer_in_time_lets_nobody_in_and_makes_nobody_else_wait(site, laravel):
+    laravel.channels = lambda connection, asked: (
+        drips if asked.form()["channel_name"] == "private-drips" else hangs
+    )(connection, asked)
+    laravel.tokens = hangs
+    waiting = {}
+    for channel in ("private-drips", "private-hangs"):
+        page = site.browser(2, extraHeaders={"Cookie": COOKIE + channel}, transports=["websocket"])
+        page.emit("subscribe", {"channel": channel})
+        waiting[channel] = page
+    stranger = site.client()
+    stranger.open(site.server.url, auth={"token": f"8|{SANCTUM}"})
+    wait_until(lambda: len(laravel.asked) == 3, "all to be asked about")
+    other = site.browser(3)
+    assert other.emit_ack("subscribe", {"channel": "public.news"})["status"] == "success"
+    site.broadcast("public.news", data={"n": 1})
+    other.wait_for("news")
+    assert [page.events("subscription_error") for page in waiting.values()] == [[], []]
+    for channel, page in waiting.items():
+        assert page.wait_for("subscription_error", 10)[-1]["code"] == "auth_timeout"
+        assert subscribers(site, channel) == 0
+    refused = stranger.connect_error(timeout=10)["data"]
+    assert (refused["code"], refused["retry"]) == ("verify_timeout", True)
 
 
 def test_the_token_of_the_handshake_serves_where_there_is_no_cookie(site, laravel):

@@ -17,7 +17,7 @@ RETURNING = {"reconnection": True, "reconnectionDelay": 20, "reconnectionDelayMa
 
 
 class Laravel(Daemon):
-    """``POST /broadcasting/auth`` of a site; its channels: ``order.{id}``, of that user, and ``room.{id}``."""
+    """A site's ``POST /broadcasting/auth``. Its channels: ``order.{id}``, of that user, and ``room.{id}``."""
 
     name = "laravel"
 
