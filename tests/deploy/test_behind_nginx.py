@@ -144,11 +144,16 @@ def test_a_stranger_beside_nginx_cannot_choose_an_address(server: Application) -
     assert "203.0.113.9" not in addresses(server)
 
 
+@pytest.fixture(scope="module")
+def both(serve_module: Serve, lasting_redis: RedisServer) -> list[Application]:
+    return [serve_module(SETTINGS, REDIS_URL=lasting_redis.url) for _ in range(2)]
+
+
 @pytest.mark.parametrize("way", TRANSPORTS)
 def test_an_event_reaches_the_browsers_of_both_applications(
-    serve: Serve, start_nginx: StartNginx, node_client: NodeClient, redis_server: RedisServer, way: str
+    both: list[Application], start_nginx: StartNginx, node_client: NodeClient, way: str
 ) -> None:
-    first, second = (serve(SETTINGS, REDIS_URL=redis_server.url) for _ in range(2))
+    first, second = both
     nginx = start_nginx(first.port, second.port)
     through = connect(node_client(), nginx.url, **TRANSPORTS[way])
     beside = [connect(node_client(), application.url) for application in (first, second)]

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from tests.services.application import Application
 from tests.store import shapes
 
 from .conftest import Site, settings, token
@@ -64,24 +65,32 @@ class Rows:
         return f"{token_id}|{secret}"
 
 
-@pytest.fixture
-def rows(mariadb_server) -> Rows:
+@pytest.fixture(scope="module")
+def tables(mariadb_server) -> Rows:
     mariadb_server.create_database("mechamap")
     found = Rows(mariadb_server, "mechamap")
     for ddl in shapes.APPLICATION:
         found(ddl)
-    found("INSERT INTO forums (id, name, slug) VALUES (1, 'General', 'general')")
-    found("INSERT INTO forums (id, name, slug, is_private) VALUES (2, 'Staff', 'staff', 1)")
     return found
 
 
 @pytest.fixture
-def production(serve, node_client, redis_server, mariadb_server, rows) -> Site:
-    server = serve(
+def rows(tables) -> Rows:
+    """Two forums, and nothing else yet."""
+    for [table] in tables("SHOW TABLES"):
+        tables(f"DELETE FROM `{table}`")
+    tables("INSERT INTO forums (id, name, slug) VALUES (1, 'General', 'general')")
+    tables("INSERT INTO forums (id, name, slug, is_private) VALUES (2, 'Staff', 'staff', 1)")
+    return tables
+
+
+@pytest.fixture(scope="module")
+def production_server(serve_module, lasting_redis, mariadb_server, tables) -> Application:
+    return serve_module(
         settings(
             APP_ENV="production",
             SECRET_KEY="k" * 48,
-            REDIS_URL=redis_server.url,
+            REDIS_URL=lasting_redis.url,
             WEB_CONCURRENCY="2",
             LARAVEL_DATABASE_URL=mariadb_server.url("mechamap").replace("mysql+pymysql://", "mysql://"),
             APP_TIMEZONE=ZONE,
@@ -90,7 +99,11 @@ def production(serve, node_client, redis_server, mariadb_server, rows) -> Site:
             LOG_FORMAT="plain",
         )
     )
-    return Site(server, node_client)
+
+
+@pytest.fixture
+def production(production_server, node_client) -> Site:
+    return Site(production_server, node_client)
 
 
 def test_a_sanctum_token_signs_in_by_laravels_rule(production, rows):
