@@ -50,18 +50,24 @@ def site(quick, node_client) -> Site:
     return found
 
 
-@pytest.fixture
-def cluster(serve, node_client, redis_server, tmp_path) -> Site:
-    """Two workers with a short grace period."""
-    server = serve(
+@pytest.fixture(scope="module")
+def two_workers(serve_module, lasting_redis, tmp_path_factory):
+    return serve_module(
         settings(
-            REDIS_URL=redis_server.url,
+            REDIS_URL=lasting_redis.url,
             WEB_CONCURRENCY="2",
-            LARAVEL_DATABASE_URL=plan_database(tmp_path / "laravel.sqlite"),
+            LARAVEL_DATABASE_URL=plan_database(tmp_path_factory.mktemp("laravel") / "laravel.sqlite"),
             PRESENCE_GRACE_SECONDS=str(GRACE),
         )
     )
-    return Site(server, node_client)
+
+
+@pytest.fixture
+def cluster(two_workers, node_client) -> Site:
+    """Two workers with a short grace period; every browser of an earlier test has left."""
+    found = Site(two_workers, node_client)
+    wait_until(lambda: members(found).json()["total"] == 0, "the thread to be empty", GRACE + 5)
+    return found
 
 
 def shown(user_id: int) -> dict:
@@ -220,9 +226,9 @@ def test_tabs_on_two_workers_are_one_member(cluster):
         hears(browser, ("joining", 2), ("leaving", 2))
 
 
-def worker_of(redis_server, browser) -> int:
+def worker_of(lasting_redis, browser) -> int:
     """The process that holds the browser."""
-    roster = RedisRoster(redis_server.url, "test")
+    roster = RedisRoster(lasting_redis.url, "test")
     try:
         wait_until(lambda: roster.connections(sid=browser.id), "the roster")
         [connection] = roster.connections(sid=browser.id)
@@ -231,20 +237,20 @@ def worker_of(redis_server, browser) -> int:
         roster.stop()
 
 
-def test_the_members_of_a_killed_worker_leave_once_unless_they_come_back(cluster, redis_server):
+def test_the_members_of_a_killed_worker_leave_once_unless_they_come_back(cluster, lasting_redis):
     watcher = enter(cluster, 1)
-    here = worker_of(redis_server, watcher)
+    here = worker_of(lasting_redis, watcher)
 
     def elsewhere(user_id: int, **options):
         """A browser on the other worker; those that landed here are closed."""
-        while worker_of(redis_server, browser := enter(cluster, user_id, **options)) == here:
+        while worker_of(lasting_redis, browser := enter(cluster, user_id, **options)) == here:
             browser.disconnect()
         return browser
 
     gone, back = elsewhere(2, reconnection=False), elsewhere(3)
     hears(watcher, ("joining", 2), ("joining", 3))
     time.sleep(GRACE * 2)
-    os.kill(worker_of(redis_server, gone), signal.SIGKILL)
+    os.kill(worker_of(lasting_redis, gone), signal.SIGKILL)
     killed = time.monotonic()
     back.wait_for("manager:reconnect")
     while time.monotonic() - killed < LEASE - 1.0:
