@@ -76,6 +76,7 @@ from mechamap.sockets.transport import EngineTransport
 from mechamap.store import database
 from mechamap.store.apps import Apps
 from mechamap.store.audit import AuditTrail
+from mechamap.store.console_sessions import ConsoleSessions
 from mechamap.store.keys import ApiKeys
 from mechamap.store.laravel.accounts import Accounts
 from mechamap.store.laravel.directory import LaravelDirectory
@@ -215,6 +216,7 @@ def compose(settings: Settings) -> Flask:
         apps=apps,
         outbox_rows=outbox_rows,
         audit=audit,
+        console_sessions=ConsoleSessions(databases.own),
         limits=limits,
         metrics=metrics,
         databases=databases,

@@ -16,6 +16,7 @@ from mechamap.runtime import Runtime
 from mechamap.settings import Settings
 from mechamap.store.apps import Apps
 from mechamap.store.audit import AuditTrail
+from mechamap.store.console_sessions import ConsoleSessions
 from mechamap.store.database import Databases
 from mechamap.store.keys import ApiKeys
 from mechamap.store.laravel.directory import LaravelDirectory
@@ -40,6 +41,7 @@ class Services:
     apps: Apps
     outbox_rows: OutboxRows
     audit: AuditTrail
+    console_sessions: ConsoleSessions
     limits: RateLimits
     metrics: Metrics
     databases: Databases
