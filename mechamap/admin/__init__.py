@@ -7,11 +7,13 @@ from flask_admin.theme import Theme
 from mechamap.services import Services
 
 from . import figures, permissions, session, signin
+from .account import Account
 from .audit import Audit
 from .channels import Channels
 from .connections import Connections
 from .keys import Keys
 from .overview import Overview
+from .people import People
 from .rules import Rules
 
 
@@ -33,4 +35,5 @@ def init_app(app: Flask, services: Services) -> None:
         index_view=overview,
         theme=Theme(folder="bootstrap4", base_template="console/base.html"),
     )
-    console.add_views(connections, channels, Keys(services), Audit(services), Rules(services))
+    console.add_views(connections, channels, Keys(services), People(services), Audit(services))
+    console.add_views(Rules(services), Account(services))
