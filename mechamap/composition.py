@@ -85,6 +85,7 @@ from mechamap.store.laravel.notifications import LaravelNotifications
 from mechamap.store.laravel.outbox import OutboxRows
 from mechamap.store.laravel.tokens import TokenRows
 from mechamap.store.probe import Probe
+from mechamap.store.retention import Retention
 from mechamap.store.revocations import Revocations
 
 log = logging.getLogger(__name__)
@@ -200,6 +201,7 @@ def compose(settings: Settings) -> Flask:
         ingester=ingester,
         outbox=outbox,
         last_seen=LastSeen(hub.connections, seen) if settings.update_last_seen else None,
+        housekeeping=Retention(audit, settings.audit_days).prune if settings.audit_days else None,
     )
     services = Services(
         settings=settings,

@@ -57,7 +57,7 @@ class ApiKey(db.Model):
 
 
 class AuditEntry(db.Model):
-    """Who did what to what, and how it ended. Rows are added, never changed."""
+    """Who did what to what, and how it ended. Rows are added, never changed, and removed when old."""
 
     __tablename__ = "rt_audit_log"
 
