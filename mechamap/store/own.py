@@ -49,6 +49,8 @@ class ApiKey(db.Model):
     created_by: Mapped[str] = mapped_column(String(191))
     last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # When it ends by itself: set for the secret before a rotation.
+    expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     __table_args__ = (
         UniqueConstraint("live_name", name="uq_rt_api_keys_live_name"),
