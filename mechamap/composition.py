@@ -33,6 +33,7 @@ from mechamap.auth.signin import SignIn
 from mechamap.broker.connection import command_client, command_pool
 from mechamap.broker.leadership import Alone, Leadership, LeasedLeadership
 from mechamap.broker.memory import MemoryBroker
+from mechamap.broker.rates import BUCKET, LocalRates, RedisRates
 from mechamap.broker.redis import PREFIX, RedisBroker
 from mechamap.broker.turns import LocalTurns, RedisTurns
 from mechamap.domain.access import Policy
@@ -137,6 +138,7 @@ def compose(settings: Settings) -> Flask:
         sessions = MemorySessions(settings.recovery_seconds)
         members = MemoryMembers(settings.presence_grace_seconds)
         turns = LocalTurns()
+        rates = LocalRates()
     else:
         broker = RedisBroker(
             settings.redis_url,
@@ -149,6 +151,7 @@ def compose(settings: Settings) -> Flask:
         sessions = RedisSessions(settings.redis_url, settings.recovery_seconds, prefix=PREFIX)
         members = RedisMembers(settings.redis_url, worker_id, settings.presence_grace_seconds, on_lost=_leave)
         turns = RedisTurns(command_client(settings.redis_url), PREFIX, worker_id)
+        rates = RedisRates(command_client(settings.redis_url, timeout=0.5), PREFIX)
 
     # the use cases on the transport
     socketio = _socketio(app, settings)
@@ -175,7 +178,7 @@ def compose(settings: Settings) -> Flask:
     # half a second more than facts are kept for
     orders = Orders(hub, transport, gevent.spawn, gevent.spawn_later, settings.cache_seconds + 0.5)
     hub.ordered = orders.take
-    publisher = Publisher(broker, metrics, settings.max_broadcast_bytes)
+    publisher = Publisher(broker, metrics, settings.max_broadcast_bytes, rates.count)
     operations = ClusterOperations(broker, roster, members, publisher, parse)
     ingester = _ingester(settings, worker_id, publisher, metrics, parse)
     outbox = _outbox(settings, worker_id, publisher, metrics, outbox_rows, parse)
@@ -201,6 +204,7 @@ def compose(settings: Settings) -> Flask:
         ingester=ingester,
         outbox=outbox,
         last_seen=LastSeen(hub.connections, seen) if settings.update_last_seen else None,
+        rates=(BUCKET, rates.tell),
         housekeeping=Retention(audit, settings.audit_days).prune if settings.audit_days else None,
     )
     services = Services(
@@ -218,6 +222,7 @@ def compose(settings: Settings) -> Flask:
         apps=apps,
         outbox_rows=outbox_rows,
         audit=audit,
+        rates=rates,
         console_sessions=ConsoleSessions(databases.own),
         limits=limits,
         metrics=metrics,

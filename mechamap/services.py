@@ -6,6 +6,7 @@ from mechamap.auth.authenticator import TokenAuthenticator
 from mechamap.auth.jwt import Jwts
 from mechamap.auth.sanctum_modes import SanctumModes
 from mechamap.auth.signin import SignIn
+from mechamap.broker.rates import Rates
 from mechamap.domain.channels import Parse
 from mechamap.edge.limits import RateLimits
 from mechamap.engine import SocketIO
@@ -41,6 +42,7 @@ class Services:
     apps: Apps
     outbox_rows: OutboxRows
     audit: AuditTrail
+    rates: Rates
     console_sessions: ConsoleSessions
     limits: RateLimits
     metrics: Metrics

@@ -104,7 +104,7 @@ class ApiKeys:
                 ) from err
 
     def rotate(self, name_or_id: str | int, keep: timedelta, by: str) -> tuple[KeyRecord, str, KeyRecord]:
-        """A new secret for a live key, whose present one goes on for ``keep``: (new, its secret, the one before).
+        """A new secret for a live key; the one before goes on for ``keep``: (new, secret, the one before).
 
         Raises:
             NotFound: no live key has this name or id.

@@ -105,7 +105,7 @@ def test_what_is_pending_is_named_until_it_ran(site: Site, server_for: Serving) 
         "0001 Own tables: API keys, audit log, revoked tokens",
         "0002 Apps: their keys and encrypted secrets",
         "0004 Console sessions: who is signed in",
-        "0005 Keys may have an end: the secret before a rotation",
+        "0006 Keys may have an end: the secret before a rotation",
     ]
     revisions.upgrade(server.app, server.settings)
     assert revisions.pending(server.app, server.databases.own) == []
