@@ -116,7 +116,7 @@ def compose(settings: Settings) -> Flask:
     notifications = LaravelNotifications(databases.laravel, settings, directory.schema)
     outbox_rows = OutboxRows(databases.laravel)
     api_keys = ApiKeys(databases.own)
-    apps = Apps(databases.own, settings.secret_key)
+    apps = Apps(databases.own, settings.secret_key, [app.id for app in settings.apps])
     audit = AuditTrail(databases.own)
 
     # proof of identity
