@@ -17,6 +17,7 @@ from . import (
     outbox,
     sessions,
     tokens,
+    webhooks,
     workers,
 )
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 def register(app: Flask, services: "Services") -> None:
     """Add the commands to ``app``. They import what is heavy when they run: workers register them too."""
     command.attach(app, services)
-    for noun in (keys, apps, audit, sessions, outbox, tokens, channels, clients, workers, demo):
+    for noun in (keys, apps, audit, sessions, outbox, webhooks, tokens, channels, clients, workers, demo):
         app.cli.add_command(noun.group)
     app.cli.add_command(broadcast.command)
     app.cli.add_command(doctor.command)
