@@ -11,6 +11,7 @@ from . import (
     channels,
     clients,
     command,
+    convert,
     demo,
     doctor,
     keys,
@@ -31,4 +32,5 @@ def register(app: Flask, services: "Services") -> None:
     for noun in (keys, apps, audit, sessions, outbox, webhooks, tokens, channels, clients, workers, demo):
         app.cli.add_command(noun.group)
     app.cli.add_command(broadcast.command)
+    app.cli.add_command(convert.command)
     app.cli.add_command(doctor.command)
