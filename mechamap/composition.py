@@ -36,6 +36,7 @@ from mechamap.broker.connection import command_client, command_pool
 from mechamap.broker.leadership import LEASE, MARGIN, Alone, Leadership, LeasedLeadership
 from mechamap.broker.memory import MemoryBroker
 from mechamap.broker.protocol import Broker
+from mechamap.broker.rates import BUCKET, LocalRates, RedisRates
 from mechamap.broker.redis import PREFIX, RedisBroker
 from mechamap.broker.turns import LocalTurns, RedisTurns
 from mechamap.domain.access import Policy
@@ -88,6 +89,7 @@ from mechamap.sockets.typing import TypingEvents
 from mechamap.store import database
 from mechamap.store.apps import Apps
 from mechamap.store.audit import AuditTrail
+from mechamap.store.console_sessions import ConsoleSessions
 from mechamap.store.keys import ApiKeys
 from mechamap.store.laravel.accounts import Accounts
 from mechamap.store.laravel.directory import LaravelDirectory
@@ -97,6 +99,7 @@ from mechamap.store.laravel.notifications import LaravelNotifications
 from mechamap.store.laravel.outbox import OutboxRows
 from mechamap.store.laravel.tokens import TokenRows
 from mechamap.store.probe import Probe
+from mechamap.store.retention import Retention
 from mechamap.store.revocations import Revocations
 from mechamap.store.webhooks import WebhookFailures
 from mechamap.webhooks import webhooks as webhooks_worker
@@ -136,7 +139,7 @@ def compose(settings: Settings) -> Flask:
     group_members = LaravelGroups(directory.schema, settings.cache_seconds)
     outbox_rows = OutboxRows(databases.laravel)
     api_keys = ApiKeys(databases.own)
-    apps = Apps(databases.own, settings.secret_key)
+    apps = Apps(databases.own, settings.secret_key, [app.id for app in settings.apps])
     audit = AuditTrail(databases.own)
     webhook_failures = WebhookFailures(databases.own)
 
@@ -147,7 +150,9 @@ def compose(settings: Settings) -> Flask:
     authenticator = TokenAuthenticator(jwts, sanctum, directory)
     keyring = BroadcastKeyRing(settings, api_keys)
     registry = AppRegistry(settings, apps)
-    sign_in = SignIn(Accounts(databases.laravel, directory.schema), directory, settings.ladder, Passwords())
+    sign_in = SignIn(
+        Accounts(databases.laravel, directory.schema), directory, settings.console_roles, Passwords()
+    )
 
     # order, and who is here
     worker_id = new_worker_id()
@@ -157,6 +162,7 @@ def compose(settings: Settings) -> Flask:
         sessions = MemorySessions(settings.recovery_seconds)
         members = MemoryMembers(settings.presence_grace_seconds)
         turns = LocalTurns()
+        rates = LocalRates()
         typists = MemoryTypists(FORGOTTEN)
     else:
         broker = RedisBroker(
@@ -170,6 +176,7 @@ def compose(settings: Settings) -> Flask:
         sessions = RedisSessions(settings.redis_url, settings.recovery_seconds, prefix=PREFIX)
         members = RedisMembers(settings.redis_url, worker_id, settings.presence_grace_seconds, on_lost=_leave)
         turns = RedisTurns(command_client(settings.redis_url), PREFIX, worker_id)
+        rates = RedisRates(command_client(settings.redis_url, timeout=0.5), PREFIX)
         typists = RedisTypists(command_client(settings.redis_url), PREFIX, FORGOTTEN)
 
     # the use cases on the transport
@@ -210,7 +217,7 @@ def compose(settings: Settings) -> Flask:
     # half a second more than facts are kept for
     orders = Orders(hub, transport, gevent.spawn, gevent.spawn_later, settings.cache_seconds + 0.5)
     hub.ordered = orders.take
-    publisher = Publisher(broker, metrics, settings.max_broadcast_bytes)
+    publisher = Publisher(broker, metrics, settings.max_broadcast_bytes, rates.count)
     operations = ClusterOperations(broker, roster, members, publisher, parse)
     ingester = _ingester(settings, worker_id, publisher, metrics, parse)
     outbox = _outbox(settings, worker_id, publisher, metrics, outbox_rows, parse)
@@ -241,6 +248,8 @@ def compose(settings: Settings) -> Flask:
         outbox=outbox,
         webhooks=webhooks,
         last_seen=LastSeen(hub.connections, seen) if settings.update_last_seen else None,
+        rates=(BUCKET, rates.tell),
+        housekeeping=Retention(audit, settings.audit_days).prune if settings.audit_days else None,
     )
     services = Services(
         settings=settings,
@@ -259,6 +268,8 @@ def compose(settings: Settings) -> Flask:
         webhooks=webhooks,
         webhook_failures=webhook_failures,
         audit=audit,
+        rates=rates,
+        console_sessions=ConsoleSessions(databases.own),
         limits=limits,
         metrics=metrics,
         databases=databases,

@@ -28,6 +28,7 @@ from .webhooks.webhooks import Webhooks
 
 log = logging.getLogger(__name__)
 
+HOUSEKEEPING_SECONDS = 3600
 RECONCILE_SECONDS = 5
 """Between comparisons of the books with the transport: a pass over 10,000 connections takes a few
 milliseconds."""
@@ -52,6 +53,8 @@ class Runtime:
         outbox: what publishes Laravel's outbox, if that is on.
         webhooks: what tells Laravel of its channels, if that is on.
         last_seen: what notes connected users in Laravel's table, if that is wanted.
+        rates: how often, and how, the cluster is told what publishers sent.
+        housekeeping: what one worker of each machine does every hour, if anything.
     """
 
     worker_id: str
@@ -73,6 +76,8 @@ class Runtime:
     outbox: Relay | None = None
     webhooks: Webhooks | None = None
     last_seen: LastSeen | None = None
+    rates: tuple[float, Callable[[], object]] | None = None
+    housekeeping: Callable[[], object] | None = None
     _started_at: float = 0.0
     _greenlets: tuple[gevent.Greenlet, ...] = ()
 
@@ -95,6 +100,10 @@ class Runtime:
         ]
         if self.last_seen is not None:
             rounds.append((last_seen.ROUND, self.last_seen.note))
+        if self.rates is not None:
+            rounds.append(self.rates)
+        if self.housekeeping is not None and self.slot() == 0:
+            rounds.append((HOUSEKEEPING_SECONDS, self.housekeeping))
         self._greenlets = tuple(gevent.spawn(self._every, *each) for each in rounds)
         if self.ingester is not None:
             self.ingester.start()

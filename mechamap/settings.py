@@ -11,6 +11,7 @@ from pathlib import Path
 
 from .domain.apps import APP_ID, APP_KEY, MAX_APP_KEYS, App, secret_problem
 from .domain.connection_limit import DEFAULT, ConnectionLimits
+from .domain.console import ConsoleRoles
 from .domain.credentials import ChannelAuth
 from .domain.history import Bounds
 from .domain.pusher_signature import AppKey
@@ -110,11 +111,13 @@ class Settings:
     log_level: str
     log_format: str
     ladder: Ladder
+    console_roles: ConsoleRoles
     private_forum_level: Level
     sanctum_expiration_minutes: int | None
     update_last_seen: bool
     cache_seconds: float
     recheck_seconds: float
+    audit_days: int
     max_connections: int
     max_connections_per_user: int
     max_connections_per_role: Mapping[str, int]
@@ -201,6 +204,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     if not production:
         env = env.beneath(_development_secrets(instance, env))
 
+    ladder = Ladder().extended(env.levels("ROLE_LEVELS"))
     database_url = env.url("DATABASE_URL") or f"sqlite:///{instance / 'mechamap.sqlite'}"
     settings = Settings(
         app_env=app_env,
@@ -255,12 +259,14 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         log_format=env.choice(
             "LOG_FORMAT", ("json", "plain"), "json" if app_env is AppEnv.PRODUCTION else "plain"
         ),
-        ladder=Ladder().extended(env.levels("ROLE_LEVELS")),
+        ladder=ladder,
+        console_roles=ConsoleRoles(ladder, env.console_roles("CONSOLE_ROLES")),
         private_forum_level=env.level("PRIVATE_FORUM_LEVEL", Level.MODERATOR),
         sanctum_expiration_minutes=env.optional_integer("SANCTUM_EXPIRATION", 1, 10_000_000),
         update_last_seen=env.switch("UPDATE_LAST_SEEN", False),
         cache_seconds=env.number("DIRECTORY_CACHE_SECONDS", 5.0, 0.0, 300.0),
         recheck_seconds=env.number("RECHECK_SECONDS", 30.0, 0.2, 3600.0),
+        audit_days=env.integer("AUDIT_DAYS", 365, 0, 36_500),
         max_connections=env.integer("MAX_CONNECTIONS", 10_000, 1, 1_000_000),
         max_connections_per_user=env.integer("MAX_CONNECTIONS_PER_USER", DEFAULT, 0, 10_000),
         max_connections_per_role=env.numbers("MAX_CONNECTIONS_PER_ROLE", 0, 10_000),

@@ -133,6 +133,7 @@ def test_the_api_document_names_every_metric(app):
 NAMED = (
     "API",
     "ARCHITECTURE",
+    "CONSOLE",
     "DEPLOYMENT",
     "MIGRATING",
     "TROUBLESHOOTING",

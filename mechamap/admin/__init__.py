@@ -6,12 +6,15 @@ from flask_admin.theme import Theme
 
 from mechamap.services import Services
 
-from . import figures, session, signin
+from . import figures, permissions, session, signin
+from .account import Account
+from .apps import Apps
 from .audit import Audit
 from .channels import Channels
 from .connections import Connections
 from .keys import Keys
 from .overview import Overview
+from .people import People
 from .rules import Rules
 
 
@@ -19,6 +22,7 @@ def init_app(app: Flask, services: Services) -> None:
     """Register the console. ``Admin`` is made anew each time: Flask-Admin 2.2 writes into its views."""
     session.configure(app)
     app.jinja_env.filters.update(figures.filters(services.settings.app_timezone))
+    app.jinja_env.globals["may"] = permissions.may
     app.register_blueprint(signin.blueprint(services))
 
     overview = Overview(services)
@@ -32,4 +36,5 @@ def init_app(app: Flask, services: Services) -> None:
         index_view=overview,
         theme=Theme(folder="bootstrap4", base_template="console/base.html"),
     )
-    console.add_views(connections, channels, Keys(services), Audit(services), Rules(services))
+    console.add_views(connections, channels, Keys(services), Apps(services), People(services))
+    console.add_views(Audit(services), Rules(services), Account(services))

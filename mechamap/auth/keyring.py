@@ -103,6 +103,8 @@ class BroadcastKeyRing:
                 return None
             found = self._found[tag] = (record, BroadcastKey(record.name, record.scopes))
         record, key = found
+        if record.expires_at is not None and record.over:  # perhaps since the table was read
+            return None
         if reading.fresh:
             self._note_use(record.id)
         return key
@@ -124,6 +126,11 @@ class BroadcastKeyRing:
             self._keys.note_use(key_id)
         except Unavailable as err:
             log.info("key_use_not_noted", extra={"key_id": key_id, "code": err.code})
+
+
+def names_in_settings(settings: Settings) -> list[str]:
+    """What the keys of the settings are called in logs, rates and the console."""
+    return [name for name, _ in _named_secrets(settings)]
 
 
 def _named_secrets(settings: Settings) -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ from flask import Flask
 
 from . import (
     apps,
+    audit,
     broadcast,
     channels,
     clients,
@@ -15,6 +16,7 @@ from . import (
     doctor,
     keys,
     outbox,
+    sessions,
     tokens,
     webhooks,
     workers,
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 def register(app: Flask, services: "Services") -> None:
     """Add the commands to ``app``. They import what is heavy when they run: workers register them too."""
     command.attach(app, services)
-    for noun in (keys, apps, outbox, webhooks, tokens, channels, clients, workers, demo):
+    for noun in (keys, apps, audit, sessions, outbox, webhooks, tokens, channels, clients, workers, demo):
         app.cli.add_command(noun.group)
     app.cli.add_command(broadcast.command)
     app.cli.add_command(convert.command)

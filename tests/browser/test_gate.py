@@ -1,82 +1,15 @@
 """The gate of the console: strangers, forged forms, sessions that ended, roles that were lost."""
 
-import logging
-import re
 import shutil
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
-from flask import Flask
-from flask.testing import FlaskClient
 
-from mechamap import create_app
-from mechamap.admin import session as console_session
-from mechamap.settings import load
-from tests.services.processes import clean_environment
+from mechamap.store.console_sessions import IDLE, LIFETIME
 
-from .place import FORM_TOKEN, Seeded, settings_in
-
-
-class Here:
-    """The application in this process, its table of addresses and its database within reach."""
-
-    def __init__(self, app: Flask, seeded: Seeded) -> None:
-        self.app = app
-        self.services = app.extensions["mechamap"]
-        self._seeded = seeded
-
-    def operator(self, **environ: str) -> FlaskClient:
-        client = self.app.test_client()
-        answer = client.post(
-            "/admin/login",
-            data={
-                "csrf_token": form_token(client, "/admin/login"),
-                "login": self._seeded.login,
-                "password": self._seeded.password,
-            },
-            environ_base=environ,
-        )
-        assert answer.status_code == 303
-        return client
-
-    def sql(self, statement: str) -> None:
-        with closing(sqlite3.connect(self.services.settings.instance_path / "mechamap.sqlite")) as database:
-            database.execute(statement)
-            database.commit()
-
-    def addresses(self) -> list[tuple[str, str]]:
-        """Every (method, path) under /admin, with something in place of the variables."""
-        found = []
-        for rule in self.app.url_map.iter_rules():
-            if rule.rule.startswith("/admin"):
-                path = re.sub(r"<int:\w+>", "1", rule.rule)
-                assert "<" not in path, f"{rule.rule} has a variable this test does not fill"
-                found += [(method, path) for method in rule.methods - {"HEAD", "OPTIONS"}]
-        return found
-
-
-def form_token(client: FlaskClient, page: str) -> str:
-    token = FORM_TOKEN.search(client.get(page).text)
-    assert token is not None
-    return token[1]
-
-
-@contextmanager
-def application(seeded: Seeded, folder: Path) -> Iterator[Here]:
-    shutil.copytree(seeded.folder, folder, dirs_exist_ok=True)
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    app = create_app(load(clean_environment(**settings_in(folder, RATE_LIMITS="off"))))
-    # the application's own handler would write to a stream that pytest closes after this test
-    root.handlers[:], root.level = handlers, level
-    services = app.extensions["mechamap"]
-    services.runtime.start()
-    yield Here(app, seeded)
-    services.runtime.stop()
-    services.databases.close()
+from .inside import Here, application, form_token
+from .place import Seeded
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +64,7 @@ def test_a_form_without_its_token_does_nothing(here):
 def test_asking_for_the_head_of_a_page_changes_nothing(here):
     client = here.operator()
     row, _ = here.services.api_keys.create("kept", [], "test")
+    app, _ = here.services.apps.create("kept", "test", app_id="x")
     before = len(here.services.audit.recent(limit=500))
     for method, path in here.addresses():
         if method != "POST":
@@ -139,7 +73,10 @@ def test_asking_for_the_head_of_a_page_changes_nothing(here):
         for query in ({"user_id": "2"}, {"channel": "public.x", "event": "x", "data": "{}", "step": "send"}):
             assert client.head(path, query_string=query).status_code in (200, 405, 422)
     assert len(here.services.audit.recent(limit=500)) == before
-    assert here.services.api_keys.revoke(row.id).name == "kept"
+    assert here.services.apps.find("x") == app
+    assert here.services.api_keys.revoke(row.id) == replace(
+        row, live_name=None, revoked_at=here.services.api_keys.list()[0].revoked_at
+    )
 
 
 def test_the_door_itself_takes_no_forged_form(here):
@@ -158,10 +95,13 @@ def test_pages_are_kept_out_of_caches_and_the_cookie_out_of_scripts(here):
     assert (cookie.http_only, cookie.same_site, cookie.path, cookie.secure) == (True, "Lax", "/admin", False)
 
 
-def test_over_tls_the_cookie_is_secure(here):
+def test_over_tls_the_cookie_is_secure_and_of_this_host_alone(here):
     client = here.app.test_client()
     answer = client.get("/admin/login", base_url="https://localhost")
-    assert "; Secure" in answer.headers["Set-Cookie"]
+    cookie = answer.headers["Set-Cookie"]
+    assert cookie.startswith("__Host-mechamap_console=")
+    assert {"Secure", "HttpOnly", "Path=/", "SameSite=Lax"} <= set(cookie.split("; "))
+    assert "Domain" not in cookie
 
 
 def test_signing_in_leaves_nothing_of_the_session_before(here):
@@ -181,34 +121,33 @@ def test_signing_in_leaves_nothing_of_the_session_before(here):
 
 
 @pytest.mark.parametrize(
-    ("key", "seconds", "why"),
-    [("seen", console_session.IDLE, "session_idle"), ("began", console_session.LIFETIME, "session_over")],
+    ("column", "length", "why"), [("seen_at", IDLE, "session_idle"), ("began_at", LIFETIME, "session_over")]
 )
-def test_a_session_ends_when_unused_and_when_old(here, key, seconds, why):
-    client = here.operator()
-    with client.session_transaction(path="/admin/") as session:
-        session[key] -= seconds - 5
-    assert client.get("/admin/rules/").status_code == 200
-    client = here.operator()
-    with client.session_transaction(path="/admin/") as session:
-        session[key] -= seconds + 5
-    answer = client.get("/admin/rules/")
-    assert answer.status_code == 302
+def test_a_session_ends_when_unused_and_when_old(here, column, length, why):
+    for seconds, goes_on in ((length.total_seconds() - 5, True), (length.total_seconds() + 5, False)):
+        client = here.operator()
+        here.sql(
+            f"UPDATE rt_console_sessions SET {column} = datetime({column}, '-{seconds} seconds') "
+            "WHERE id = (SELECT max(id) FROM rt_console_sessions)"
+        )
+        answer = client.get("/admin/rules/")
+        assert answer.status_code == (200 if goes_on else 302)
     assert f"why={why}" in answer.headers["Location"]
     assert client.get("/admin/live.json").status_code == 401
 
 
 def test_the_pages_own_polling_does_not_keep_a_session_alive(here):
     client = here.operator()
-    with client.session_transaction(path="/admin/") as session:
-        session["seen"] -= 600
-        seen = session["seen"]
+    here.sql("UPDATE rt_console_sessions SET seen_at = datetime(seen_at, '-600 seconds')")
+    seen = last_seen(here)
     assert client.get("/admin/live.json").status_code == 200
-    with client.session_transaction(path="/admin/") as session:
-        assert session["seen"] == seen
+    assert last_seen(here) == seen
     assert client.get("/admin/rules/").status_code == 200
-    with client.session_transaction(path="/admin/") as session:
-        assert session["seen"] > seen + 500
+    assert (last_seen(here) - seen).total_seconds() > 500
+
+
+def last_seen(here):
+    return here.services.console_sessions.live()[0].seen_at
 
 
 def test_a_forged_cookie_is_a_stranger(here):
@@ -249,16 +188,24 @@ def test_the_applications_own_administrators_may_enter(here, role):
         here.sql("UPDATE users SET role = 'super_admin' WHERE id = 1")
 
 
-def test_a_role_that_cannot_be_checked_lets_nobody_in(seeded, tmp_path):
-    with application(seeded, tmp_path) as here:
+@pytest.mark.parametrize(
+    ("away", "code"), [("mechamap.sqlite", "directory_unavailable"), ("own.sqlite", "unavailable")]
+)
+def test_a_role_or_session_that_cannot_be_checked_lets_nobody_in(seeded, tmp_path, away, code):
+    shutil.copy(seeded.folder / "mechamap.sqlite", tmp_path / "own.sqlite")
+    urls = {
+        "DATABASE_URL": f"sqlite:///{tmp_path / 'own.sqlite'}",
+        "LARAVEL_DATABASE_URL": f"sqlite:///{tmp_path / 'mechamap.sqlite'}",
+    }
+    with application(seeded, tmp_path, **urls) as here:
         client = here.operator()
         here.services.databases.close()
-        for file in tmp_path.glob("mechamap.sqlite*"):
+        for file in tmp_path.glob(f"{away}*"):
             file.unlink()
-        (tmp_path / "mechamap.sqlite").write_bytes(b"not a database at all" * 100)
+        (tmp_path / away).write_bytes(b"not a database at all" * 100)
         answer = client.get("/admin/rules/", headers={"Accept": "text/html"})
-        assert (answer.status_code, "directory_unavailable" in answer.text) == (503, True)
-        assert client.get("/admin/live.json").json["code"] == "directory_unavailable"
+        assert (answer.status_code, f">{code}<" in answer.text) == (503, True)
+        assert client.get("/admin/live.json").json["code"] == code
 
 
 def test_a_defect_in_a_view_is_reported_as_itself(here, monkeypatch):

@@ -3,6 +3,8 @@
 import pytest
 from playwright.sync_api import expect
 
+from tests.cli.certificate import make_certificate
+
 from .place import Operator, Place
 
 
@@ -88,3 +90,27 @@ def test_a_link_to_the_door_leads_no_further_than_the_console(place, target):
         "/admin/login", "/admin/login", login=place.login, password=place.password, next=target
     )
     assert (answer.status, answer.headers["location"]) == (303, "/admin/")
+
+
+def test_over_tls_the_browser_keeps_a_cookie_that_no_neighbour_can_plant(serve, seeded, tmp_path, open_page):
+    certificate, key = make_certificate(tmp_path)
+    place = seeded.place(serve, SSL_CERT_PATH=str(certificate), SSL_KEY_PATH=str(key))
+    page = open_page()
+    page.goto(f"{place.url}/admin/audit/")
+    page.get_by_label("E-mail or user name").fill(place.login)
+    page.get_by_label("Password").fill(place.password)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="Audit")).to_be_visible()
+    [cookie] = page.context.cookies()
+    assert cookie["name"] == "__Host-mechamap_console"
+    assert (cookie["path"], cookie["secure"], cookie["httpOnly"], cookie["sameSite"]) == (
+        "/",
+        True,
+        True,
+        "Lax",
+    )
+    page.get_by_role("link", name="Anna administrator").click()
+    page.get_by_role("button", name="Sign out everywhere").click()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    page.goto(f"{place.url}/admin/")
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()

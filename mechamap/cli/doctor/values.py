@@ -6,6 +6,7 @@ from dataclasses import fields
 from enum import Enum
 from urllib.parse import parse_qsl, urlencode
 
+from mechamap.domain.console import NOBODY, ConsoleRoles
 from mechamap.domain.roles import DEFAULT_LEVELS, Ladder
 from mechamap.settings import MIN_SECRET_LENGTH, Settings
 
@@ -61,11 +62,13 @@ VARIABLES: Mapping[str, str] = {
     "log_level": "LOG_LEVEL",
     "log_format": "LOG_FORMAT",
     "ladder": "ROLE_LEVELS",
+    "console_roles": "CONSOLE_ROLES",
     "private_forum_level": "PRIVATE_FORUM_LEVEL",
     "sanctum_expiration_minutes": "SANCTUM_EXPIRATION",
     "update_last_seen": "UPDATE_LAST_SEEN",
     "cache_seconds": "DIRECTORY_CACHE_SECONDS",
     "recheck_seconds": "RECHECK_SECONDS",
+    "audit_days": "AUDIT_DAYS",
     "max_connections": "MAX_CONNECTIONS",
     "max_connections_per_user": "MAX_CONNECTIONS_PER_USER",
     "max_connections_per_role": "MAX_CONNECTIONS_PER_ROLE",
@@ -110,6 +113,8 @@ def shown(name: str, value: object) -> str:
             for role, level in value.levels.items()
             if DEFAULT_LEVELS.get(role) != level
         )
+    if isinstance(value, ConsoleRoles):
+        return ", ".join(f"{name}={role.label if role else NOBODY}" for name, role in value.changes.items())
     if isinstance(value, Mapping):
         return ", ".join(f"{name}={number}" for name, number in value.items())
     if isinstance(value, bool):
