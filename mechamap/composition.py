@@ -19,6 +19,7 @@ from mechamap.api.pusher_calls import PusherCalls
 from mechamap.api.pusher_gate import PusherGate
 from mechamap.auth import jwt
 from mechamap.auth.authenticator import TokenAuthenticator
+from mechamap.auth.blocklist import Blocklist
 from mechamap.auth.channel_authorization import ChannelAuthorization
 from mechamap.auth.channel_laravel import LaravelChannels
 from mechamap.auth.channel_signature import ChannelSignatures
@@ -26,6 +27,7 @@ from mechamap.auth.keyring import BroadcastKeyRing
 from mechamap.auth.passwords import Passwords
 from mechamap.auth.protocol import BroadcastKey
 from mechamap.auth.pusher import AppRegistry
+from mechamap.auth.revoking import Revoking
 from mechamap.auth.sanctum import Sanctum
 from mechamap.auth.sanctum_http import VERIFY_PATH, SanctumByLaravel
 from mechamap.auth.sanctum_modes import SanctumModes
@@ -38,6 +40,7 @@ from mechamap.broker.redis import PREFIX, RedisBroker
 from mechamap.broker.turns import LocalTurns, RedisTurns
 from mechamap.domain.access import Policy
 from mechamap.domain.channels import Parse, parser
+from mechamap.domain.commands import Command
 from mechamap.domain.credentials import ChannelAuth
 from mechamap.edge import errors, requests
 from mechamap.edge.limits import RateLimits
@@ -47,6 +50,7 @@ from mechamap.engine import SocketIO, current_slot
 from mechamap.hub.access import Judge
 from mechamap.hub.hub import Hub
 from mechamap.hub.inquiries import Inquiries
+from mechamap.hub.inspections import Inspections
 from mechamap.hub.last_seen import LastSeen
 from mechamap.hub.operations import ClusterOperations
 from mechamap.hub.orders import Orders
@@ -55,6 +59,7 @@ from mechamap.hub.publishing import Publisher
 from mechamap.hub.reading import Reading
 from mechamap.hub.rechecks import Rechecks
 from mechamap.hub.recovery import Recovery
+from mechamap.hub.seeing import Seeing
 from mechamap.ingest.ingester import Ingester, Source
 from mechamap.ingest.laravel_redis import ORIGIN
 from mechamap.ingest.pusher import PusherReader
@@ -78,6 +83,7 @@ from mechamap.sockets.transport import EngineTransport
 from mechamap.store import database
 from mechamap.store.apps import Apps
 from mechamap.store.audit import AuditTrail
+from mechamap.store.blocks import Blocks
 from mechamap.store.keys import ApiKeys
 from mechamap.store.laravel.accounts import Accounts
 from mechamap.store.laravel.directory import LaravelDirectory
@@ -120,9 +126,11 @@ def compose(settings: Settings) -> Flask:
 
     # proof of identity
     jwt.configure(app, settings)
-    jwts = jwt.Jwts(app, settings, Revocations(databases.own, settings.cache_seconds))
+    revocations = Revocations(databases.own, settings.cache_seconds)
+    blocklist = Blocklist(Blocks(databases.own))
+    jwts = jwt.Jwts(app, settings, revocations)
     sanctum = _sanctum(settings, TokenRows(databases.laravel, settings, directory.schema), directory)
-    authenticator = TokenAuthenticator(jwts, sanctum, directory)
+    authenticator = TokenAuthenticator(jwts, sanctum, directory, revocations, blocklist)
     keyring = BroadcastKeyRing(settings, api_keys)
     registry = AppRegistry(settings, apps)
     sign_in = SignIn(
@@ -177,9 +185,18 @@ def compose(settings: Settings) -> Flask:
     # half a second more than facts are kept for
     orders = Orders(hub, transport, gevent.spawn, gevent.spawn_later, settings.cache_seconds + 0.5)
     hub.ordered = orders.take
+
+    def barred(command: Command) -> None:
+        """What sign-ins remember of our database is out of date."""
+        blocklist.forget()
+        revocations.forget()
+
+    hub.barred = barred
     publisher = Publisher(broker, metrics, settings.max_broadcast_bytes)
     inquiries = Inquiries(asking, roster)
-    operations = ClusterOperations(broker, roster, members, publisher, parse)
+    Seeing(hub.connections, transport).register(inquiries)
+    inspections = Inspections(broker, roster, inquiries)
+    operations = ClusterOperations(broker, roster, members, publisher, inspections, parse)
     ingester = _ingester(settings, worker_id, publisher, metrics, parse)
     outbox = _outbox(settings, worker_id, publisher, metrics, outbox_rows, parse)
     seen = LaravelLastSeen(databases.laravel, settings, directory.schema)
@@ -217,6 +234,8 @@ def compose(settings: Settings) -> Flask:
         directory=directory,
         sanctum=sanctum,
         authenticator=authenticator,
+        revoking=Revoking(authenticator, revocations),
+        blocklist=blocklist,
         jwts=jwts,
         sign_in=sign_in,
         api_keys=api_keys,

@@ -107,3 +107,18 @@ class PusherApp(db.Model):
         UniqueConstraint("app_id", name="uq_rt_apps_app_id"),
         UniqueConstraint("name", name="uq_rt_apps_name"),
     )
+
+
+class BlockedUser(db.Model):
+    """A user whom an operator keeps out for a time."""
+
+    __tablename__ = "rt_blocked_users"
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    user_id: Mapped[int] = mapped_column(BigInteger)
+    until: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    reason: Mapped[str] = mapped_column(String(200))
+    blocked_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    blocked_by: Mapped[str] = mapped_column(String(191))
+
+    __table_args__ = (UniqueConstraint("user_id", name="uq_rt_blocked_users_user_id"),)
