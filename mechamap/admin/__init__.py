@@ -8,8 +8,10 @@ from mechamap.services import Services
 
 from . import figures, permissions, session, signin
 from .audit import Audit
+from .channel import Channel
 from .channels import Channels
-from .connections import Connections
+from .connection import Connection
+from .connections import Blocks, Connections
 from .keys import Keys
 from .overview import Overview
 from .rules import Rules
@@ -25,7 +27,8 @@ def init_app(app: Flask, services: Services) -> None:
     overview = Overview(services)
     connections = Connections(services)
     channels = Channels(services)
-    overview.live_views = {view.endpoint: view for view in (overview, connections, channels)}
+    close = (Connection(services), Channel(services), Blocks(services))
+    overview.live_views = {view.endpoint: view for view in (overview, connections, channels, *close)}
     # The folder is where Flask-Admin looks for its own templates; ours extend none of them.
     console = Admin(
         app,
@@ -33,4 +36,4 @@ def init_app(app: Flask, services: Services) -> None:
         index_view=overview,
         theme=Theme(folder="bootstrap4", base_template="console/base.html"),
     )
-    console.add_views(connections, channels, Keys(services), Audit(services), Rules(services))
+    console.add_views(connections, channels, *close, Keys(services), Audit(services), Rules(services))
