@@ -24,7 +24,19 @@ NAMED = 2000
 """Connections of one user looked at before they are closed."""
 SHOWN = 50
 """Connections of a page."""
-FIELDS = ("q", "address", "channel", "worker", "transport", "dialect", "kind", "age", "queue", "order")
+FIELDS = (
+    "q",
+    "user_id",
+    "address",
+    "channel",
+    "worker",
+    "transport",
+    "dialect",
+    "kind",
+    "age",
+    "queue",
+    "order",
+)
 """What the form of the search sends."""
 TRANSPORTS = ("websocket", "polling")
 

@@ -98,7 +98,7 @@ def read_search(given: Mapping[str, str], limit: int = 100) -> Search:
 
     return Search(
         text=text("q"),
-        user_id=number("user", 2**63 - 1) or None,
+        user_id=number("user_id", 2**63 - 1) or None,
         address=text("address"),
         channel=text("channel"),
         worker=text("worker"),
