@@ -156,7 +156,7 @@ def _search_options(function):
             click.option("--channel", default="", metavar="TEXT", help="Part of a channel's name."),
             click.option("--address", default="", metavar="TEXT", help="Part of the address."),
             click.option("--worker", default="", metavar="ID", help="On this worker."),
-            click.option("--transport", type=click.Choice(("websocket", "polling")), default=""),
+            click.option("--transport", type=click.Choice(("websocket", "polling"))),
             click.option("--dialect", type=click.Choice([each.value for each in Dialect])),
             click.option("--kind", type=click.Choice([each.value for each in TokenKind])),
             click.option("--older-than", "age", type=Duration(10**9), default=0, help="Such as 10m or 1d."),
@@ -189,6 +189,7 @@ def _search_options(function):
 def find(
     services: "Services",
     text: str,
+    transport: str | None,
     dialect: str | None,
     kind: str | None,
     order: str,
@@ -204,6 +205,7 @@ def find(
     """
     search = Search(
         text=text,
+        transport=transport or "",
         dialect=Dialect(dialect) if dialect else None,
         kind=TokenKind(kind) if kind else None,
         min_age=age,

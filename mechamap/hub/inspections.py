@@ -80,7 +80,7 @@ class ConnectionSeen:
     """One connection.
 
     Attributes:
-        record: as the roster has it.
+        record: as every worker knows it.
         full: as its worker has it; None if that did not answer.
         events: the last of its channels since it joined each, newest first: from the logs, so they are what
             it was to be sent.
@@ -150,17 +150,16 @@ class Inspections:
         Raises:
             NotFound: there is none of this id.
         """
-        records = self._roster.connections(sid=sid, limit=1)
-        if not records:
-            raise NotFound("The connection has ended, or never was.", code="not_connected")
-        [record] = records
-        answered = self._inquiries.ask(
-            CONNECTION, ConnectionAsked(sid), ConnectionInFull, worker=record.worker
-        )
-        full = answered.answers.get(record.worker)
-        if full is None:
-            return ConnectionSeen(record, None)
-        return ConnectionSeen(record, full, self._events_of(full))
+        answered = self._inquiries.ask(CONNECTION, ConnectionAsked(sid), ConnectionInFull | None)
+        full = next((each for each in answered.answers.values() if each is not None), None)
+        if full is not None:
+            return ConnectionSeen(full.record, full, self._events_of(full))
+        # a worker that is silent may have it; the roster then knows, half a second behind at most
+        silent = {worker.id for worker in answered.silent}
+        for record in self._roster.connections(sid=sid, limit=1):
+            if record.worker in silent:
+                return ConnectionSeen(record, None)
+        raise NotFound("The connection has ended, or never was.", code="not_connected")
 
     def reach(self, channel: Channel) -> Reach:
         """Who is in the channel now."""

@@ -4,10 +4,11 @@ import heapq
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from mechamap.domain.errors import NotFound
 from mechamap.domain.searching import Place, Search, key_of
+
+from mechamap.presence.protocol import ConnectionRecord
 
 from .connections import Connection, Connections
 from .inquiries import Inquiries
@@ -84,6 +85,7 @@ class ConnectionInFull:
     """
 
     row: ConnectionRow
+    record: ConnectionRecord
     channels: tuple[ChannelOf, ...]
     token: str
     session: bool
@@ -155,15 +157,13 @@ class Seeing:
         first = heapq.nlargest(search.limit, page, key=lambda each: each[0])
         return Found(matches, tuple(self._row(connection) for _, connection in first))
 
-    def connection(self, asked: ConnectionAsked) -> ConnectionInFull:
-        """
-        Raises:
-            NotFound: this worker has no connection of this id.
-        """
+    def connection(self, asked: ConnectionAsked) -> ConnectionInFull | None:
+        """The connection; None if this worker has none of this id."""
         connection = self._connections.get(asked.sid)
         if connection is None:
-            raise NotFound("The connection has ended.", code="not_connected")
-        since = connection.joins()
+            return None
+        since, record = connection.joins(), connection.record()
+        names = {name: _sayable(getattr(record, name)) for name in ("name", "role", "user_agent")}
         channels = tuple(
             ChannelOf(name, canonical, connection.dialect_of(canonical).value, joined_at, since[mark])
             for canonical, name, mark, joined_at in zip(
@@ -176,6 +176,7 @@ class Seeing:
         )
         return ConnectionInFull(
             self._row(connection),
+            replace(record, **names),
             channels,
             connection.token_ref,
             connection.pid is not None,

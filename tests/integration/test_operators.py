@@ -1,0 +1,111 @@
+"""What operators see and do on several workers: all is found, and orders act everywhere within a second."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from tests.cli.conftest import running_here
+from tests.services.processes import private_directory, wait_until
+
+from .conftest import Site, plan_database, settings, token
+from .test_cluster import on_both_workers, slot_of
+
+WEBSOCKET = {"transports": ["websocket"]}
+SOON = 1.0
+"""Seconds in which an order acts everywhere."""
+
+
+@pytest.fixture
+def cluster(serve, node_client, redis_server, tmp_path):
+    """Two workers, and the commands of the same installation in this process."""
+    server = serve(
+        settings(
+            REDIS_URL=redis_server.url,
+            WEB_CONCURRENCY="2",
+            LARAVEL_DATABASE_URL=plan_database(tmp_path / "laravel.sqlite"),
+            INSTANCE_PATH=str(private_directory("operators")),
+            RATE_LIMITS="off",
+        )
+    )
+    with running_here(server.settings) as runner:
+        runner.flask("db", "upgrade").succeeded()
+        yield Site(server, node_client), runner
+
+
+def closed_with(browsers, code: str, since: float) -> None:
+    for browser in browsers:
+        assert browser.wait_for("force_disconnect")[0]["code"] == code
+        assert browser.wait_for("disconnect")
+    assert time.monotonic() - since < SOON
+
+
+def test_operators_find_look_and_act_on_all_workers(cluster):
+    site, here = cluster
+    mine, other = on_both_workers(site, 2), site.browser(3, **WEBSOCKET)
+    for browser in mine:
+        browser.emit_ack("subscribe", {"channel": "public.news"})
+    site.broadcast("public.news", "told", {"n": 1})
+    mine[0].wait_for("told")
+
+    # found on both, a page at a time
+    found = here.flask("clients", "find", "--channel", "public.news", "--limit", "4", "--json").json()
+    rest = here.flask(
+        "clients", "find", "--channel", "public.news", "--after", found["after"], "--json"
+    ).json()
+    assert {row["sid"] for row in found["rows"] + rest["rows"]} == {browser.id for browser in mine}
+    assert found["matches"] == rest["matches"] == len(mine)
+    assert found["silent"] == []
+
+    # one, as its worker has it; and the channel, as both have it
+    for browser in (mine[0], next(each for each in mine if slot_of(each) != slot_of(mine[0]))):
+        seen = here.flask("clients", "show", browser.id, "--json").succeeded().json()
+        assert [each["name"] for each in seen["full"]["channels"]] == ["private-user.2", "public.news"]
+        assert [each["event"] for each in seen["events"]] == ["told"]
+    told = here.flask("channels", "show", "public.news", "--json").json()
+    assert (told["reach"]["workers"], told["reach"]["connections"]) == (2, len(mine))
+    assert (told["log"]["events"], told["per_minute"]) == (1, 1)
+
+    # one token of several of the user
+    with_another = site.browser(2, auth={"token": token(2, jti="another")}, **WEBSOCKET)
+    began = time.monotonic()
+    here.flask("clients", "revoke", with_another.id, "--yes").succeeded()
+    closed_with([with_another], "token_revoked", began)
+    assert all(browser.connected() for browser in mine)
+    refused = site.refusal(auth={"token": token(2, jti="another")}, **WEBSOCKET)
+    assert refused["data"]["code"] in ("token_revoked", "token_invalid")
+
+    # a user, everywhere; nobody else
+    began = time.monotonic()
+    told = here.flask("clients", "block", "2", "--for", "1h", "--yes", "--json").succeeded().json()
+    closed_with(mine, "user_blocked", began)
+    assert told["connections"] == len(mine)
+    for _ in range(4):  # whichever worker they come to
+        assert site.refusal(auth={"token": token(2)}, **WEBSOCKET)["data"]["code"] == "user_blocked"
+    assert other.connected()
+    here.flask("clients", "unblock", "2").succeeded()
+    assert all(site.browser(2, **WEBSOCKET).connected() for _ in range(3))
+
+    # a log, honestly
+    assert here.flask("channels", "purge", "public.news", "--yes", "--json").json()["events"] == 1
+    assert here.flask("channels", "history", "public.news", "--json").json()["reason"] == "trimmed"
+
+
+def test_a_worker_that_hangs_is_named_instead_of_passed_over(cluster):
+    site, here = cluster
+    browsers = on_both_workers(site, 2)
+    wait_until(lambda: len(here.flask("workers", "list", "--json").json()) == 2, "both workers")
+    stopped = site.server.workers()[0]
+    os.kill(stopped, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        found = here.flask("clients", "find", "--json").succeeded().json()
+        assert time.monotonic() - began < 2
+        assert [worker["pid"] for worker in found["silent"]] == [stopped]
+        assert 0 < len(found["rows"]) < len(browsers)
+        silent = next(each for each in browsers if each.id not in {row["sid"] for row in found["rows"]})
+        seen = here.flask("clients", "show", silent.id).succeeded()
+        assert "did not answer" in seen.err and "private-user.2" not in seen.out
+    finally:
+        os.kill(stopped, signal.SIGCONT)
