@@ -5,7 +5,7 @@ from typing import Any
 from flask import Response, request
 from flask_admin import expose
 
-from mechamap.domain.errors import NotFound, Unavailable
+from mechamap.domain.errors import InvalidField, NotFound, Unavailable
 from mechamap.domain.searching import Search
 from mechamap.hub.inspections import LAST_EVENTS, MOST_CHANNELS, ConnectionSeen
 from mechamap.services import Services
@@ -58,7 +58,7 @@ class Connection(LiveView):
     def revoke(self) -> Any:
         """Show how many connections came with this one's token (GET), then revoke it and close them."""
         operations, revoking = self.services.operations, self.services.revoking
-        seen = operations.connection(request.values.get("sid", "")[:100])
+        seen = operations.connection(_sid())
         ref = _ref(seen)
         if request.method in READING:
             named = operations.find(Search(token=ref, limit=10))
@@ -74,6 +74,17 @@ class Connection(LiveView):
         return self.done(
             f"The token {ref} opens nothing any more; {number} ordered to close.", "connections.index"
         )
+
+
+def _sid() -> str:
+    """
+    Raises:
+        InvalidField: none is named.
+    """
+    sid = request.values.get("sid", "")
+    if not 0 < len(sid) <= 100:
+        raise InvalidField("sid", "Name the connection (sid).")
+    return sid
 
 
 def _ref(seen: ConnectionSeen) -> str:

@@ -52,7 +52,7 @@ class Blocklist:
             Unavailable: nothing was changed; or, from ``give``, live connections stay for now.
         """
         if not 1 <= seconds <= LONGEST:
-            raise InvalidField("seconds", f"A block lasts from one second to {LONGEST // 86_400} days.")
+            raise InvalidField("minutes", f"A block lasts from one second to {LONGEST // 86_400} days.")
         until = datetime.fromtimestamp(int(self._clock() + seconds), UTC)
         record = self._blocks.block(user_id, until, reason, by)
         self.forget()

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from mechamap.domain.searching import Place, Search, key_of
-
 from mechamap.presence.protocol import ConnectionRecord
 
 from .connections import Connection, Connections

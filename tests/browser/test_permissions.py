@@ -162,3 +162,16 @@ def test_who_falls_in_rank_may_do_less_with_the_next_request(here, people):
     finally:
         here.sql("UPDATE users SET role = 'super_admin' WHERE id = 1")
     assert "late" not in [row.name for row in here.services.api_keys.list()]
+
+
+def test_the_data_of_events_is_offered_to_administrators_only(here, people):
+    here.services.operations.publish({"channel": "public.masked", "event": "x", "data": "inside"}, "test")
+    for person, offered, acts in (
+        ("viewer", False, False),
+        ("operator", False, True),
+        ("administrator", True, True),
+    ):
+        page = people[person].get("/admin/channel/?name=public.masked").text
+        assert ('action="/admin/channel/data"' in page) is offered, person
+        assert ("Purge the log" in page) is acts, person
+        assert "inside" not in page
