@@ -204,7 +204,7 @@ def compose(settings: Settings) -> Flask:
         worker_id=worker_id,
         hub=hub,
         sessions=sessions,
-        rechecks=Rechecks(hub, judge, directory, transport),
+        rechecks=Rechecks(hub, judge, directory, transport, blocked=blocklist.ends),
         broker=broker,
         roster=roster,
         members=members,

@@ -1,7 +1,7 @@
 """Whom operators keep out, asked at each sign-in; and how a block is given and taken back."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from mechamap.domain.commands import Action, Command
@@ -37,6 +37,10 @@ class Blocklist:
         until = ends.get(user_id, 0.0)
         if self._clock() < until:
             raise UserBlocked(until)
+
+    def ends(self) -> Mapping[int, float]:
+        """Until when (Unix seconds) which users are kept out, as far as is known. Never raises."""
+        return self._ends.read().value or {}
 
     def forget(self) -> None:
         """The list was changed: read it again for whoever comes next."""
