@@ -26,7 +26,7 @@ MAX_REASON = 200
 
 BLOCKED = "An operator blocked this account for a time."
 
-group = Nouns("clients", help="Live connections: who is here, closing them, and keeping people out.")
+group = Nouns("clients", help="Live connections: find them, close them, block.")
 
 
 @group.command("list")

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from tests.cli.conftest import running_here
+from tests.engine.wire import Client
 from tests.services.processes import private_directory, wait_until
 
 from .conftest import Site, plan_database, settings, token
@@ -92,10 +93,28 @@ def test_operators_find_look_and_act_on_all_workers(cluster):
     assert here.flask("channels", "history", "public.news", "--json").json()["reason"] == "trimmed"
 
 
+def test_what_waits_for_a_browser_that_does_not_read_is_seen(cluster):
+    site, here = cluster
+    with Client(site.server.port, receive_buffer=4_096) as client:
+        sid = client.join({"token": token(3)})
+        site.browser(2, **WEBSOCKET)
+
+        def some_waits() -> bool:
+            for _ in range(4):  # the kernel takes megabytes; what it does not take is bounded by one
+                assert site.broadcast("private-user.3", "big", "x" * 50_000).status == 200
+            return bool(here.flask("clients", "find", "--queue", "20000", "--json").json()["rows"])
+
+        wait_until(some_waits, "the kernel to take no more")
+        first = here.flask("clients", "find", "--first", "queue", "--json").json()["rows"][0]
+        assert first["sid"] == sid and first["queued_bytes"] > 20_000
+        shown = here.flask("clients", "show", sid, "--json").json()["full"]["row"]
+        assert shown["queued_packets"] >= 1 and shown["queued_bytes"] > 20_000
+
+
 def test_a_worker_that_hangs_is_named_instead_of_passed_over(cluster):
     site, here = cluster
     browsers = on_both_workers(site, 2)
-    wait_until(lambda: len(here.flask("workers", "list", "--json").json()) == 2, "both workers")
+    wait_until(lambda: len(here.flask("clients", "list", "--json").json()) == len(browsers), "the roster")
     stopped = site.server.workers()[0]
     os.kill(stopped, signal.SIGSTOP)
     try:
