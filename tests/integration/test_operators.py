@@ -9,6 +9,7 @@ import pytest
 from tests.cli.conftest import running_here
 from tests.engine.wire import Client
 from tests.services.processes import private_directory, wait_until
+from tests.services.redis import RedisServer
 
 from .conftest import Site, plan_database, settings, token
 from .test_cluster import on_both_workers, slot_of
@@ -18,21 +19,35 @@ SOON = 1.0
 """Seconds in which an order acts everywhere."""
 
 
-@pytest.fixture
-def cluster(serve, node_client, redis_server, tmp_path):
+@pytest.fixture(scope="module")
+def installation(serve_module, tmp_path_factory):
     """Two workers, and the commands of the same installation in this process."""
-    server = serve(
+    redis = RedisServer()
+    redis.start()
+    server = serve_module(
         settings(
-            REDIS_URL=redis_server.url,
+            REDIS_URL=redis.url,
             WEB_CONCURRENCY="2",
-            LARAVEL_DATABASE_URL=plan_database(tmp_path / "laravel.sqlite"),
+            LARAVEL_DATABASE_URL=plan_database(tmp_path_factory.mktemp("laravel") / "laravel.sqlite"),
             INSTANCE_PATH=str(private_directory("operators")),
             RATE_LIMITS="off",
         )
     )
-    with running_here(server.settings) as runner:
-        runner.flask("db", "upgrade").succeeded()
-        yield Site(server, node_client), runner
+    try:
+        with running_here(server.settings) as runner:
+            runner.flask("db", "upgrade").succeeded()
+            yield server, runner
+    finally:
+        server.stop(signal.SIGTERM)
+        redis.close_clients()
+        redis.remove()
+
+
+@pytest.fixture
+def cluster(installation, node_client):
+    server, runner = installation
+    wait_until(lambda: runner.flask("clients", "list", "--json").json() == [], "the test before to end")
+    return Site(server, node_client), runner
 
 
 def closed_with(browsers, code: str, since: float) -> None:
