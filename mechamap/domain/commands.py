@@ -20,6 +20,8 @@ class Action(StrEnum):
     """Close the user's, and let none in ``until`` then."""
     UNBLOCK = "unblock"
     """Let the user's in again."""
+    SURVEY = "survey"
+    """Tell how those of one user stand: see ``presence.protocol.Census``."""
 
 
 LAST_SECOND = 253402300799.0

@@ -22,6 +22,7 @@ OURS = {
     "rt_audit_log",
     "rt_blocked_users",
     "rt_revoked_tokens",
+    "rt_webhook_failures",
 }
 
 
@@ -108,6 +109,7 @@ def test_what_is_pending_is_named_until_it_ran(site: Site, server_for: Serving) 
     assert revisions.pending(server.app, server.databases.own) == [
         "0001 Own tables: API keys, audit log, revoked tokens",
         "0002 Apps: their keys and encrypted secrets",
+        "0003 Webhooks that were given up",
         "0005 Users whom an operator keeps out for a time",
     ]
     revisions.upgrade(server.app, server.settings)
