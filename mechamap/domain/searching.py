@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import StrEnum
 
 from .dialects import Dialect
@@ -61,13 +61,6 @@ class Search:
     order: Order = Order.NEWEST
     after: Place | None = None
     limit: int = 100
-
-    @property
-    def narrowed(self) -> bool:
-        """Whether it asks for less than everything."""
-        return any(
-            getattr(self, each.name) for each in fields(self) if each.name not in ("order", "after", "limit")
-        )
 
 
 def read_search(given: Mapping[str, str], limit: int = 100) -> Search:
