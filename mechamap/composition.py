@@ -21,6 +21,7 @@ from mechamap.api.pusher_gate import PusherGate
 from mechamap.api.readers import Readers
 from mechamap.auth import jwt
 from mechamap.auth.authenticator import TokenAuthenticator
+from mechamap.auth.blocklist import Blocklist
 from mechamap.auth.channel_authorization import ChannelAuthorization
 from mechamap.auth.channel_laravel import LaravelChannels
 from mechamap.auth.channel_signature import ChannelSignatures
@@ -28,11 +29,13 @@ from mechamap.auth.keyring import BroadcastKeyRing
 from mechamap.auth.passwords import Passwords
 from mechamap.auth.protocol import BroadcastKey
 from mechamap.auth.pusher import AppRegistry
+from mechamap.auth.revoking import Revoking
 from mechamap.auth.sanctum import Sanctum
 from mechamap.auth.sanctum_http import VERIFY_PATH, SanctumByLaravel
 from mechamap.auth.sanctum_modes import SanctumModes
 from mechamap.auth.signin import SignIn
 from mechamap.broker.connection import command_client, command_pool
+from mechamap.broker.inquiries import LocalInquiries, RedisInquiries
 from mechamap.broker.leadership import LEASE, MARGIN, Alone, Leadership, LeasedLeadership
 from mechamap.broker.memory import MemoryBroker
 from mechamap.broker.protocol import Broker
@@ -41,6 +44,7 @@ from mechamap.broker.redis import PREFIX, RedisBroker
 from mechamap.broker.turns import LocalTurns, RedisTurns
 from mechamap.domain.access import Policy
 from mechamap.domain.channels import Parse, parser
+from mechamap.domain.commands import Command
 from mechamap.domain.credentials import ChannelAuth
 from mechamap.domain.webhooks import WebhookEvent
 from mechamap.edge import assets, errors, requests
@@ -52,6 +56,8 @@ from mechamap.hub.access import Judge
 from mechamap.hub.connection_limit import ConnectionLimit
 from mechamap.hub.groups import Groups
 from mechamap.hub.hub import Hub
+from mechamap.hub.inquiries import Inquiries
+from mechamap.hub.inspections import Inspections
 from mechamap.hub.last_seen import LastSeen
 from mechamap.hub.operations import ClusterOperations
 from mechamap.hub.orders import Orders
@@ -60,6 +66,7 @@ from mechamap.hub.publishing import Publisher
 from mechamap.hub.reading import Reading
 from mechamap.hub.rechecks import Rechecks
 from mechamap.hub.recovery import Recovery
+from mechamap.hub.seeing import Seeing
 from mechamap.hub.typing import FORGOTTEN, Typing
 from mechamap.ingest.ingester import Ingester, Source
 from mechamap.ingest.laravel_redis import ORIGIN
@@ -89,6 +96,7 @@ from mechamap.sockets.typing import TypingEvents
 from mechamap.store import database
 from mechamap.store.apps import Apps
 from mechamap.store.audit import AuditTrail
+from mechamap.store.blocks import Blocks
 from mechamap.store.console_sessions import ConsoleSessions
 from mechamap.store.keys import ApiKeys
 from mechamap.store.laravel.accounts import Accounts
@@ -145,9 +153,11 @@ def compose(settings: Settings) -> Flask:
 
     # proof of identity
     jwt.configure(app, settings)
-    jwts = jwt.Jwts(app, settings, Revocations(databases.own, settings.cache_seconds))
+    revocations = Revocations(databases.own, settings.cache_seconds)
+    blocklist = Blocklist(Blocks(databases.own))
+    jwts = jwt.Jwts(app, settings, revocations)
     sanctum = _sanctum(settings, TokenRows(databases.laravel, settings, directory.schema), directory)
-    authenticator = TokenAuthenticator(jwts, sanctum, directory)
+    authenticator = TokenAuthenticator(jwts, sanctum, directory, revocations, blocklist)
     keyring = BroadcastKeyRing(settings, api_keys)
     registry = AppRegistry(settings, apps)
     sign_in = SignIn(
@@ -163,6 +173,7 @@ def compose(settings: Settings) -> Flask:
         members = MemoryMembers(settings.presence_grace_seconds)
         turns = LocalTurns()
         rates = LocalRates()
+        asking = LocalInquiries(worker_id)
         typists = MemoryTypists(FORGOTTEN)
     else:
         broker = RedisBroker(
@@ -177,6 +188,7 @@ def compose(settings: Settings) -> Flask:
         members = RedisMembers(settings.redis_url, worker_id, settings.presence_grace_seconds, on_lost=_leave)
         turns = RedisTurns(command_client(settings.redis_url), PREFIX, worker_id)
         rates = RedisRates(command_client(settings.redis_url, timeout=0.5), PREFIX)
+        asking = RedisInquiries(settings.redis_url, worker_id, on_lost=_leave)
         typists = RedisTypists(command_client(settings.redis_url), PREFIX, FORGOTTEN)
 
     # the use cases on the transport
@@ -217,8 +229,18 @@ def compose(settings: Settings) -> Flask:
     # half a second more than facts are kept for
     orders = Orders(hub, transport, gevent.spawn, gevent.spawn_later, settings.cache_seconds + 0.5)
     hub.ordered = orders.take
+
+    def barred(command: Command) -> None:
+        """What sign-ins remember of our database is out of date."""
+        blocklist.forget()
+        revocations.forget()
+
+    hub.barred = barred
     publisher = Publisher(broker, metrics, settings.max_broadcast_bytes, rates.count)
-    operations = ClusterOperations(broker, roster, members, publisher, parse)
+    inquiries = Inquiries(asking, roster)
+    Seeing(hub.connections, transport).register(inquiries)
+    inspections = Inspections(broker, roster, inquiries)
+    operations = ClusterOperations(broker, roster, members, publisher, inspections, parse)
     ingester = _ingester(settings, worker_id, publisher, metrics, parse)
     outbox = _outbox(settings, worker_id, publisher, metrics, outbox_rows, parse)
     seen = LaravelLastSeen(databases.laravel, settings, directory.schema)
@@ -226,11 +248,13 @@ def compose(settings: Settings) -> Flask:
         worker_id=worker_id,
         hub=hub,
         sessions=sessions,
-        rechecks=Rechecks(hub, judge, directory, transport),
+        rechecks=Rechecks(hub, judge, directory, transport, blocked=blocklist.ends),
         broker=broker,
         roster=roster,
         members=members,
         presence=presence,
+        asking=asking,
+        inquiries=inquiries,
         typing=typing,
         connection_limit=ConnectionLimit(
             hub.connections, broker, roster, transport, settings.connection_limits
@@ -256,10 +280,13 @@ def compose(settings: Settings) -> Flask:
         socketio=socketio,
         runtime=runtime,
         operations=operations,
+        inquiries=inquiries,
         judge=judge,
         directory=directory,
         sanctum=sanctum,
         authenticator=authenticator,
+        revoking=Revoking(authenticator, revocations),
+        blocklist=blocklist,
         jwts=jwts,
         sign_in=sign_in,
         api_keys=api_keys,

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 
 import gevent
 
-from .broker.protocol import BrokerLink
+from .broker.protocol import BrokerLink, InquiriesLink
 from .health import Check
 from .hub import connection_limit, last_seen, typing
 from .hub.connection_limit import ConnectionLimit
 from .hub.hub import Hub
+from .hub.inquiries import Inquiries
 from .hub.last_seen import LastSeen
 from .hub.presence import Presence
 from .hub.rechecks import Rechecks
@@ -65,6 +66,8 @@ class Runtime:
     roster: RosterLink
     members: MembersLink
     presence: Presence
+    asking: InquiriesLink
+    inquiries: Inquiries
     typing: typing.Typing
     connection_limit: ConnectionLimit
     metrics: Metrics
@@ -91,6 +94,7 @@ class Runtime:
         self.roster.start(self.describe)
         self.members.start(self.presence.announce)
         self.sessions.start()
+        self.asking.start(self.inquiries.answer)
         rounds = [
             (1.0, self._second),
             (connection_limit.ROUND, self.connection_limit.look),
@@ -122,6 +126,7 @@ class Runtime:
         if self.webhooks is not None:
             self.webhooks.stop()
         gevent.killall(self._greenlets)
+        self.asking.stop()
         self.typing.expire()  # of connections that have just been closed
         self.sessions.stop()
         self.members.stop()

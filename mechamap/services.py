@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 from mechamap.auth.authenticator import TokenAuthenticator
+from mechamap.auth.blocklist import Blocklist
 from mechamap.auth.jwt import Jwts
+from mechamap.auth.revoking import Revoking
 from mechamap.auth.sanctum_modes import SanctumModes
 from mechamap.auth.signin import SignIn
 from mechamap.broker.rates import Rates
@@ -11,6 +13,7 @@ from mechamap.domain.channels import Parse
 from mechamap.edge.limits import RateLimits
 from mechamap.engine import SocketIO
 from mechamap.hub.access import Judge
+from mechamap.hub.inquiries import Inquiries
 from mechamap.hub.operations import Operations
 from mechamap.metrics import Metrics
 from mechamap.runtime import Runtime
@@ -34,10 +37,13 @@ class Services:
     socketio: SocketIO
     runtime: Runtime
     operations: Operations
+    inquiries: Inquiries
     judge: Judge
     directory: LaravelDirectory
     sanctum: SanctumModes
     authenticator: TokenAuthenticator
+    revoking: Revoking
+    blocklist: Blocklist
     jwts: Jwts
     sign_in: SignIn
     api_keys: ApiKeys

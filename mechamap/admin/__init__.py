@@ -10,8 +10,10 @@ from . import figures, permissions, session, signin
 from .account import Account
 from .apps import Apps
 from .audit import Audit
+from .channel import Channel
 from .channels import Channels
-from .connections import Connections
+from .connection import Connection
+from .connections import Blocks, Connections
 from .keys import Keys
 from .overview import Overview
 from .people import People
@@ -28,7 +30,8 @@ def init_app(app: Flask, services: Services) -> None:
     overview = Overview(services)
     connections = Connections(services)
     channels = Channels(services)
-    overview.live_views = {view.endpoint: view for view in (overview, connections, channels)}
+    close = (Connection(services), Channel(services), Blocks(services))
+    overview.live_views = {view.endpoint: view for view in (overview, connections, channels, *close)}
     # The folder is where Flask-Admin looks for its own templates; ours extend none of them.
     console = Admin(
         app,
@@ -36,5 +39,5 @@ def init_app(app: Flask, services: Services) -> None:
         index_view=overview,
         theme=Theme(folder="bootstrap4", base_template="console/base.html"),
     )
-    console.add_views(connections, channels, Keys(services), Apps(services), People(services))
+    console.add_views(connections, channels, *close, Keys(services), Apps(services), People(services))
     console.add_views(Audit(services), Rules(services), Account(services))

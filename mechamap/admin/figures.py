@@ -44,6 +44,14 @@ def memory(size: int) -> str:
     return f"{size / 1_048_576:,.0f} MB"
 
 
+def size(number: int) -> str:
+    """``0 B``, ``512 B``, ``1.4 KB``, ``12 MB``"""
+    if number < 1_000:
+        return f"{number} B"
+    scale, unit = (1_000, "KB") if number < 1_000_000 else (1_000_000, "MB")
+    return f"{number / scale:,.{1 if number < 10 * scale else 0}f} {unit}"
+
+
 def filters(zone: str) -> dict[str, Callable[..., str]]:
     """The filters; moments are shown in the application's time zone."""
     local = ZoneInfo(zone)
@@ -56,4 +64,12 @@ def filters(zone: str) -> dict[str, Callable[..., str]]:
         instant = value if isinstance(value, datetime) else datetime.fromtimestamp(value, UTC)
         return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
-    return {"count": count, "span": span, "since": since, "memory": memory, "moment": moment, "iso": iso}
+    return {
+        "count": count,
+        "span": span,
+        "since": since,
+        "memory": memory,
+        "size": size,
+        "moment": moment,
+        "iso": iso,
+    }

@@ -7,6 +7,8 @@ import click
 
 from mechamap.domain.commands import Action, Command
 
+from .client_blocks import MAX_REASON, block, blocked, revoke, unblock
+from .client_search import find, show
 from .closing import WATCHED, Closing
 from .cluster import operations_of
 from .command import Nouns, confirm, json_option, pass_services, yes_option
@@ -16,10 +18,9 @@ from .trail import audited
 if TYPE_CHECKING:
     from mechamap.services import Services
 
-MAX_REASON = 200
-"""Characters; the closed page shows it."""
-
-group = Nouns("clients", help="Live connections: who is here, and closing them.")
+group = Nouns("clients", help="Live connections: find them, close them, block.")
+for _command in (find, show, block, unblock, blocked, revoke):
+    group.add_command(_command)
 
 
 @group.command("list")
