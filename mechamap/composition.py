@@ -53,6 +53,7 @@ from mechamap.hub.publishing import Publisher
 from mechamap.hub.reading import Reading
 from mechamap.hub.rechecks import Rechecks
 from mechamap.hub.recovery import Recovery
+from mechamap.hub.statistics import ClusterStatistics
 from mechamap.ingest.ingester import Ingester, Source
 from mechamap.ingest.laravel_redis import ORIGIN
 from mechamap.ingest.pusher import PusherReader
@@ -73,6 +74,8 @@ from mechamap.services import Services
 from mechamap.settings import ROOT, SanctumMode, Settings
 from mechamap.sockets.events import Events
 from mechamap.sockets.transport import EngineTransport
+from mechamap.statistics.memory import MemoryRing
+from mechamap.statistics.redis import RedisRing
 from mechamap.store import database
 from mechamap.store.apps import Apps
 from mechamap.store.audit import AuditTrail
@@ -133,6 +136,7 @@ def compose(settings: Settings) -> Flask:
         sessions = MemorySessions(settings.recovery_seconds)
         members = MemoryMembers(settings.presence_grace_seconds)
         turns = LocalTurns()
+        ring = MemoryRing()
     else:
         broker = RedisBroker(
             settings.redis_url,
@@ -145,10 +149,11 @@ def compose(settings: Settings) -> Flask:
         sessions = RedisSessions(settings.redis_url, settings.recovery_seconds, prefix=PREFIX)
         members = RedisMembers(settings.redis_url, worker_id, settings.presence_grace_seconds, on_lost=_leave)
         turns = RedisTurns(command_client(settings.redis_url), PREFIX, worker_id)
+        ring = RedisRing(settings.redis_url, worker_id)
 
     # the use cases on the transport
     socketio = _socketio(app, settings)
-    transport = EngineTransport(socketio)
+    transport = EngineTransport(socketio, metrics.written)
     authorization = _authorization(settings, registry)
     policy = Policy(settings.ladder, settings.private_forum_level, site_channels=authorization is not None)
     parse = parser(site_channels=policy.site_channels)
@@ -172,7 +177,7 @@ def compose(settings: Settings) -> Flask:
     orders = Orders(hub, transport, gevent.spawn, gevent.spawn_later, settings.cache_seconds + 0.5)
     hub.ordered = orders.take
     publisher = Publisher(broker, metrics, settings.max_broadcast_bytes)
-    operations = ClusterOperations(broker, roster, members, publisher, parse)
+    operations = ClusterOperations(broker, roster, members, publisher, ClusterStatistics(ring), parse)
     ingester = _ingester(settings, worker_id, publisher, metrics, parse)
     outbox = _outbox(settings, worker_id, publisher, metrics, outbox_rows, parse)
     seen = LaravelLastSeen(databases.laravel, settings, directory.schema)
@@ -189,6 +194,8 @@ def compose(settings: Settings) -> Flask:
         recheck_seconds=settings.recheck_seconds,
         slot=current_slot,
         draining=lambda: socketio.draining,
+        ring=ring,
+        backlog=socketio.backlog,
         databases=(
             ("database", Probe(databases.own).available),
             ("laravel_database", directory.available),

@@ -6,6 +6,7 @@ go when the arbiter marks it dead.
 """
 
 import os
+import time
 from bisect import bisect_left
 from collections import defaultdict
 
@@ -20,7 +21,32 @@ from prometheus_client import (
     multiprocess,
 )
 
-BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+from .domain.statistics import LAG_BOUNDS as BUCKETS
+from .domain.statistics import Load, Tally
+
+
+class Delays:
+    """Observations of one histogram, in plain numbers until they are written down."""
+
+    __slots__ = ("classes", "sum")
+
+    def __init__(self) -> None:
+        self.classes = [0] * (len(BUCKETS) + 1)
+        self.sum = 0.0
+
+    def observe(self, seconds: float) -> None:
+        self.classes[bisect_left(BUCKETS, seconds)] += 1
+        self.sum += seconds
+
+    def write_to(self, histogram: Histogram) -> list[int]:
+        """What observe() of prometheus_client 0.26 does, many observations at a time; what they were."""
+        classes, self.classes = self.classes, [0] * len(self.classes)
+        for bucket, count in zip(histogram._buckets, classes, strict=True):
+            if count:
+                bucket.inc(count)
+        histogram._sum.inc(self.sum)
+        self.sum = 0.0
+        return classes
 
 
 class Metrics:
@@ -34,8 +60,11 @@ class Metrics:
     def __init__(self) -> None:
         self._pending: defaultdict[tuple, int] = defaultdict(int)
         self._delivered = 0
-        self._lags = [0] * (len(BUCKETS) + 1)
-        self._lag_sum = 0.0
+        self._queued = Delays()
+        self._written = Delays()
+        self._late = Delays()
+        self._longest = 0.0
+        self._tally = _Count()
         disable_created_metrics()  # a second series for every counter, which nothing reads
         self._registry = registry = CollectorRegistry()
         self.connections = Gauge(
@@ -77,6 +106,42 @@ class Metrics:
             "From the acceptance of a publication until it was queued for a worker's browsers.",
             registry=registry,
             buckets=BUCKETS,
+        )
+        self._write_lag = Histogram(
+            "realtime_write_lag_seconds",
+            "From the acceptance of a publication until it was offered to a worker's sockets.",
+            registry=registry,
+            buckets=BUCKETS,
+        )
+        self._stall = Histogram(
+            "realtime_loop_lateness_seconds",
+            "How late a timer of the worker's loop comes, forty times a second.",
+            registry=registry,
+            buckets=BUCKETS,
+        )
+        self._slow = Gauge(
+            "realtime_slow_consumers",
+            "Connections whose socket takes no more.",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+        self._backlog = Gauge(
+            "realtime_backlog_bytes",
+            "Bytes that wait for those connections.",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+        self._largest = Gauge(
+            "realtime_backlog_largest_bytes",
+            "The most that waits for one of them.",
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
+        self._memory = Gauge(
+            "realtime_memory_bytes",
+            "Resident memory of the workers.",
+            registry=registry,
+            multiprocess_mode="livesum",
         )
         self._recovery = Counter(
             "realtime_recoveries",
@@ -174,8 +239,17 @@ class Metrics:
     def delivery(self, connections: int, seconds: float) -> None:
         if connections:
             self._delivered += connections
-            self._lags[bisect_left(BUCKETS, seconds)] += 1
-            self._lag_sum += seconds
+            self._queued.observe(seconds)
+
+    def written(self, accepted_at: float) -> None:
+        """A publication that was accepted then was offered to every recipient's socket."""
+        self._written.observe(max(0.0, time.time() - accepted_at))
+
+    def late(self, seconds: float) -> None:
+        """The loop came so late to a timer."""
+        self._late.observe(seconds)
+        if seconds > self._longest:
+            self._longest = seconds
 
     def recovery(self, outcome: str) -> None:
         self._recovery.labels(outcome).inc()
@@ -206,21 +280,49 @@ class Metrics:
         pending, self._pending = self._pending, defaultdict(int)
         for (counter, *labels), count in pending.items():
             (counter.labels(*labels) if labels else counter).inc(count)
+            self._count(counter, labels, count)
+        tally = self._tally
         self._deliveries.inc(self._delivered)
+        tally.deliveries += self._delivered
         self._delivered = 0
-        # What observe() of prometheus_client 0.26 does, many observations at a time.
-        for bucket, count in zip(self._lag._buckets, self._lags, strict=True):
-            if count:
-                bucket.inc(count)
-        self._lag._sum.inc(self._lag_sum)
-        self._lags, self._lag_sum = [0] * len(self._lags), 0.0
+        self._queued.write_to(self._lag)
+        tally.lags = [*map(sum, zip(tally.lags, self._written.write_to(self._write_lag), strict=True))]
+        self._late.write_to(self._stall)
+        tally.stall, self._longest = max(tally.stall, self._longest), 0.0
 
-    def sample(self, *, connections: int, subscriptions: int, broker_up: bool) -> None:
+    def _count(self, counter: Counter, labels: list, count: int) -> None:
+        """Note what the statistics want to know of it."""
+        kind = {
+            self._connection: "connection",
+            self._subscription: "subscription",
+            self._publication: "publication",
+            self._disconnection: "disconnection",
+        }.get(counter)
+        if kind is not None:
+            code = str(labels[-1])
+            self._tally.codes[kind][code] += count
+            if kind == "publication" and code == "accepted":
+                self._tally.events += count
+        elif counter is self._requests and labels[-1] >= 500:
+            self._tally.errors += count
+
+    def take(self) -> Tally:
+        """What this process counted since the last call; what Prometheus is told goes on as before."""
+        self.flush()
+        count, self._tally = self._tally, _Count()
+        codes = {kind: dict(counts) for kind, counts in count.codes.items()}
+        return Tally(count.events, count.deliveries, tuple(count.lags), codes, count.errors, count.stall)
+
+    def sample(self, load: Load) -> None:
         """Set the gauges from what was just measured, once a second; counts are written down as well."""
         self.flush()
-        self.connections.set(connections)
-        self.subscriptions.set(subscriptions)
-        self._broker_up.set(1 if broker_up else 0)
+        self.connections.set(load.connections)
+        self.subscriptions.set(load.subscriptions)
+        self._broker_up.set(1 if load.broker else 0)
+        self._slow.set(load.slow)
+        self._backlog.set(load.backlog)
+        self._largest.set(load.largest)
+        self._memory.set(load.memory)
 
     def sample_ingest(self, *, leader: bool, waiting: int, lag: float) -> None:
         """Set the gauges of the ingester."""
@@ -242,3 +344,13 @@ class Metrics:
             registry = CollectorRegistry()
             multiprocess.MultiProcessCollector(registry)
         return generate_latest(registry), CONTENT_TYPE_LATEST
+
+
+class _Count:
+    """A ``Tally`` that grows."""
+
+    def __init__(self) -> None:
+        self.events = self.deliveries = self.errors = 0
+        self.lags = [0] * (len(BUCKETS) + 1)
+        self.codes: defaultdict[str, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
+        self.stall = 0.0

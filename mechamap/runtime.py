@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import gevent
 
 from .broker.protocol import BrokerLink
+from .domain.statistics import Load
+from .engine import Backlog, Lateness
 from .health import Check
 from .hub import last_seen
 from .hub.hub import Hub
@@ -23,6 +25,9 @@ from .metrics import Metrics
 from .outbox.relay import Relay
 from .presence.protocol import MembersLink, RosterLink, WorkerRecord
 from .recovery.protocol import SessionsLink
+from .statistics import sampler
+from .statistics.protocol import Ring
+from .statistics.sampler import Sampler
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +49,8 @@ class Runtime:
     Attributes:
         slot: this worker's slot number under gunicorn.
         draining: whether the engine is closing its clients.
+        ring: where this worker's statistics go.
+        backlog: what its clients did not take.
         databases: (name, probe) pairs; a probe answers (ok, one sentence) within about a second.
         ingester: what listens to Laravel's Redis, if anything does.
         outbox: what publishes Laravel's outbox, if that is on.
@@ -62,11 +69,14 @@ class Runtime:
     recheck_seconds: float
     slot: Callable[[], int]
     draining: Callable[[], bool]
+    ring: Ring
+    backlog: Callable[[], Backlog]
     databases: tuple[tuple[str, Callable[[], tuple[bool, str]]], ...]
     ingester: Ingester | None = None
     outbox: Relay | None = None
     last_seen: LastSeen | None = None
     _started_at: float = 0.0
+    _lateness: Lateness | None = None
     _greenlets: tuple[gevent.Greenlet, ...] = ()
 
     def start(self) -> None:
@@ -77,7 +87,17 @@ class Runtime:
         self.roster.start(self.describe)
         self.members.start(self.presence.announce)
         self.sessions.start()
+        self._lateness = Lateness(self.metrics.late)
+        self._lateness.start()
+        statistics = Sampler(
+            self.ring,
+            self.worker_id,
+            place=lambda: f"{socket.gethostname()[:40]}/{self.slot()}",
+            count=self.metrics.take,
+            load=self.load,
+        )
         rounds = [
+            (sampler.ROUND, statistics.round),
             (1.0, self._second),
             (RECONCILE_SECONDS, self.rechecks.reconcile),
             (self.recheck_seconds, self.rechecks.everyone),
@@ -98,6 +118,8 @@ class Runtime:
         if self.outbox is not None:
             self.outbox.stop()
         gevent.killall(self._greenlets)
+        if self._lateness is not None:
+            self._lateness.stop()
         self.sessions.stop()
         self.members.stop()
         self.roster.stop()
@@ -114,6 +136,19 @@ class Runtime:
             connections=len(self.hub.connections),
             memory=_resident_bytes(),
             draining=self.draining(),
+        )
+
+    def load(self) -> Load:
+        """What it carries now."""
+        connections, backlog = self.hub.connections, self.backlog()
+        return Load(
+            connections=len(connections),
+            subscriptions=connections.subscriptions,
+            slow=backlog.connections,
+            backlog=backlog.bytes,
+            largest=backlog.largest,
+            memory=_resident_bytes(),
+            broker=self.broker.state().ok,
         )
 
     def checks(self) -> list[Check]:
@@ -138,12 +173,7 @@ class Runtime:
     def _second(self) -> None:
         self.rechecks.end_expired()
         self.hub.confirm_received()
-        connections = self.hub.connections
-        self.metrics.sample(
-            connections=len(connections),
-            subscriptions=connections.subscriptions,
-            broker_up=self.broker.state().ok,
-        )
+        self.metrics.sample(self.load())
         if self.ingester is not None:
             ingest = self.ingester.state()
             self.metrics.sample_ingest(leader=ingest.leader, waiting=ingest.waiting, lag=ingest.lag)

@@ -14,6 +14,7 @@ MAY_IMPORT = {
     "engine": set(),
     "broker": {"domain"},
     "presence": {"domain", "broker"},
+    "statistics": {"domain", "broker"},
     "recovery": {"domain", "broker"},
     "store": {"domain", "settings"},
     "laravel": {"domain", "store"},
@@ -27,13 +28,13 @@ MAY_IMPORT = {
     "environment": {"domain"},
     "settings": {"domain", "environment"},
     "logs": set(),
-    "metrics": set(),
+    "metrics": {"domain"},
     "health": set(),
 }
 """Place → places it may import besides itself and any ``protocol`` module."""
 
 PURE = {"domain"}
-NO_FRAMEWORK = {"domain", "hub", "broker", "ingest", "outbox", "presence", "recovery"}
+NO_FRAMEWORK = {"domain", "hub", "broker", "ingest", "outbox", "presence", "recovery", "statistics"}
 FRAMEWORKS = {"flask", "flask_socketio", "socketio", "engineio", "sqlalchemy", "flask_sqlalchemy"}
 
 

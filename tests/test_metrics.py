@@ -47,10 +47,11 @@ def test_lags_are_counted_as_the_librarys_histogram_counts_them():
 
 def test_another_process_sees_what_was_written_down(tmp_path):
     count = textwrap.dedent("""
+        from mechamap.domain.statistics import Load
         from mechamap.metrics import Metrics
         metrics = Metrics()
         metrics.publication("accepted", 3)
-        metrics.sample(connections=1, subscriptions=2, broker_up=True)
+        metrics.sample(Load(1, 2, slow=3, backlog=5, largest=4, memory=6, broker=True))
     """)
     environment = {**clean_environment(), "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
     subprocess.run([sys.executable, "-c", count], cwd=ROOT, env=environment, check=True)

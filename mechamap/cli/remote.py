@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import msgspec
+
 from mechamap.api.operator import STAMP_HEADER, stamp
 from mechamap.domain.channels import Channel
 from mechamap.domain.commands import Command
@@ -15,6 +17,7 @@ from mechamap.domain.members import Member, MemberPage
 from mechamap.domain.publication import Receipt
 from mechamap.hub.history import Page, PastEvent
 from mechamap.hub.operations import ChannelRow, Totals
+from mechamap.hub.statistics import Overview
 from mechamap.presence.protocol import ConnectionRecord, WorkerRecord
 
 from .door import Answer, Door, NoAnswer
@@ -71,6 +74,10 @@ class RemoteOperations:
         counts = self._ask("/totals")
         return self._read(lambda: Totals(**counts))
 
+    def statistics(self) -> Overview:
+        found = self._ask("/statistics")
+        return self._read(lambda: msgspec.convert(found, Overview))
+
     def kick(self, command: Command) -> int:
         order = {name: value for name, value in asdict(command).items() if name != "action"}
         answer = self._ask("/kick", order)
@@ -101,7 +108,7 @@ class RemoteOperations:
     def _read(self, build: Any) -> Any:
         try:
             return build()
-        except (TypeError, ValueError, KeyError, AttributeError) as err:
+        except (TypeError, ValueError, KeyError, AttributeError, msgspec.MsgspecError) as err:
             raise BrokerUnavailable(
                 f"What answers at {self._base_url} is not this version of the server; restart it.",
                 code="server_differs",

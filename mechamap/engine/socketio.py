@@ -42,6 +42,15 @@ class ConnectionInfo:
     queued_packets: int
 
 
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What clients of this worker did not take: how many clients, bytes of all, bytes of the worst."""
+
+    connections: int
+    bytes: int
+    largest: int
+
+
 class SocketIO(flask_socketio.SocketIO):
     """Flask-SocketIO with bounded, ordered, honest delivery.
 
@@ -181,6 +190,15 @@ class SocketIO(flask_socketio.SocketIO):
                 )
             )
         return found
+
+    def when_written(self, callback: Callable[..., object], *arguments: object) -> None:
+        """Call back once all that was queued so far was offered to the sockets. See `Flusher`."""
+        self.server.eio.flusher.when_written(callback, *arguments)
+
+    def backlog(self) -> Backlog:
+        """What waits for clients that do not read. Clients that poll are not among them."""
+        waiting = [outflow.queued for outflow in self.server.eio.flusher.stalled]
+        return Backlog(len(waiting), sum(waiting), max(waiting, default=0))
 
     @property
     def draining(self) -> bool:

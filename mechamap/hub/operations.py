@@ -18,6 +18,7 @@ from mechamap.presence.protocol import ConnectionRecord, Members, Roster, Worker
 from .audience import Audience, audience
 from .history import Page, page
 from .publishing import Publisher
+from .statistics import ClusterStatistics, Overview
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +72,9 @@ class Operations(Protocol):
 
     def totals(self) -> Totals: ...
 
+    def statistics(self) -> Overview:
+        """This moment and the last hour, as the workers measured them."""
+
     def kick(self, command: Command) -> int:
         """Order the connections a command names to be closed; how many they were."""
 
@@ -101,12 +105,14 @@ class ClusterOperations:
         roster: Roster,
         members: Members,
         publisher: Publisher,
+        statistics: ClusterStatistics,
         parse: Parse = parse_channel,
     ) -> None:
         self._broker = broker
         self._roster = roster
         self._members = members
         self._publisher = publisher
+        self._statistics = statistics
         self._parse = parse
 
     def clients(
@@ -138,6 +144,9 @@ class ClusterOperations:
         channels = self._broker.channels()
         connections, users = self._roster.totals()
         return Totals(connections, users, len(channels), sum(channels.values()), len(self._roster.workers()))
+
+    def statistics(self) -> Overview:
+        return self._statistics.overview(self._roster.workers())
 
     def kick(self, command: Command) -> int:
         if command.action is not Action.KICK:

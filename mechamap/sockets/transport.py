@@ -5,7 +5,7 @@ is in a room of its spelling instead; ``_spellings`` tells which of those have m
 Echo client is here.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
 from mechamap.domain.dialects import Dialect, mark
@@ -19,14 +19,26 @@ if TYPE_CHECKING:
 
 
 class EngineTransport:
-    """Implements ``Transport`` and ``Links`` on the namespace ``/``."""
+    """Implements ``Transport`` and ``Links`` on the namespace ``/``.
 
-    def __init__(self, socketio: "SocketIO") -> None:
+    Args:
+        written: told of each publication that was queued for somebody when it was accepted (Unix seconds),
+            once it was offered to the sockets of all of them. Must neither wait nor raise.
+    """
+
+    def __init__(self, socketio: "SocketIO", written: Callable[[float], object] | None = None) -> None:
         self._socketio = socketio
+        self._written = written
         # by canonical name: the spellings in Echo's dialect that have members
         self._spellings: dict[str, tuple[str, ...]] = {}
 
     def deliver(self, publication: Publication, having: Collection[str] = ()) -> int:
+        queued = self._queue(publication, having)
+        if queued and self._written is not None:
+            self._socketio.when_written(self._written, publication.accepted_at)
+        return queued
+
+    def _queue(self, publication: Publication, having: Collection[str]) -> int:
         skip = (publication.except_id, *having) if publication.except_id else having
         if self._spellings:
             spellings = [name for room in publication.rooms for name in self._spellings.get(room, ())]
