@@ -44,6 +44,30 @@ def memory(size: int) -> str:
     return f"{size / 1_048_576:,.0f} MB"
 
 
+def size(number: int) -> str:
+    """``0 B``, ``12 KB``, ``3.4 MB``"""
+    if number < 1024:
+        return f"{number} B"
+    if number < 1_048_576:
+        return f"{number / 1024:,.0f} KB"
+    return f"{number / 1_048_576:,.1f} MB"
+
+
+def rate(number: float) -> str:
+    """``0``, ``0.4``, ``1,204``: per second"""
+    return f"{number:,.1f}".removesuffix(".0") if number < 10 else f"{number:,.0f}"
+
+
+def delay(seconds: float | None) -> str:
+    """``0.4 ms``, ``120 ms``, ``1.3 s``"""
+    if seconds is None:
+        return "—"
+    if seconds >= 1:
+        return f"{seconds:.1f} s"
+    milliseconds = seconds * 1000
+    return f"{milliseconds:.1f} ms" if milliseconds < 10 else f"{milliseconds:.0f} ms"
+
+
 def filters(zone: str) -> dict[str, Callable[..., str]]:
     """The filters; moments are shown in the application's time zone."""
     local = ZoneInfo(zone)
@@ -56,4 +80,5 @@ def filters(zone: str) -> dict[str, Callable[..., str]]:
         instant = value if isinstance(value, datetime) else datetime.fromtimestamp(value, UTC)
         return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
-    return {"count": count, "span": span, "since": since, "memory": memory, "moment": moment, "iso": iso}
+    plain = {each.__name__: each for each in (count, span, since, memory, size, rate, delay)}
+    return {**plain, "moment": moment, "iso": iso}
