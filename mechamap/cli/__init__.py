@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from flask import Flask
 
-from . import apps, broadcast, channels, clients, command, demo, doctor, keys, outbox, tokens, workers
+from . import apps, broadcast, channels, clients, command, demo, doctor, keys, outbox, tokens, top, workers
 
 if TYPE_CHECKING:
     from mechamap.services import Services
@@ -17,3 +17,4 @@ def register(app: Flask, services: "Services") -> None:
         app.cli.add_command(noun.group)
     app.cli.add_command(broadcast.command)
     app.cli.add_command(doctor.command)
+    app.cli.add_command(top.command)
