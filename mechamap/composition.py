@@ -9,7 +9,7 @@ import gevent
 from flask import Flask
 
 from mechamap import admin, cli, demo, health, logs
-from mechamap.api import audiences, broadcast, dialects, history, operator
+from mechamap.api import audiences, broadcast, dialects, history, openapi, operator
 from mechamap.api import members as members_api
 from mechamap.api import pusher as pusher_api
 from mechamap.api.application import ApplicationBroadcasts
@@ -243,6 +243,7 @@ def compose(settings: Settings) -> Flask:
     app.register_blueprint(members_api.blueprint(operations, keyring, limits, parse))
     app.register_blueprint(operator.blueprint(operations, settings.secret_key, parse))
     _pusher(app, settings, registry, publisher, operations, limits, metrics, parse)
+    app.register_blueprint(openapi.blueprint())
     app.register_blueprint(health.blueprint(runtime.checks, metrics.render))
     app.register_blueprint(demo.blueprint(services))
     admin.init_app(app, services)
