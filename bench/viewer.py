@@ -1,5 +1,5 @@
-"""Somebody who has the console open, in a process of their own: asks what the open page asks every two seconds,
-and opens a list in between. Keeps the times of the answers."""
+"""Somebody who has the console open, in a process of their own: asks what the open page asks every two
+seconds, and opens a list in between. Keeps the times of the answers."""
 
 import http.cookiejar
 import json
