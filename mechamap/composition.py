@@ -153,7 +153,7 @@ def compose(settings: Settings) -> Flask:
 
     # the use cases on the transport
     socketio = _socketio(app, settings)
-    transport = EngineTransport(socketio, metrics.written)
+    transport = EngineTransport(socketio, metrics)
     authorization = _authorization(settings, registry)
     policy = Policy(settings.ladder, settings.private_forum_level, site_channels=authorization is not None)
     parse = parser(site_channels=policy.site_channels)

@@ -38,15 +38,25 @@ class Delays:
         self.classes[bisect_left(BUCKETS, seconds)] += 1
         self.sum += seconds
 
-    def write_to(self, histogram: Histogram) -> list[int]:
-        """What observe() of prometheus_client 0.26 does, many observations at a time; what they were."""
-        classes, self.classes = self.classes, [0] * len(self.classes)
-        for bucket, count in zip(histogram._buckets, classes, strict=True):
+    def take(self) -> "Delays":
+        """All of them; none are left."""
+        taken = Delays()
+        taken.classes, self.classes = self.classes, taken.classes
+        taken.sum, self.sum = self.sum, 0.0
+        return taken
+
+    def __add__(self, other: "Delays") -> "Delays":
+        both = Delays()
+        both.classes = [one + another for one, another in zip(self.classes, other.classes, strict=True)]
+        both.sum = self.sum + other.sum
+        return both
+
+    def write_to(self, histogram: Histogram) -> None:
+        """What observe() of prometheus_client 0.26 does, many observations at a time."""
+        for bucket, count in zip(histogram._buckets, self.classes, strict=True):
             if count:
                 bucket.inc(count)
         histogram._sum.inc(self.sum)
-        self.sum = 0.0
-        return classes
 
 
 class Metrics:
@@ -60,8 +70,9 @@ class Metrics:
     def __init__(self) -> None:
         self._pending: defaultdict[tuple, int] = defaultdict(int)
         self._delivered = 0
-        self._queued = Delays()
-        self._written = Delays()
+        # publications written when they were queued, those written later, and when that was
+        self._at_once, self._later, self._written = Delays(), Delays(), Delays()
+        self._deferred = False
         self._late = Delays()
         self._longest = 0.0
         self._tally = _Count()
@@ -239,7 +250,15 @@ class Metrics:
     def delivery(self, connections: int, seconds: float) -> None:
         if connections:
             self._delivered += connections
-            self._queued.observe(seconds)
+            if self._deferred:
+                self._deferred = False
+                self._later.observe(seconds)
+            else:
+                self._at_once.observe(seconds)
+
+    def deferred(self) -> None:
+        """The next delivery is not written yet."""
+        self._deferred = True
 
     def written(self, accepted_at: float) -> None:
         """A publication that was accepted then was offered to every recipient's socket."""
@@ -285,9 +304,12 @@ class Metrics:
         self._deliveries.inc(self._delivered)
         tally.deliveries += self._delivered
         self._delivered = 0
-        self._queued.write_to(self._lag)
-        tally.lags = [*map(sum, zip(tally.lags, self._written.write_to(self._write_lag), strict=True))]
-        self._late.write_to(self._stall)
+        at_once = self._at_once.take()
+        written = at_once + self._written.take()
+        (at_once + self._later.take()).write_to(self._lag)
+        written.write_to(self._write_lag)
+        tally.lags = [*map(sum, zip(tally.lags, written.classes, strict=True))]
+        self._late.take().write_to(self._stall)
         tally.stall, self._longest = max(tally.stall, self._longest), 0.0
 
     def _count(self, counter: Counter, labels: list, count: int) -> None:

@@ -52,12 +52,13 @@ class Flusher:
     """One per server; it also knows what its connections share: the clock and the bounds.
 
     Attributes:
+        spreads: how many broadcasts went to rooms that are not written to at once.
         stalled: the connections whose peer does not take what the kernel was offered.
     """
 
     __slots__ = (
         "_dirty", "_greenlet", "clock", "limits", "max_bytes", "max_frames", "milestones", "spare_parser",
-        "stalled",
+        "spreads", "stalled",
     )  # fmt: skip
 
     def __init__(self, clock: Clock, limits: Limits) -> None:
@@ -67,6 +68,7 @@ class Flusher:
         self.max_frames = limits.max_queue_packets
         self._dirty: deque[Connection | Milestone] = deque()
         self.milestones = 0
+        self.spreads = 0
         self.stalled: set[Outflow] = set()
         self._greenlet: gevent.Greenlet | None = None
         self.spare_parser: FrameParser | None = None  # most messages come whole: one parser serves them all
@@ -102,6 +104,7 @@ class Flusher:
         for nothing, or for just what the one before it waits for. What waits is looked up by identity: those
         that wait for the same go on sharing it, in whatever order they come.
         """
+        self.spreads += 1
         dirty, before, after, others = self._dirty, self, None, []
         seen: dict[int, tuple[object, Run]] = {}  # with what it is the identity of, or it could be used again
         for member in members:

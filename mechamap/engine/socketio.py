@@ -20,6 +20,7 @@ from socketio import packet as sio
 from socketio.exceptions import ConnectionRefusedError as Refusal
 
 from .development import serve
+from .flusher import Flusher
 from .msgpack import MsgPackPacket
 from .options import check_names, logger_of, refuse, take_limits
 from .packets import Packet, Sendable
@@ -191,13 +192,14 @@ class SocketIO(flask_socketio.SocketIO):
             )
         return found
 
-    def when_written(self, callback: Callable[..., object], *arguments: object) -> None:
-        """Call back once all that was queued so far was offered to the sockets. See `Flusher`."""
-        self.server.eio.flusher.when_written(callback, *arguments)
+    @property
+    def flusher(self) -> Flusher:
+        """What writes: it tells when a broadcast to a large room was written (`when_written`)."""
+        return self.server.eio.flusher
 
     def backlog(self) -> Backlog:
         """What waits for clients that do not read. Clients that poll are not among them."""
-        waiting = [outflow.queued for outflow in self.server.eio.flusher.stalled]
+        waiting = [outflow.queued for outflow in self.flusher.stalled]
         return Backlog(len(waiting), sum(waiting), max(waiting, default=0))
 
     @property

@@ -5,8 +5,8 @@ is in a room of its spelling instead; ``_spellings`` tells which of those have m
 Echo client is here.
 """
 
-from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from mechamap.domain.dialects import Dialect, mark
 from mechamap.domain.publication import Publication
@@ -18,28 +18,36 @@ if TYPE_CHECKING:
     from mechamap.engine import SocketIO
 
 
+class WriteMeter(Protocol):
+    """Told of publications that are not written when ``deliver`` returns; all others are."""
+
+    def deferred(self) -> None:
+        """The publication that is being delivered is one of them."""
+
+    def written(self, accepted_at: float) -> None:
+        """One that was accepted then was now offered to the sockets of all its recipients."""
+
+
 class EngineTransport:
-    """Implements ``Transport`` and ``Links`` on the namespace ``/``.
+    """Implements ``Transport`` and ``Links`` on the namespace ``/``."""
 
-    Args:
-        written: told of each publication that was queued for somebody when it was accepted (Unix seconds),
-            once it was offered to the sockets of all of them. Must neither wait nor raise.
-    """
-
-    def __init__(self, socketio: "SocketIO", written: Callable[[float], object] | None = None) -> None:
+    def __init__(self, socketio: "SocketIO", meter: WriteMeter | None = None) -> None:
         self._socketio = socketio
-        self._written = written
+        self._flusher = socketio.flusher
+        self._meter = meter
         # by canonical name: the spellings in Echo's dialect that have members
         self._spellings: dict[str, tuple[str, ...]] = {}
 
     def deliver(self, publication: Publication, having: Collection[str] = ()) -> int:
-        queued = self._queue(publication, having)
-        if queued and self._written is not None:
-            self._socketio.when_written(self._written, publication.accepted_at)
+        skip = (publication.except_id, *having) if publication.except_id else having
+        spreads = self._flusher.spreads
+        queued = self._queue(publication, skip)
+        if self._flusher.spreads != spreads and queued and self._meter is not None:
+            self._meter.deferred()
+            self._flusher.when_written(self._meter.written, publication.accepted_at)
         return queued
 
-    def _queue(self, publication: Publication, having: Collection[str]) -> int:
-        skip = (publication.except_id, *having) if publication.except_id else having
+    def _queue(self, publication: Publication, skip: Collection[str]) -> int:
         if self._spellings:
             spellings = [name for room in publication.rooms for name in self._spellings.get(room, ())]
             if spellings and len(publication.rooms) > 1:
