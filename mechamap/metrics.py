@@ -7,7 +7,6 @@ go when the arbiter marks it dead.
 
 import os
 import time
-from bisect import bisect_left
 from collections import defaultdict
 
 from prometheus_client import (
@@ -22,46 +21,14 @@ from prometheus_client import (
 )
 
 from .domain.statistics import LAG_BOUNDS as BUCKETS
-from .domain.statistics import Load, Tally
-
-
-class Delays:
-    """Observations of one histogram, in plain numbers until they are written down."""
-
-    __slots__ = ("classes", "sum")
-
-    def __init__(self) -> None:
-        self.classes = [0] * (len(BUCKETS) + 1)
-        self.sum = 0.0
-
-    def observe(self, seconds: float) -> None:
-        self.classes[bisect_left(BUCKETS, seconds)] += 1
-        self.sum += seconds
-
-    def take(self) -> "Delays":
-        """All of them; none are left."""
-        taken = Delays()
-        taken.classes, self.classes = self.classes, taken.classes
-        taken.sum, self.sum = self.sum, 0.0
-        return taken
-
-    def __add__(self, other: "Delays") -> "Delays":
-        both = Delays()
-        both.classes = [one + another for one, another in zip(self.classes, other.classes, strict=True)]
-        both.sum = self.sum + other.sum
-        return both
-
-    def write_to(self, histogram: Histogram) -> None:
-        """What observe() of prometheus_client 0.26 does, many observations at a time."""
-        for bucket, count in zip(histogram._buckets, self.classes, strict=True):
-            if count:
-                bucket.inc(count)
-        histogram._sum.inc(self.sum)
+from .domain.statistics import Tally
+from .metric_aliases import PEAK, Figures, WithAliases, figures
+from .metric_counts import Count, Delays
 
 
 class Metrics:
-    """The instruments of one process; implements the hub's ``Meter``, the ``IngestMeter`` and the
-    ``OutboxMeter``.
+    """The instruments of one process; implements the hub's ``Meter``, the ``IngestMeter``, the
+    ``OutboxMeter`` and the ``WebhookMeter``.
 
     Counts are kept in plain numbers and written down once a second (``sample``), when this process is asked
     (``render``) and at its end: a write to the shared files costs 3 µs, and a broadcast made five.
@@ -69,13 +36,14 @@ class Metrics:
 
     def __init__(self) -> None:
         self._pending: defaultdict[tuple, int] = defaultdict(int)
+        self._seconds = 0.0
         self._delivered = 0
         # publications written when they were queued, those written later, and when that was
         self._at_once, self._later, self._written = Delays(), Delays(), Delays()
         self._deferred = False
         self._late = Delays()
         self._longest = 0.0
-        self._tally = _Count()
+        self._tally = Count()
         disable_created_metrics()  # a second series for every counter, which nothing reads
         self._registry = registry = CollectorRegistry()
         self.connections = Gauge(
@@ -222,6 +190,42 @@ class Metrics:
             registry=registry,
             multiprocess_mode="livemax",
         )
+        self._webhook_events = Counter(
+            "realtime_webhook_events",
+            "Events for webhooks by what became of them.",
+            ["outcome"],
+            registry=registry,
+        )
+        self._webhook_attempts = Counter(
+            "realtime_webhook_attempts",
+            "Attempts to send a webhook by outcome.",
+            ["code"],
+            registry=registry,
+        )
+        self._webhook_leader = Gauge(
+            "realtime_webhook_leader",
+            "1 in the worker that sends the webhooks; 1 over all of them when it is well.",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+        self._webhook_waiting = Gauge(
+            "realtime_webhook_waiting",
+            "Events for webhooks that wait.",
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
+        self._webhook_lag = Gauge(
+            "realtime_webhook_lag_seconds",
+            "How long the first of those has waited.",
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
+        self._webhook_dead = Gauge(
+            "realtime_webhook_dead",
+            "Webhooks that were given up and lie in the table.",
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
         self._app_requests = Counter(
             "realtime_app_requests",
             "Requests of apps to Pusher's HTTP API, by app, call and outcome.",
@@ -234,6 +238,16 @@ class Metrics:
             ["endpoint", "status"],
             registry=registry,
         )
+        self._kinds = {
+            self._connection: "connection",
+            self._subscription: "subscription",
+            self._publication: "publication",
+            self._disconnection: "disconnection",
+        }
+        self._request_seconds = Counter(
+            "realtime_http_request_seconds", "Seconds that those took together.", registry=registry
+        )
+        self._peak = Gauge(PEAK, "See metric_aliases.", registry=registry, multiprocess_mode="max")
 
     def connection(self, code: str) -> None:
         self._pending[self._connection, code] += 1
@@ -282,8 +296,9 @@ class Metrics:
     def limits_failed(self) -> None:
         self._pending[(self._limits_failed,)] += 1
 
-    def request(self, endpoint: str, status: int) -> None:
+    def request(self, endpoint: str, status: int, seconds: float) -> None:
         self._pending[self._requests, endpoint, status] += 1
+        self._seconds += seconds
 
     def app_request(self, app: str, call: str, code: str) -> None:
         self._pending[self._app_requests, app, call, code] += 1
@@ -294,12 +309,20 @@ class Metrics:
     def relayed(self, code: str, count: int = 1) -> None:
         self._pending[self._relayed, code] += count
 
+    def webhook_events(self, outcome: str, count: int = 1) -> None:
+        self._pending[self._webhook_events, outcome] += count
+
+    def webhook_attempt(self, code: str) -> None:
+        self._pending[self._webhook_attempts, code] += 1
+
     def flush(self) -> None:
         """Write down what was counted since the last time."""
         pending, self._pending = self._pending, defaultdict(int)
         for (counter, *labels), count in pending.items():
             (counter.labels(*labels) if labels else counter).inc(count)
             self._count(counter, labels, count)
+        self._request_seconds.inc(self._seconds)
+        self._seconds = 0.0
         tally = self._tally
         self._deliveries.inc(self._delivered)
         tally.deliveries += self._delivered
@@ -308,43 +331,36 @@ class Metrics:
         written = at_once + self._written.take()
         (at_once + self._later.take()).write_to(self._lag)
         written.write_to(self._write_lag)
-        tally.lags = [*map(sum, zip(tally.lags, written.classes, strict=True))]
+        tally.lags += written
         self._late.take().write_to(self._stall)
         tally.stall, self._longest = max(tally.stall, self._longest), 0.0
 
     def _count(self, counter: Counter, labels: list, count: int) -> None:
         """Note what the statistics want to know of it."""
-        kind = {
-            self._connection: "connection",
-            self._subscription: "subscription",
-            self._publication: "publication",
-            self._disconnection: "disconnection",
-        }.get(counter)
-        if kind is not None:
-            code = str(labels[-1])
-            self._tally.codes[kind][code] += count
-            if kind == "publication" and code == "accepted":
-                self._tally.events += count
-        elif counter is self._requests and labels[-1] >= 500:
-            self._tally.errors += count
+        if counter is self._requests:
+            self._tally.add_requests(labels[-1], count)
+        elif counter in self._kinds:
+            self._tally.add_code(self._kinds[counter], labels[-1], count)
 
     def take(self) -> Tally:
         """What this process counted since the last call; what Prometheus is told goes on as before."""
         self.flush()
-        count, self._tally = self._tally, _Count()
-        codes = {kind: dict(counts) for kind, counts in count.codes.items()}
-        return Tally(count.events, count.deliveries, tuple(count.lags), codes, count.errors, count.stall)
+        count, self._tally = self._tally, Count()
+        return count.tally()
 
-    def sample(self, load: Load) -> None:
+    def sample(self, *, connections: int, subscriptions: int, broker_up: bool) -> None:
         """Set the gauges from what was just measured, once a second; counts are written down as well."""
         self.flush()
-        self.connections.set(load.connections)
-        self.subscriptions.set(load.subscriptions)
-        self._broker_up.set(1 if load.broker else 0)
-        self._slow.set(load.slow)
-        self._backlog.set(load.backlog)
-        self._largest.set(load.largest)
-        self._memory.set(load.memory)
+        self.connections.set(connections)
+        self.subscriptions.set(subscriptions)
+        self._broker_up.set(1 if broker_up else 0)
+
+    def sample_process(self, *, slow: int, backlog: int, largest: int, memory: int) -> None:
+        """Set the gauges of slow consumers (how many, bytes of all and of the worst), and of memory."""
+        self._slow.set(slow)
+        self._backlog.set(backlog)
+        self._largest.set(largest)
+        self._memory.set(memory)
 
     def sample_ingest(self, *, leader: bool, waiting: int, lag: float) -> None:
         """Set the gauges of the ingester."""
@@ -358,21 +374,27 @@ class Metrics:
         self._outbox_lag.set(lag)
         self._outbox_dead.set(dead)
 
+    def sample_webhooks(self, *, leader: bool, waiting: int, lag: float, dead: int) -> None:
+        """Set the gauges of the webhooks."""
+        self._webhook_leader.set(1 if leader else 0)
+        self._webhook_waiting.set(waiting)
+        self._webhook_lag.set(lag)
+        self._webhook_dead.set(dead)
+
     def render(self) -> tuple[bytes, str]:
         """(text, content type) for Prometheus."""
+        return generate_latest(WithAliases(self._collected(), self._peak)), CONTENT_TYPE_LATEST
+
+    def figures(self) -> Figures:
+        """What monitors ask for most."""
+        told = figures(self._collected().collect())
+        self._peak.set(told.peak)
+        return told
+
+    def _collected(self) -> CollectorRegistry:
         self.flush()
-        registry = self._registry
-        if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
-            registry = CollectorRegistry()
-            multiprocess.MultiProcessCollector(registry)
-        return generate_latest(registry), CONTENT_TYPE_LATEST
-
-
-class _Count:
-    """A ``Tally`` that grows."""
-
-    def __init__(self) -> None:
-        self.events = self.deliveries = self.errors = 0
-        self.lags = [0] * (len(BUCKETS) + 1)
-        self.codes: defaultdict[str, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
-        self.stall = 0.0
+        if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+            return self._registry
+        registry = CollectorRegistry()
+        multiprocess.MultiProcessCollector(registry)
+        return registry

@@ -15,7 +15,8 @@ from .broker.protocol import BrokerLink
 from .domain.statistics import Load
 from .engine import Backlog, Lateness
 from .health import Check
-from .hub import last_seen
+from .hub import connection_limit, last_seen, typing
+from .hub.connection_limit import ConnectionLimit
 from .hub.hub import Hub
 from .hub.last_seen import LastSeen
 from .hub.presence import Presence
@@ -28,6 +29,7 @@ from .recovery.protocol import SessionsLink
 from .statistics import sampler
 from .statistics.protocol import Ring
 from .statistics.sampler import Sampler
+from .webhooks.webhooks import Webhooks
 
 log = logging.getLogger(__name__)
 
@@ -51,9 +53,11 @@ class Runtime:
         draining: whether the engine is closing its clients.
         ring: where this worker's statistics go.
         backlog: what its clients did not take.
+        connection_limit: what ends the connections that a user has too many.
         databases: (name, probe) pairs; a probe answers (ok, one sentence) within about a second.
         ingester: what listens to Laravel's Redis, if anything does.
         outbox: what publishes Laravel's outbox, if that is on.
+        webhooks: what tells Laravel of its channels, if that is on.
         last_seen: what notes connected users in Laravel's table, if that is wanted.
     """
 
@@ -65,6 +69,8 @@ class Runtime:
     roster: RosterLink
     members: MembersLink
     presence: Presence
+    typing: typing.Typing
+    connection_limit: ConnectionLimit
     metrics: Metrics
     recheck_seconds: float
     slot: Callable[[], int]
@@ -74,6 +80,7 @@ class Runtime:
     databases: tuple[tuple[str, Callable[[], tuple[bool, str]]], ...]
     ingester: Ingester | None = None
     outbox: Relay | None = None
+    webhooks: Webhooks | None = None
     last_seen: LastSeen | None = None
     _started_at: float = 0.0
     _lateness: Lateness | None = None
@@ -83,6 +90,8 @@ class Runtime:
         """Begin to hear the broker, keep the lease, and look after live connections."""
         self._started_at = time.time()
         self.hub.recheck = lambda user_id: gevent.spawn(self.rechecks.user, user_id)
+        self.hub.survey = lambda command: gevent.spawn(self.connection_limit.answer, command)
+        self.hub.arrived = self.connection_limit.arrived
         self.broker.start(self.hub)
         self.roster.start(self.describe)
         self.members.start(self.presence.announce)
@@ -99,8 +108,10 @@ class Runtime:
         rounds = [
             (sampler.ROUND, statistics.round),
             (1.0, self._second),
+            (connection_limit.ROUND, self.connection_limit.look),
             (RECONCILE_SECONDS, self.rechecks.reconcile),
             (self.recheck_seconds, self.rechecks.everyone),
+            (typing.ROUND, self.typing.expire),
         ]
         if self.last_seen is not None:
             rounds.append((last_seen.ROUND, self.last_seen.note))
@@ -109,6 +120,8 @@ class Runtime:
             self.ingester.start()
         if self.outbox is not None:
             self.outbox.start()
+        if self.webhooks is not None:
+            self.webhooks.start()
         log.info("worker_ready", extra={"worker": self.worker_id, "slot": self.slot()})
 
     def stop(self) -> None:
@@ -117,9 +130,12 @@ class Runtime:
             self.ingester.stop()
         if self.outbox is not None:
             self.outbox.stop()
+        if self.webhooks is not None:
+            self.webhooks.stop()
         gevent.killall(self._greenlets)
         if self._lateness is not None:
             self._lateness.stop()
+        self.typing.expire()  # of connections that have just been closed
         self.sessions.stop()
         self.members.stop()
         self.roster.stop()
@@ -164,6 +180,9 @@ class Runtime:
         if self.outbox is not None:
             outbox = self.outbox.state()
             found.append(Check("outbox", outbox.ok, outbox.detail, essential=False))
+        if self.webhooks is not None:
+            webhooks = self.webhooks.state()
+            found.append(Check("webhooks", webhooks.ok, webhooks.detail, essential=False))
         draining = self.draining()
         found.append(
             Check("draining", not draining, "the worker is closing" if draining else "no", essential=True)
@@ -173,13 +192,24 @@ class Runtime:
     def _second(self) -> None:
         self.rechecks.end_expired()
         self.hub.confirm_received()
-        self.metrics.sample(self.load())
+        load = self.load()
+        self.metrics.sample(
+            connections=load.connections, subscriptions=load.subscriptions, broker_up=load.broker
+        )
+        self.metrics.sample_process(
+            slow=load.slow, backlog=load.backlog, largest=load.largest, memory=load.memory
+        )
         if self.ingester is not None:
             ingest = self.ingester.state()
             self.metrics.sample_ingest(leader=ingest.leader, waiting=ingest.waiting, lag=ingest.lag)
         if self.outbox is not None:
             outbox = self.outbox.state()
             self.metrics.sample_outbox(leader=outbox.leader, lag=outbox.lag, dead=outbox.dead)
+        if self.webhooks is not None:
+            state = self.webhooks.state()
+            self.metrics.sample_webhooks(
+                leader=state.leader, waiting=state.waiting, lag=state.lag, dead=state.dead
+            )
 
     def _every(self, seconds: float, work: Callable[[], object]) -> None:
         """Do ``work`` again and again; a round that fails is logged and the next one tried, so one bad row

@@ -22,19 +22,24 @@ MAY_IMPORT = {
     "hub": {"domain"},
     "ingest": {"domain", "broker"},
     "outbox": {"domain", "broker"},
+    "webhooks": {"domain", "broker", "laravel"},
     "edge": {"domain", "logs"},
     "sockets": {"domain", "hub", "edge", "engine"},
     "api": {"domain", "hub", "ingest", "edge", "logs"},
     "environment": {"domain"},
     "settings": {"domain", "environment"},
     "logs": set(),
-    "metrics": {"domain"},
+    "metric_aliases": set(),
+    "metric_counts": {"domain"},
+    "metrics": {"domain", "metric_aliases", "metric_counts"},
     "health": set(),
 }
 """Place → places it may import besides itself and any ``protocol`` module."""
 
 PURE = {"domain"}
-NO_FRAMEWORK = {"domain", "hub", "broker", "ingest", "outbox", "presence", "recovery", "statistics"}
+NO_FRAMEWORK = {
+    "domain", "hub", "broker", "ingest", "outbox", "presence", "recovery", "statistics", "webhooks",
+}  # fmt: skip
 FRAMEWORKS = {"flask", "flask_socketio", "socketio", "engineio", "sqlalchemy", "flask_sqlalchemy"}
 
 

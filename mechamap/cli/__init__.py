@@ -4,7 +4,21 @@ from typing import TYPE_CHECKING
 
 from flask import Flask
 
-from . import apps, broadcast, channels, clients, command, demo, doctor, keys, outbox, tokens, top, workers
+from . import (
+    apps,
+    broadcast,
+    channels,
+    clients,
+    command,
+    demo,
+    doctor,
+    keys,
+    outbox,
+    tokens,
+    top,
+    webhooks,
+    workers,
+)
 
 if TYPE_CHECKING:
     from mechamap.services import Services
@@ -13,7 +27,7 @@ if TYPE_CHECKING:
 def register(app: Flask, services: "Services") -> None:
     """Add the commands to ``app``. They import what is heavy when they run: workers register them too."""
     command.attach(app, services)
-    for noun in (keys, apps, outbox, tokens, channels, clients, workers, demo):
+    for noun in (keys, apps, outbox, webhooks, tokens, channels, clients, workers, demo):
         app.cli.add_command(noun.group)
     app.cli.add_command(broadcast.command)
     app.cli.add_command(doctor.command)

@@ -19,7 +19,7 @@ from mechamap.domain.publication import Publication
 from mechamap.presence.protocol import Members
 
 from .connections import Connection
-from .protocol import Transport
+from .protocol import Observer, Transport
 
 log = logging.getLogger(__name__)
 
@@ -71,8 +71,11 @@ class Listing:
 class Presence:
     """One worker's part in it. A connection without such channels costs a look into a dictionary."""
 
-    def __init__(self, members: Members, broker: Broker, transport: Transport) -> None:
+    def __init__(
+        self, members: Members, broker: Broker, transport: Transport, observer: Observer | None = None
+    ) -> None:
         self._members = members
+        self._observer = observer
         self._broker = broker
         self._transport = transport
         # by socket id: the canonical names of the channels it is a member of
@@ -190,13 +193,11 @@ class Presence:
     def announce(self, announcements: Sequence[Announcement]) -> int:
         """Publish what happened; how many of the first need not be tried again."""
         published = self._broker.publish_many([each.publication() for each in announcements])
-        if published.failure is None:
-            return len(published.receipts)
-        log.warning(
-            "presence_not_announced",
-            extra={"code": published.failure.code, "announced": len(published.receipts)},
-        )
-        return len(published.receipts) + (not published.failure.retry)
+        done = len(published.receipts)
+        if published.failure is not None:
+            log.warning("presence_not_announced", extra={"code": published.failure.code, "announced": done})
+            done += not published.failure.retry
+        return done if self._observer is None else self._observer.announced(announcements[:done])
 
     def _begin(self, connection: Connection, channel: Channel) -> Listing:
         listing = Listing(connection.user_id)

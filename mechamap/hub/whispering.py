@@ -6,13 +6,17 @@ from mechamap.domain.publication import Publication
 from mechamap.domain.whispers import Whisper, check_whispered_in
 
 from .connections import Connections
+from .protocol import Observer
 
 
 class Whispering:
     """One worker's part in it."""
 
-    def __init__(self, connections: Connections, broker: Broker, parse: Parse) -> None:
+    def __init__(
+        self, connections: Connections, broker: Broker, parse: Parse, observer: Observer | None = None
+    ) -> None:
         self._connections = connections
+        self._observer = observer
         self._broker = broker
         self._parse = parse
 
@@ -21,7 +25,8 @@ class Whispering:
         connection = self._connections.signed_in(sid)
         channel = self._parse(whisper.channel)
         check_whispered_in(channel, subscribed=connection.has(channel))
-        self._broker.publish(
-            Publication((channel,), whisper.event, whisper.payload, except_id=sid, origin="client")
-        )
+        publication = Publication((channel,), whisper.event, whisper.payload, except_id=sid, origin="client")
+        self._broker.publish(publication)
+        if self._observer is not None:
+            self._observer.whispered(publication, channel, connection.user_id)
         return channel

@@ -29,7 +29,7 @@ class WriteMeter(Protocol):
 
 
 class EngineTransport:
-    """Implements ``Transport`` and ``Links`` on the namespace ``/``."""
+    """Implements ``Transport``, ``Links`` and ``Pings`` on the namespace ``/``."""
 
     def __init__(self, socketio: "SocketIO", meter: WriteMeter | None = None) -> None:
         self._socketio = socketio
@@ -110,6 +110,12 @@ class EngineTransport:
 
     def close(self, sid: str, reason: str) -> None:
         self._socketio.close(sid, reason)
+
+    def ping(self, sid: str) -> None:
+        self._socketio.ping(sid)
+
+    def answers(self, sid: str) -> bool:
+        return self._socketio.answers(sid)
 
     def links(self) -> list[Link]:
         return [Link(info.sid, info.transport) for info in self._socketio.connections()]
