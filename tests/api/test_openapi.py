@@ -14,7 +14,6 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from mechamap import create_app
 from mechamap.api.openapi import document
-from mechamap.domain.errors import RealtimeError
 from mechamap.settings import load
 from tests.pusher.conftest import APP, Caller
 
@@ -29,6 +28,9 @@ WITH_KEY = [
     name for name, each in OPERATIONS.items() if each["tags"][0] in ("publishing", "application", "channels")
 ]
 SIGNED = [name for name, each in OPERATIONS.items() if each["tags"][0] == "pusher"]
+MONITORS = [
+    name for name, each in OPERATIONS.items() if each["tags"][0] == "monitors" and "200" in each["responses"]
+]
 OPEN = [name for name, each in OPERATIONS.items() if each["tags"][0] == "machines"]
 PRIVATE = ("/admin", "/static", "/demo", "/socket.io", "/api/operator")
 """For people, for browsers, and for the command line of the same installation."""
@@ -37,7 +39,7 @@ PRIVATE = ("/admin", "/static", "/demo", "/socket.io", "/api/operator")
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     settings = {"INSTANCE_PATH": str(tmp_path_factory.mktemp("instance")), "WEBSOCKET_API_KEY": KEY}
-    app = create_app(load({**settings, "LOG_LEVEL": "ERROR", **APP}))
+    app = create_app(load({**settings, "LOG_LEVEL": "ERROR", "RATE_LIMITS": "off", **APP}))
     runtime = app.extensions["mechamap"].runtime
     runtime.start()
     yield app
@@ -153,6 +155,21 @@ def test_machines_are_answered_as_described_without_a_key(client, name):
     expect_described(name, answer)
 
 
+@pytest.mark.parametrize("name", MONITORS)
+def test_monitors_are_answered_as_described(client, name):
+    for method, path, body in requests_of(name):
+        for headers in ({"X-API-Key": KEY}, {"X-Real-IP": "192.0.2.1"}):
+            answer = client.open(path, method=method, json=body, headers=headers)
+            assert answer.status_code == 200 or "X-Real-IP" in headers
+            expect_described(name, answer)
+
+
+def test_what_nobody_may_do_is_refused_as_described(client):
+    answer = client.post("/api/connections/clear-all", headers={"X-API-Key": KEY})
+    assert answer.status_code == 403
+    expect_described("POST /api/connections/clear-all", answer)
+
+
 @pytest.mark.parametrize("name", [*WITH_KEY, *SIGNED])
 def test_refusals_are_as_described(client, name):
     for method, path, body in requests_of(name):
@@ -166,12 +183,3 @@ def test_refusals_are_as_described(client, name):
             answer = send(data=body)
             assert answer.status_code == status
             expect_described(name, answer)
-
-
-def test_every_status_of_the_tree_of_errors_has_a_meaning():
-    from mechamap.api.openapi.parts import MEANINGS
-
-    def statuses(kind: type[RealtimeError]) -> set[int]:
-        return {kind.http_status}.union(*map(statuses, kind.__subclasses__()))
-
-    assert statuses(RealtimeError) - {500} <= set(MEANINGS)

@@ -5,7 +5,7 @@ from flask import Blueprint, Response
 from mechamap import __version__
 from mechamap.api.broadcasting import encode
 
-from . import application, channels, machines, publishing, pusher
+from . import application, channels, machines, monitors, publishing, pusher
 from .parts import Json
 from .schemas import SCHEMAS
 
@@ -14,6 +14,7 @@ TAGS = {
     "application": "What the application's own PHP sends, unchanged.",
     "channels": "Who listens, who is a member, what a channel had.",
     "pusher": "Pusher's HTTP API, for Laravel's pusher and reverb drivers and Pusher's libraries.",
+    "monitors": "What the application's monitors read, on the paths of its former server.",
     "machines": "For balancers, Prometheus, and programs that read this.",
 }
 KEY = "A broadcast key: of `WEBSOCKET_API_KEY`, `WEBSOCKET_SERVER_SECRET`, or made with `flask keys create`."
@@ -43,7 +44,7 @@ SECURITY: Json = {
 
 def document() -> Json:
     """The whole description."""
-    areas = (publishing, application, channels, pusher, machines)
+    areas = (publishing, application, channels, pusher, monitors, machines)
     return {
         "openapi": "3.1.0",
         "info": {

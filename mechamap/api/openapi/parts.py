@@ -28,6 +28,16 @@ def ref(name: str) -> Json:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
+COUNT: Json = {"type": "integer", "minimum": 0}
+AT_MOMENT: Json = {"type": "string", "format": "date-time"}
+
+
+def shape(required: tuple[str, ...] | str, /, **properties: Json) -> Json:
+    """An object with these properties, of which the named ones, or ``all``, are there always."""
+    names = list(properties) if required == "all" else list(required)
+    return {"type": "object", "required": names, "properties": properties}
+
+
 def operation(
     tag: str,
     name: str,

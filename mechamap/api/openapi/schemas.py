@@ -1,13 +1,12 @@
 """The shapes that several calls share."""
 
-from .parts import Json, ref
+from .monitor_schemas import SCHEMAS as MONITORS
+from .parts import AT_MOMENT, COUNT, Json, ref, shape
 
 MOST_CHANNELS = 100
 
 _CHANNEL: Json = {"type": "string", "minLength": 1, "maxLength": 200}
 _EVENT: Json = {"type": "string", "minLength": 1, "maxLength": 200}
-_COUNT: Json = {"type": "integer", "minimum": 0}
-_MOMENT: Json = {"type": "string", "format": "date-time"}
 _NAME: Json = {"type": "string", "minLength": 1, "maxLength": 200, "description": "As Idempotency-Key."}
 _DATA: Json = {"description": "Any JSON value, at most MAX_BROADCAST_BYTES and 32 levels."}
 _NAMED_CHANNEL: Json = {
@@ -18,11 +17,6 @@ _NAMED_CHANNEL: Json = {
 }
 
 
-def _shape(required: tuple[str, ...] | str, /, **properties: Json) -> Json:
-    names = list(properties) if required == "all" else list(required)
-    return {"type": "object", "required": names, "properties": properties}
-
-
 _PLACE: Json = {
     "id": {"type": "string", "description": "The server's own name for the publication."},
     "epoch": {"type": "string"},
@@ -30,42 +24,42 @@ _PLACE: Json = {
     "duplicate": {"type": "boolean", "description": "It was accepted before, under this name."},
     "channel": _CHANNEL,
     "event": _EVENT,
-    "subscriberCount": _COUNT,
+    "subscriberCount": COUNT,
 }
 
 SCHEMAS: Json = {
     "Refusal": {
-        **_shape(
+        **shape(
             ("success", "error", "message", "code"),
             success={"const": False},
             error={"type": "string"},
             message={"type": "string", "description": "One sentence for people."},
             code={"type": "string", "pattern": "^[a-z0-9_]+$", "description": "Stable, for programs."},
             field={"type": "string"},
-            size=_COUNT,
-            limit=_COUNT,
+            size=COUNT,
+            limit=COUNT,
             retry={"type": "boolean"},
             retryAfter={"type": "integer", "minimum": 0, "description": "Seconds."},
             outcome={"const": "unknown", "description": "It may have been accepted all the same."},
-            accepted={**_COUNT, "description": "Entries of an interrupted batch that were published."},
+            accepted={**COUNT, "description": "Entries of an interrupted batch that were published."},
             results={"type": "array", "items": {"type": "object"}},
             incident={"type": "string", "description": "The log has it too."},
         ),
     },
     "Broadcast": {
-        **_shape(
+        **shape(
             ("event", "data"),
             channel=_NAMED_CHANNEL,
             channels={"type": "array", "minItems": 1, "maxItems": MOST_CHANNELS, "items": _NAMED_CHANNEL},
             event=_EVENT,
             data=_DATA,
-            timestamp=_MOMENT,
+            timestamp=AT_MOMENT,
             id=_NAME,
         ),
         "oneOf": [{"required": ["channel"]}, {"required": ["channels"]}],
     },
     "ServiceBroadcast": {
-        **_shape(
+        **shape(
             ("event", "data"),
             event=_EVENT,
             user_id={"type": ["integer", "string"]},
@@ -80,13 +74,13 @@ SCHEMAS: Json = {
         "description": "As NotificationService and the real-time service send it.",
     },
     "AnyBroadcast": {"anyOf": [ref("Broadcast"), ref("ServiceBroadcast")]},
-    "Batch": _shape(
+    "Batch": shape(
         "all",
         broadcasts={"type": "array", "minItems": 1, "maxItems": 100, "items": ref("AnyBroadcast")},
     ),
-    "ChannelCount": _shape("all", channel=_CHANNEL, subscriberCount=_COUNT),
+    "ChannelCount": shape("all", channel=_CHANNEL, subscriberCount=COUNT),
     "Published": {
-        **_shape(
+        **shape(
             tuple(_PLACE),
             **_PLACE,
             channels={"type": "array", "items": ref("ChannelCount")},
@@ -96,22 +90,22 @@ SCHEMAS: Json = {
     "Accepted": {
         "allOf": [
             ref("Published"),
-            _shape(
+            shape(
                 ("success", "message", "timestamp"),
                 success={"const": True},
                 message={"type": "string"},
-                timestamp=_MOMENT,
+                timestamp=AT_MOMENT,
             ),
         ]
     },
-    "BatchAccepted": _shape(
+    "BatchAccepted": shape(
         "all",
         success={"const": True},
         message={"type": "string"},
         results={"type": "array", "items": ref("Published")},
-        timestamp=_MOMENT,
+        timestamp=AT_MOMENT,
     ),
-    "DriverEvent": _shape(
+    "DriverEvent": shape(
         ("channels", "event"),
         channels={"type": "array", "minItems": 1, "maxItems": 1000, "items": _NAMED_CHANNEL},
         event=_EVENT,
@@ -119,7 +113,7 @@ SCHEMAS: Json = {
         timestamp={"type": "string"},
         socket={"type": ["string", "null"], "description": "A connection that does not get it."},
     ),
-    "GroupOrder": _shape(
+    "GroupOrder": shape(
         ("action",),
         action={"enum": ["broadcast_to_channel", "send_to_user", "join_channel", "leave_channel"]},
         channel=_CHANNEL,
@@ -130,16 +124,16 @@ SCHEMAS: Json = {
     "DriverAccepted": {
         "allOf": [
             ref("Accepted"),
-            _shape(
+            shape(
                 "all",
-                channelCount=_COUNT,
-                totalSubscribers=_COUNT,
+                channelCount=COUNT,
+                totalSubscribers=COUNT,
                 results={
                     "type": "array",
-                    "items": _shape(
+                    "items": shape(
                         ("channel", "subscriberCount", "status"),
                         channel={"type": "string"},
-                        subscriberCount=_COUNT,
+                        subscriberCount=COUNT,
                         status={"enum": ["accepted", "rejected", "withheld"]},
                         code={"type": "string"},
                         message={"type": "string"},
@@ -148,17 +142,17 @@ SCHEMAS: Json = {
             ),
         ]
     },
-    "OrderAccepted": _shape(
+    "OrderAccepted": shape(
         "all",
         success={"const": True},
         message={"type": "string"},
         action={"enum": ["join_channel", "leave_channel"]},
         channel=_CHANNEL,
         userId={"type": "integer"},
-        connections=_COUNT,
-        timestamp=_MOMENT,
+        connections=COUNT,
+        timestamp=AT_MOMENT,
     ),
-    "Notify": _shape(
+    "Notify": shape(
         ("action", "data"),
         action={"enum": ["broadcast_to_channel", "send_to_user"]},
         channel=_CHANNEL,
@@ -171,45 +165,45 @@ SCHEMAS: Json = {
             {"type": "object", "properties": {"results": {"type": "array", "items": ref("Published")}}},
         ]
     },
-    "UserEvent": _shape(("event", "data"), event=_EVENT, data=_DATA, id=_NAME),
-    "UserAccepted": {"allOf": [ref("Accepted"), _shape("all", userId={"type": "integer"})]},
-    "Audience": _shape(
+    "UserEvent": shape(("event", "data"), event=_EVENT, data=_DATA, id=_NAME),
+    "UserAccepted": {"allOf": [ref("Accepted"), shape("all", userId={"type": "integer"})]},
+    "Audience": shape(
         ("success", "channel", "subscriberCount", "userCount", "timestamp"),
         success={"const": True},
         channel=_CHANNEL,
-        subscriberCount=_COUNT,
+        subscriberCount=COUNT,
         userCount={"type": ["integer", "null"], "minimum": 0},
         subscribers={"type": ["array", "null"], "maxItems": 1000, "items": {"type": "string"}},
-        timestamp=_MOMENT,
+        timestamp=AT_MOMENT,
     ),
-    "ChannelStatistics": _shape(
+    "ChannelStatistics": shape(
         "all",
         success={"const": True},
-        stats=_shape(
+        stats=shape(
             ("totalChannels", "totalSubscriptions", "channels"),
-            totalChannels=_COUNT,
-            totalSubscriptions=_COUNT,
+            totalChannels=COUNT,
+            totalSubscriptions=COUNT,
             channels={"type": "array", "maxItems": 1000, "items": ref("ChannelCount")},
-            connections=_COUNT,
-            users=_COUNT,
-            workers=_COUNT,
+            connections=COUNT,
+            users=COUNT,
+            workers=COUNT,
         ),
-        timestamp=_MOMENT,
+        timestamp=AT_MOMENT,
     ),
-    "History": _shape(
+    "History": shape(
         "all",
         success={"const": True},
         channel=_CHANNEL,
         events={
             "type": "array",
             "maxItems": 500,
-            "items": _shape(
+            "items": shape(
                 "all",
                 id={"type": "string"},
                 event=_EVENT,
                 data=_DATA,
                 offset={"type": "integer", "minimum": 0},
-                at=_MOMENT,
+                at=AT_MOMENT,
             ),
         },
         epoch={"type": "string"},
@@ -217,25 +211,25 @@ SCHEMAS: Json = {
         complete={"type": "boolean"},
         reason={"type": ["string", "null"]},
     ),
-    "Members": _shape(
+    "Members": shape(
         "all",
         success={"const": True},
         channel=_CHANNEL,
         members={
             "type": "array",
             "maxItems": 1000,
-            "items": _shape(
+            "items": shape(
                 "all",
                 user_id={"type": "integer"},
-                user_info=_shape("all", id={"type": "integer"}, name={"type": ["string", "null"]}),
+                user_info=shape("all", id={"type": "integer"}, name={"type": ["string", "null"]}),
             ),
         },
-        total=_COUNT,
+        total=COUNT,
         after={"type": ["integer", "null"]},
-        timestamp=_MOMENT,
+        timestamp=AT_MOMENT,
     ),
     "PusherEvent": {
-        **_shape(
+        **shape(
             ("name", "data"),
             name=_EVENT,
             data={"type": "string", "description": "If it is JSON, browsers get what it is the JSON of."},
@@ -246,12 +240,12 @@ SCHEMAS: Json = {
         ),
         "anyOf": [{"required": ["channel"]}, {"required": ["channels"]}],
     },
-    "PusherBatch": _shape(
+    "PusherBatch": shape(
         "all", batch={"type": "array", "minItems": 1, "maxItems": 10, "items": ref("PusherEvent")}
     ),
     "PusherCounts": {
         "type": "object",
-        "properties": {"subscription_count": _COUNT, "user_count": _COUNT},
+        "properties": {"subscription_count": COUNT, "user_count": COUNT},
     },
     "PusherPublished": {
         "type": "object",
@@ -264,26 +258,27 @@ SCHEMAS: Json = {
         "type": "object",
         "properties": {"batch": {"type": "array", "items": ref("PusherCounts")}},
     },
-    "PusherChannels": _shape(
+    "PusherChannels": shape(
         "all", channels={"type": "object", "additionalProperties": ref("PusherCounts")}
     ),
-    "PusherChannel": _shape(
-        ("occupied",), occupied={"type": "boolean"}, subscription_count=_COUNT, user_count=_COUNT
+    "PusherChannel": shape(
+        ("occupied",), occupied={"type": "boolean"}, subscription_count=COUNT, user_count=COUNT
     ),
-    "PusherUsers": _shape(
-        "all", users={"type": "array", "items": _shape("all", id={"type": "string"})}
+    "PusherUsers": shape(
+        "all", users={"type": "array", "items": shape("all", id={"type": "string"})}
     ),
-    "Alive": _shape(
+    "Alive": shape(
         "all", status={"const": "ok"}, version={"type": "string"}, uptime={"type": "number", "minimum": 0}
     ),
-    "Ready": _shape(
+    "Ready": shape(
         "all",
         status={"enum": ["ready", "degraded", "unavailable"]},
         ready={"type": "boolean"},
         reasons={"type": "array", "items": {"type": "string"}},
         checks={
             "type": "object",
-            "additionalProperties": _shape("all", ok={"type": "boolean"}, detail={"type": "string"}),
+            "additionalProperties": shape("all", ok={"type": "boolean"}, detail={"type": "string"}),
         },
     ),
+    **MONITORS,
 }  # fmt: skip
