@@ -42,7 +42,7 @@ from mechamap.domain.access import Policy
 from mechamap.domain.channels import Parse, parser
 from mechamap.domain.credentials import ChannelAuth
 from mechamap.domain.webhooks import WebhookEvent
-from mechamap.edge import errors, requests
+from mechamap.edge import assets, errors, requests
 from mechamap.edge.limits import RateLimits
 from mechamap.edge.networks import Networks
 from mechamap.edge.proxies import TrustedProxies
@@ -274,6 +274,7 @@ def compose(settings: Settings) -> Flask:
 
     # the edges
     errors.init_app(app)
+    assets.init_app(app)
     origins = settings.origins
     requests.init_app(app, allowed_origins=origins, tls=settings.tls, seen=metrics.request)
     Events(

@@ -10,6 +10,7 @@ from . import (
     channels,
     clients,
     command,
+    convert,
     demo,
     doctor,
     keys,
@@ -30,5 +31,6 @@ def register(app: Flask, services: "Services") -> None:
     for noun in (keys, apps, outbox, webhooks, tokens, channels, clients, workers, demo):
         app.cli.add_command(noun.group)
     app.cli.add_command(broadcast.command)
+    app.cli.add_command(convert.command)
     app.cli.add_command(doctor.command)
     app.cli.add_command(top.command)
