@@ -7,9 +7,10 @@ import signal
 import pytest
 
 from mechamap.api.operator import STAMP_HEADER, stamp
+from tests.engine.wire import Client
 from tests.services.processes import wait_until
 
-from .conftest import Site, settings
+from .conftest import Site, plan_database, settings, token
 
 SECRET = "statistics-test-secret-statistics-test-secret"
 
@@ -19,6 +20,12 @@ def cluster(serve, node_client, redis_server) -> Site:
     return Site(
         serve(settings(REDIS_URL=redis_server.url, WEB_CONCURRENCY="2", SECRET_KEY=SECRET)), node_client
     )
+
+
+@pytest.fixture
+def site(serve, node_client, tmp_path) -> Site:
+    own = settings(SECRET_KEY=SECRET, LARAVEL_DATABASE_URL=plan_database(tmp_path / "laravel.sqlite"))
+    return Site(serve(own), node_client)
 
 
 def statistics(site: Site) -> dict:
@@ -63,3 +70,23 @@ def test_the_hour_is_of_all_workers_and_outlives_them(cluster):
     assert total() == (40, 1, 80)
     for browser in browsers:
         browser.disconnect()
+
+
+def test_a_browser_that_does_not_read_is_seen_before_and_after_it_is_closed(site):
+    with Client(site.server.port, receive_buffer=4_096) as browser:
+        browser.join({"token": token(2)})
+        for number in range(8):
+            assert site.broadcast("private-user.2", data=f"{number}" + "x" * 60_000).status == 200
+        wait_until(lambda: statistics(site)["figures"]["slow"] == 1, "it to be a slow consumer")
+        waiting = statistics(site)["figures"]["backlog"]
+        assert 100_000 < waiting <= 8 * 61_000
+        assert statistics(site)["figures"]["largest"] == waiting
+        wait_until(lambda: counted(site, "realtime_backlog_bytes") == waiting, "the gauge of its backlog")
+        assert counted(site, "realtime_slow_consumers") == 1
+        for number in range(16):  # past what may wait for one
+            site.broadcast("private-user.2", data=f"{number}" + "x" * 60_000)
+        wait_until(
+            lambda: statistics(site)["total"]["codes"].get("disconnection") == {"slow_consumer": 1},
+            "its end to be told",
+        )
+        wait_until(lambda: statistics(site)["figures"]["slow"] == 0, "it to be forgotten")
