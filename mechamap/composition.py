@@ -9,7 +9,7 @@ import gevent
 from flask import Flask
 
 from mechamap import admin, cli, demo, health, logs
-from mechamap.api import audiences, broadcast, connections, dialects, history, monitoring, operator
+from mechamap.api import audiences, broadcast, connections, dialects, history, monitoring, openapi, operator
 from mechamap.api import members as members_api
 from mechamap.api import pusher as pusher_api
 from mechamap.api.application import ApplicationBroadcasts
@@ -67,6 +67,7 @@ from mechamap.hub.reading import Reading
 from mechamap.hub.rechecks import Rechecks
 from mechamap.hub.recovery import Recovery
 from mechamap.hub.seeing import Seeing
+from mechamap.hub.statistics import ClusterStatistics
 from mechamap.hub.typing import FORGOTTEN, Typing
 from mechamap.ingest.ingester import Ingester, Source
 from mechamap.ingest.laravel_redis import ORIGIN
@@ -93,6 +94,8 @@ from mechamap.sockets.events import Events
 from mechamap.sockets.groups import GroupEvents
 from mechamap.sockets.transport import EngineTransport
 from mechamap.sockets.typing import TypingEvents
+from mechamap.statistics.memory import MemoryRing
+from mechamap.statistics.redis import RedisRing
 from mechamap.store import database
 from mechamap.store.apps import Apps
 from mechamap.store.audit import AuditTrail
@@ -174,6 +177,7 @@ def compose(settings: Settings) -> Flask:
         turns = LocalTurns()
         rates = LocalRates()
         asking = LocalInquiries(worker_id)
+        ring = MemoryRing()
         typists = MemoryTypists(FORGOTTEN)
     else:
         broker = RedisBroker(
@@ -189,11 +193,12 @@ def compose(settings: Settings) -> Flask:
         turns = RedisTurns(command_client(settings.redis_url), PREFIX, worker_id)
         rates = RedisRates(command_client(settings.redis_url, timeout=0.5), PREFIX)
         asking = RedisInquiries(settings.redis_url, worker_id, on_lost=_leave)
+        ring = RedisRing(settings.redis_url, worker_id)
         typists = RedisTypists(command_client(settings.redis_url), PREFIX, FORGOTTEN)
 
     # the use cases on the transport
     socketio = _socketio(app, settings)
-    transport = EngineTransport(socketio)
+    transport = EngineTransport(socketio, metrics)
     authorization = _authorization(settings, registry)
     policy = Policy(settings.ladder, settings.private_forum_level, site_channels=authorization is not None)
     parse = parser(site_channels=policy.site_channels)
@@ -240,7 +245,9 @@ def compose(settings: Settings) -> Flask:
     inquiries = Inquiries(asking, roster)
     Seeing(hub.connections, transport).register(inquiries)
     inspections = Inspections(broker, roster, inquiries)
-    operations = ClusterOperations(broker, roster, members, publisher, inspections, parse)
+    operations = ClusterOperations(
+        broker, roster, members, publisher, inspections, ClusterStatistics(ring), parse
+    )
     ingester = _ingester(settings, worker_id, publisher, metrics, parse)
     outbox = _outbox(settings, worker_id, publisher, metrics, outbox_rows, parse)
     seen = LaravelLastSeen(databases.laravel, settings, directory.schema)
@@ -263,6 +270,8 @@ def compose(settings: Settings) -> Flask:
         recheck_seconds=settings.recheck_seconds,
         slot=current_slot,
         draining=lambda: socketio.draining,
+        ring=ring,
+        backlog=socketio.backlog,
         databases=(
             ("database", Probe(databases.own).available),
             ("laravel_database", directory.available),
@@ -321,6 +330,7 @@ def compose(settings: Settings) -> Flask:
     app.register_blueprint(members_api.blueprint(operations, keyring, limits, parse))
     app.register_blueprint(operator.blueprint(operations, settings.secret_key, parse))
     _pusher(app, settings, registry, publisher, operations, limits, metrics, parse)
+    app.register_blueprint(openapi.blueprint())
     app.register_blueprint(health.blueprint(runtime.checks, metrics.render))
     readers = Readers(keyring, limits, networks)
     app.register_blueprint(connections.blueprint(operations, readers))

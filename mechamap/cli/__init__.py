@@ -18,6 +18,7 @@ from . import (
     outbox,
     sessions,
     tokens,
+    top,
     webhooks,
     workers,
 )
@@ -34,3 +35,4 @@ def register(app: Flask, services: "Services") -> None:
     app.cli.add_command(broadcast.command)
     app.cli.add_command(convert.command)
     app.cli.add_command(doctor.command)
+    app.cli.add_command(top.command)

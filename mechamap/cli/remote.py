@@ -26,6 +26,7 @@ from mechamap.domain.searching import Search
 from mechamap.hub.history import Page, PastEvent
 from mechamap.hub.inspections import ChannelSeen, ConnectionSeen, ConnectionsFound, Reach
 from mechamap.hub.operations import ChannelRow, Totals
+from mechamap.hub.statistics import Overview
 from mechamap.presence.protocol import ConnectionRecord, WorkerRecord
 
 from .door import Answer, Door, NoAnswer
@@ -84,6 +85,10 @@ class RemoteOperations:
         counts = self._ask("/totals")
         return self._read(lambda: Totals(**counts))
 
+    def statistics(self) -> Overview:
+        found = self._ask("/statistics")
+        return self._read(lambda: msgspec.convert(found, Overview))
+
     def kick(self, command: Command) -> int:
         answer = self._ask("/kick", asdict(command))
         return self._read(lambda: int(answer["connections"]))
@@ -136,7 +141,7 @@ class RemoteOperations:
     def _read(self, build: Any) -> Any:
         try:
             return build()
-        except (TypeError, ValueError, KeyError, AttributeError) as err:
+        except (TypeError, ValueError, KeyError, AttributeError, msgspec.MsgspecError) as err:
             raise BrokerUnavailable(
                 f"What answers at {self._base_url} is not this version of the server; restart it.",
                 code="server_differs",

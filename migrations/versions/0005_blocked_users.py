@@ -1,6 +1,6 @@
 """Users whom an operator keeps out for a time.
 
-Revises: 0003
+Revises: 0004
 """
 
 import sqlalchemy as sa

@@ -1,6 +1,6 @@
 """Keys may have an end: the secret before a rotation.
 
-Revises: 0004
+Revises: 0005
 """
 
 import sqlalchemy as sa
