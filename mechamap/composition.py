@@ -31,6 +31,7 @@ from mechamap.auth.sanctum_http import VERIFY_PATH, SanctumByLaravel
 from mechamap.auth.sanctum_modes import SanctumModes
 from mechamap.auth.signin import SignIn
 from mechamap.broker.connection import command_client, command_pool
+from mechamap.broker.inquiries import LocalInquiries, RedisInquiries
 from mechamap.broker.leadership import Alone, Leadership, LeasedLeadership
 from mechamap.broker.memory import MemoryBroker
 from mechamap.broker.redis import PREFIX, RedisBroker
@@ -45,6 +46,7 @@ from mechamap.edge.proxies import TrustedProxies
 from mechamap.engine import SocketIO, current_slot
 from mechamap.hub.access import Judge
 from mechamap.hub.hub import Hub
+from mechamap.hub.inquiries import Inquiries
 from mechamap.hub.last_seen import LastSeen
 from mechamap.hub.operations import ClusterOperations
 from mechamap.hub.orders import Orders
@@ -133,6 +135,7 @@ def compose(settings: Settings) -> Flask:
         sessions = MemorySessions(settings.recovery_seconds)
         members = MemoryMembers(settings.presence_grace_seconds)
         turns = LocalTurns()
+        asking = LocalInquiries(worker_id)
     else:
         broker = RedisBroker(
             settings.redis_url,
@@ -145,6 +148,7 @@ def compose(settings: Settings) -> Flask:
         sessions = RedisSessions(settings.redis_url, settings.recovery_seconds, prefix=PREFIX)
         members = RedisMembers(settings.redis_url, worker_id, settings.presence_grace_seconds, on_lost=_leave)
         turns = RedisTurns(command_client(settings.redis_url), PREFIX, worker_id)
+        asking = RedisInquiries(settings.redis_url, worker_id, on_lost=_leave)
 
     # the use cases on the transport
     socketio = _socketio(app, settings)
@@ -172,6 +176,7 @@ def compose(settings: Settings) -> Flask:
     orders = Orders(hub, transport, gevent.spawn, gevent.spawn_later, settings.cache_seconds + 0.5)
     hub.ordered = orders.take
     publisher = Publisher(broker, metrics, settings.max_broadcast_bytes)
+    inquiries = Inquiries(asking, roster)
     operations = ClusterOperations(broker, roster, members, publisher, parse)
     ingester = _ingester(settings, worker_id, publisher, metrics, parse)
     outbox = _outbox(settings, worker_id, publisher, metrics, outbox_rows, parse)
@@ -185,6 +190,8 @@ def compose(settings: Settings) -> Flask:
         roster=roster,
         members=members,
         presence=presence,
+        asking=asking,
+        inquiries=inquiries,
         metrics=metrics,
         recheck_seconds=settings.recheck_seconds,
         slot=current_slot,
@@ -203,6 +210,7 @@ def compose(settings: Settings) -> Flask:
         socketio=socketio,
         runtime=runtime,
         operations=operations,
+        inquiries=inquiries,
         judge=judge,
         directory=directory,
         sanctum=sanctum,

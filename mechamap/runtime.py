@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import gevent
 
-from .broker.protocol import BrokerLink
+from .broker.protocol import BrokerLink, InquiriesLink
 from .health import Check
 from .hub import last_seen
 from .hub.hub import Hub
+from .hub.inquiries import Inquiries
 from .hub.last_seen import LastSeen
 from .hub.presence import Presence
 from .hub.rechecks import Rechecks
@@ -58,6 +59,8 @@ class Runtime:
     roster: RosterLink
     members: MembersLink
     presence: Presence
+    asking: InquiriesLink
+    inquiries: Inquiries
     metrics: Metrics
     recheck_seconds: float
     slot: Callable[[], int]
@@ -77,6 +80,7 @@ class Runtime:
         self.roster.start(self.describe)
         self.members.start(self.presence.announce)
         self.sessions.start()
+        self.asking.start(self.inquiries.answer)
         rounds = [
             (1.0, self._second),
             (RECONCILE_SECONDS, self.rechecks.reconcile),
@@ -98,6 +102,7 @@ class Runtime:
         if self.outbox is not None:
             self.outbox.stop()
         gevent.killall(self._greenlets)
+        self.asking.stop()
         self.sessions.stop()
         self.members.stop()
         self.roster.stop()

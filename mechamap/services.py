@@ -10,6 +10,7 @@ from mechamap.domain.channels import Parse
 from mechamap.edge.limits import RateLimits
 from mechamap.engine import SocketIO
 from mechamap.hub.access import Judge
+from mechamap.hub.inquiries import Inquiries
 from mechamap.hub.operations import Operations
 from mechamap.metrics import Metrics
 from mechamap.runtime import Runtime
@@ -30,6 +31,7 @@ class Services:
     socketio: SocketIO
     runtime: Runtime
     operations: Operations
+    inquiries: Inquiries
     judge: Judge
     directory: LaravelDirectory
     sanctum: SanctumModes

@@ -1,12 +1,13 @@
 """What the rest of the product may ask of a broker, with the guarantees every implementation keeps."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from mechamap.domain.commands import Command
 from mechamap.domain.errors import RealtimeError
 from mechamap.domain.history import Gap, History, Position
+from mechamap.domain.inquiries import Question, Replies, Reply
 from mechamap.domain.publication import Publication, Receipt
 
 
@@ -161,3 +162,29 @@ class Turns(Protocol):
 
     def take(self, name: str) -> Turn | None:
         """Wait for it; None if it was not to be had within some seconds, or if the broker is away."""
+
+
+Answer = Callable[[Question], Reply]
+"""Answers a question about this worker. Never raises; may yield, and had better in long work."""
+
+
+class Inquiries(Protocol):
+    """Asking workers about what only they know."""
+
+    def ask(self, question: Question, workers: Collection[str]) -> Replies:
+        """Ask these workers at once and wait for their answers, for half a second at most.
+
+        Raises:
+            BrokerUnavailable: nobody can be asked.
+            ValueError: the question is too large.
+        """
+
+
+class InquiriesLink(Protocol):
+    """The life of the inquiries inside a worker. Asking works without ``start`` (command line)."""
+
+    def start(self, answer: Answer) -> None:
+        """Begin to answer."""
+
+    def stop(self) -> None:
+        """Answer no more."""
