@@ -47,6 +47,7 @@ from mechamap.engine import SocketIO, current_slot
 from mechamap.hub.access import Judge
 from mechamap.hub.hub import Hub
 from mechamap.hub.inquiries import Inquiries
+from mechamap.hub.journal import Journal
 from mechamap.hub.last_seen import LastSeen
 from mechamap.hub.operations import ClusterOperations
 from mechamap.hub.orders import Orders
@@ -157,7 +158,8 @@ def compose(settings: Settings) -> Flask:
     policy = Policy(settings.ladder, settings.private_forum_level, site_channels=authorization is not None)
     parse = parser(site_channels=policy.site_channels)
     judge = Judge(directory, policy, authorization)
-    presence = Presence(members, broker, transport)
+    journal = Journal()
+    presence = Presence(members, broker, transport, journal.tap)
     hub = Hub(
         worker_id=worker_id,
         transport=transport,
@@ -167,6 +169,7 @@ def compose(settings: Settings) -> Flask:
         meter=metrics,
         recovery=Recovery(sessions, broker, judge, answers_within=settings.answers_within),
         presence=presence,
+        journal=journal,
         max_connections=-(-settings.max_connections // settings.workers),
         max_subscriptions=settings.max_subscriptions,
         parse=parse,
@@ -175,7 +178,7 @@ def compose(settings: Settings) -> Flask:
     # half a second more than facts are kept for
     orders = Orders(hub, transport, gevent.spawn, gevent.spawn_later, settings.cache_seconds + 0.5)
     hub.ordered = orders.take
-    publisher = Publisher(broker, metrics, settings.max_broadcast_bytes)
+    publisher = Publisher(broker, metrics, settings.max_broadcast_bytes, journal.tap)
     inquiries = Inquiries(asking, roster)
     operations = ClusterOperations(broker, roster, members, publisher, parse)
     ingester = _ingester(settings, worker_id, publisher, metrics, parse)

@@ -25,11 +25,13 @@ from .access import Judge
 from .arrivals import Admission, Arrivals
 from .catching_up import CatchingUp
 from .connections import Connection, Connections
+from .journal import Journal
 from .presence import Presence
 from .protocol import Meter, Transport
 from .recovery import Recovery
 from .subscribing import Subscribed
 from .subscriptions import Subscriptions
+from .tap import Kind
 from .whispering import Whispering
 
 log = logging.getLogger(__name__)
@@ -51,10 +53,13 @@ class Hub:
         presence: Presence,
         max_connections: int,
         max_subscriptions: int,
+        journal: Journal | None = None,
         parse: Parse = parse_channel,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.connections = Connections()
+        self.journal = journal or Journal(clock=clock)
+        self._tap = self.journal.tap
         self.recheck: Callable[[int], None] = lambda user_id: None
         self.ordered: Callable[[Command], None] = lambda command: None
         self._transport = transport
@@ -74,6 +79,7 @@ class Hub:
             catching_up=self._catching_up,
             presence=presence,
             meter=meter,
+            journal=self.journal,
             most=max_connections,
             clock=clock,
         )
@@ -87,10 +93,11 @@ class Hub:
             catching_up=self._catching_up,
             presence=presence,
             meter=meter,
+            journal=self.journal,
             parse=parse,
             most=max_subscriptions,
         )
-        self._whispering = Whispering(self.connections, broker, parse)
+        self._whispering = Whispering(self.connections, broker, parse, self._tap)
         self._parse = parse
         self._clock = clock
 
@@ -133,6 +140,7 @@ class Hub:
                 self._transport.leave(sid, canonical, spelled)
             self._broker.unsubscribe(canonical)
         self._roster.forget(sid)
+        self.journal.ended(connection, self._broker.position(""), reason, sent_away=sent_away)
         self._meter.disconnection(reason)
         log.info("disconnected", extra={"user": connection.user_id, "sid": sid, "code": reason})
 
@@ -228,12 +236,17 @@ class Hub:
         having = self._catching_up.on_publication(publication)
         self._presence.on_publication(publication)
         count = self._transport.deliver(publication, having)
-        self._meter.delivery(count, max(0.0, self._clock() - publication.accepted_at))
+        seconds = max(0.0, self._clock() - publication.accepted_at)
+        self._meter.delivery(count, seconds)
+        if self._tap.on:
+            self._tap.published(Kind.DELIVERY, publication, connections=count, seconds=round(seconds, 6))
 
     def on_gap(self, channels: Collection[str], reason: Gap) -> None:
         """Events of channels with subscribers here may be missing; the broker has logged which. Their
         subscribers are told, because their own position will soon be past the gap."""
         self._meter.gap(reason.value, len(channels))
+        if self._tap.on:
+            self._tap.note(Kind.GAP, channels=tuple(channels), code=reason.value)
         missing = set(channels)
         self._catching_up.on_gap(missing)
         for connection in self.connections:

@@ -20,6 +20,7 @@ from mechamap.presence.protocol import Members
 
 from .connections import Connection
 from .protocol import Transport
+from .tap import Kind, Tap
 
 log = logging.getLogger(__name__)
 
@@ -71,8 +72,11 @@ class Listing:
 class Presence:
     """One worker's part in it. A connection without such channels costs a look into a dictionary."""
 
-    def __init__(self, members: Members, broker: Broker, transport: Transport) -> None:
+    def __init__(
+        self, members: Members, broker: Broker, transport: Transport, tap: Tap | None = None
+    ) -> None:
         self._members = members
+        self._tap = tap or Tap()
         self._broker = broker
         self._transport = transport
         # by socket id: the canonical names of the channels it is a member of
@@ -189,7 +193,11 @@ class Presence:
 
     def announce(self, announcements: Sequence[Announcement]) -> int:
         """Publish what happened; how many of the first need not be tried again."""
-        published = self._broker.publish_many([each.publication() for each in announcements])
+        publications = [each.publication() for each in announcements]
+        published = self._broker.publish_many(publications)
+        if self._tap.on:
+            for publication, receipt in zip(publications, published.receipts, strict=False):
+                self._tap.published(Kind.EVENT, publication, receipt, code="accepted")
         if published.failure is None:
             return len(published.receipts)
         log.warning(

@@ -6,22 +6,27 @@ from mechamap.domain.publication import Publication
 from mechamap.domain.whispers import Whisper, check_whispered_in
 
 from .connections import Connections
+from .tap import Kind, Tap
 
 
 class Whispering:
     """One worker's part in it."""
 
-    def __init__(self, connections: Connections, broker: Broker, parse: Parse) -> None:
+    def __init__(self, connections: Connections, broker: Broker, parse: Parse, tap: Tap) -> None:
         self._connections = connections
         self._broker = broker
         self._parse = parse
+        self._tap = tap
 
     def whisper(self, sid: str, whisper: Whisper) -> Channel:
         """See ``Hub.whisper``."""
         connection = self._connections.signed_in(sid)
         channel = self._parse(whisper.channel)
         check_whispered_in(channel, subscribed=connection.has(channel))
-        self._broker.publish(
-            Publication((channel,), whisper.event, whisper.payload, except_id=sid, origin="client")
-        )
+        said = Publication((channel,), whisper.event, whisper.payload, except_id=sid, origin="client")
+        receipt = self._broker.publish(said)
+        if self._tap.on:
+            self._tap.published(
+                Kind.EVENT, said, receipt, user_id=connection.user_id, sid=sid, code="accepted"
+            )
         return channel
