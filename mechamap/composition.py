@@ -45,8 +45,10 @@ from mechamap.edge.networks import Networks
 from mechamap.edge.proxies import TrustedProxies
 from mechamap.engine import SocketIO, current_slot
 from mechamap.hub.access import Judge
+from mechamap.hub.explaining import Explaining
 from mechamap.hub.hub import Hub
 from mechamap.hub.inquiries import Inquiries
+from mechamap.hub.joining import JoinExplaining
 from mechamap.hub.journal import Journal
 from mechamap.hub.last_seen import LastSeen
 from mechamap.hub.operations import ClusterOperations
@@ -56,6 +58,8 @@ from mechamap.hub.publishing import Publisher
 from mechamap.hub.reading import Reading
 from mechamap.hub.rechecks import Rechecks
 from mechamap.hub.recovery import Recovery
+from mechamap.hub.tracing import Tracing
+from mechamap.hub.watching import Watching
 from mechamap.ingest.ingester import Ingester, Source
 from mechamap.ingest.laravel_redis import ORIGIN
 from mechamap.ingest.pusher import PusherReader
@@ -180,6 +184,11 @@ def compose(settings: Settings) -> Flask:
     hub.ordered = orders.take
     publisher = Publisher(broker, metrics, settings.max_broadcast_bytes, journal.tap)
     inquiries = Inquiries(asking, roster)
+    explaining = Explaining(broker, roster, inquiries, parse)
+    explaining.answer_with(Tracing(hub.connections, journal, broker, socketio.waiting))
+    joining = JoinExplaining(judge, directory, settings.ladder, settings.cache_seconds)
+    watching = Watching(inquiries)
+    watching.answer_with(journal.tap, worker_id)
     operations = ClusterOperations(broker, roster, members, publisher, parse)
     ingester = _ingester(settings, worker_id, publisher, metrics, parse)
     outbox = _outbox(settings, worker_id, publisher, metrics, outbox_rows, parse)
@@ -214,6 +223,9 @@ def compose(settings: Settings) -> Flask:
         runtime=runtime,
         operations=operations,
         inquiries=inquiries,
+        explaining=explaining,
+        joining=joining,
+        watching=watching,
         judge=judge,
         directory=directory,
         sanctum=sanctum,

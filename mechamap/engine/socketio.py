@@ -165,6 +165,14 @@ class SocketIO(flask_socketio.SocketIO):
         self.server.end(member.eio_sid, reason)
         return True
 
+    def waiting(self, sid: str) -> tuple[int, int]:
+        """Frames and bytes that wait for a local socket here, beside what the kernel holds."""
+        member = self.server.manager.member(sid, "/")
+        session = self.server.eio.sockets.get(member.eio_sid) if member is not None else None
+        if session is None or session.closed:
+            return 0, 0
+        return session.queued_packets, session.queued_bytes
+
     def connections(self) -> list[ConnectionInfo]:
         """The accepted sockets of the default namespace on this worker."""
         found = []

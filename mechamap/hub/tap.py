@@ -87,7 +87,7 @@ class Filter:
 
 
 @dataclass(frozen=True, slots=True)
-class Watching:
+class Watch:
     """A question to a worker: see ``Tap.watch``. ``after`` is None for a console that begins.
 
     Attributes:

@@ -15,6 +15,9 @@ from mechamap.broker.protocol import Broker
 from .connections import Connection, Connections
 from .journal import Entry, Journal, Moment
 
+MOST = 200
+"""Connections of one user that are told of, the latest."""
+
 
 class Outcome(StrEnum):
     """What became of an event at one connection, the best first."""
@@ -134,9 +137,10 @@ class Tracing:
     def trace(self, event: Event) -> Traced:
         """What became of the event here."""
         lives = _lives(self._journal.of_user(event.user_id), self._connections.of_user(event.user_id))
-        followed = [room for room in event.rooms if self._connections.of_channel(room)]
-        heard = {room: self._heard(room, event) for room in followed}
-        return Traced(self._journal.since, heard, [self._of(life, event) for life in lives])
+        rooms = frozenset(event.rooms)
+        followed = {room for each in self._connections for room in each.canonicals if room in rooms}
+        heard = {room: self._heard(room, event) for room in sorted(followed)}
+        return Traced(self._journal.since, heard, [self._of(life, event) for life in lives[-MOST:]])
 
     def _heard(self, room: str, event: Event) -> bool:
         position = self._broker.position(room)
