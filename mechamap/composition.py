@@ -130,7 +130,9 @@ def compose(settings: Settings) -> Flask:
     authenticator = TokenAuthenticator(jwts, sanctum, directory)
     keyring = BroadcastKeyRing(settings, api_keys)
     registry = AppRegistry(settings, apps)
-    sign_in = SignIn(Accounts(databases.laravel, directory.schema), directory, settings.ladder, Passwords())
+    sign_in = SignIn(
+        Accounts(databases.laravel, directory.schema), directory, settings.console_roles, Passwords()
+    )
 
     # order, and who is here
     worker_id = new_worker_id()

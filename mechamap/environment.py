@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from .domain.console import NOBODY, ConsoleRole
 from .domain.redis_url import parse_redis_url
 from .domain.roles import Level, level_named
 
@@ -197,6 +198,22 @@ class Environment:
             if not role.strip() or not equals or level is None:
                 raise SettingsError(name, f"{pair!r} is not a pair such as vip=senior_member")
             found[role.strip()] = level
+        return found
+
+    def console_roles(self, name: str) -> dict[str, ConsoleRole | None]:
+        """Pairs ``role=viewer``, ``operator``, ``administrator`` or ``none``."""
+        known = {role.label: role for role in ConsoleRole}
+        found: dict[str, ConsoleRole | None] = {}
+        for pair in self.words(name):
+            role, equals, label = (part.strip() for part in pair.partition("="))
+            if not role or not equals or label not in (*known, NOBODY):
+                raise SettingsError(
+                    name,
+                    f"{pair!r} is not a pair such as moderator=viewer; known: {', '.join(known)}, {NOBODY}",
+                )
+            if role in found:
+                raise SettingsError(name, f"names {role} twice")
+            found[role] = known.get(label)
         return found
 
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from .domain.apps import APP_ID, APP_KEY, MAX_APP_KEYS, App, secret_problem
+from .domain.console import ConsoleRoles
 from .domain.credentials import ChannelAuth
 from .domain.history import Bounds
 from .domain.pusher_signature import AppKey
@@ -101,6 +102,7 @@ class Settings:
     log_level: str
     log_format: str
     ladder: Ladder
+    console_roles: ConsoleRoles
     private_forum_level: Level
     sanctum_expiration_minutes: int | None
     update_last_seen: bool
@@ -185,6 +187,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     if not production:
         env = env.beneath(_development_secrets(instance, env))
 
+    ladder = Ladder().extended(env.levels("ROLE_LEVELS"))
     database_url = env.url("DATABASE_URL") or f"sqlite:///{instance / 'mechamap.sqlite'}"
     settings = Settings(
         app_env=app_env,
@@ -235,7 +238,8 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         log_format=env.choice(
             "LOG_FORMAT", ("json", "plain"), "json" if app_env is AppEnv.PRODUCTION else "plain"
         ),
-        ladder=Ladder().extended(env.levels("ROLE_LEVELS")),
+        ladder=ladder,
+        console_roles=ConsoleRoles(ladder, env.console_roles("CONSOLE_ROLES")),
         private_forum_level=env.level("PRIVATE_FORUM_LEVEL", Level.MODERATOR),
         sanctum_expiration_minutes=env.optional_integer("SANCTUM_EXPIRATION", 1, 10_000_000),
         update_last_seen=env.switch("UPDATE_LAST_SEEN", False),

@@ -6,7 +6,7 @@ from flask_admin.theme import Theme
 
 from mechamap.services import Services
 
-from . import figures, session, signin
+from . import figures, permissions, session, signin
 from .audit import Audit
 from .channels import Channels
 from .connections import Connections
@@ -19,6 +19,7 @@ def init_app(app: Flask, services: Services) -> None:
     """Register the console. ``Admin`` is made anew each time: Flask-Admin 2.2 writes into its views."""
     session.configure(app)
     app.jinja_env.filters.update(figures.filters(services.settings.app_timezone))
+    app.jinja_env.globals["may"] = permissions.may
     app.register_blueprint(signin.blueprint(services))
 
     overview = Overview(services)

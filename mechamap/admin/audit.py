@@ -7,6 +7,7 @@ from mechamap.domain.errors import Unavailable
 from mechamap.services import Services
 
 from .gate import ConsoleView
+from .permissions import Permission
 
 PAGE = 50
 LAST = 200
@@ -15,6 +16,8 @@ LAST = 200
 
 
 class Audit(ConsoleView):
+    permission = Permission.VIEW
+
     def __init__(self, services: Services) -> None:
         super().__init__(services, name="Audit", endpoint="audit", url="audit")
 

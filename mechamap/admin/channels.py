@@ -14,7 +14,8 @@ from mechamap.domain.wire import read_broadcast
 from mechamap.services import Services
 
 from . import figures
-from .gate import READING, LiveView
+from .gate import LiveView
+from .permissions import READING, Permission, needs
 from .reasons import DEFAULT_REASON, reason_given
 from .snapshot import take
 
@@ -23,6 +24,7 @@ EXAMPLE = '{\n  "title": "Test from the console",\n  "message": "If you can read
 
 
 class Channels(LiveView):
+    permission = Permission.VIEW
     fragments = ("problem", "channels")
 
     def __init__(self, services: Services) -> None:
@@ -46,6 +48,7 @@ class Channels(LiveView):
         return self.page("channels", **self.facts())
 
     @expose("/publish", methods=("GET", "POST"))
+    @needs(Permission.OPERATE)
     def publish(self) -> Any:
         """Write an event (GET), see its reach (POST ``step=preview``), send it (POST ``step=send``)."""
         fields = {name: request.values.get(name, "").strip() for name in ("channel", "event", "data")}
@@ -75,6 +78,7 @@ class Channels(LiveView):
         return self.done(f"{publication.event} went to {reached} of {channel.name}.", "channels.index")
 
     @expose("/disconnect", methods=("GET", "POST"))
+    @needs(Permission.OPERATE)
     def disconnect(self) -> Any:
         """Ask first (GET), then close every connection that is subscribed to the channel (POST)."""
         channel = self.services.parse_channel(request.values.get("channel"))

@@ -12,7 +12,8 @@ from mechamap.presence.protocol import ConnectionRecord
 from mechamap.services import Services
 
 from . import figures
-from .gate import READING, LiveView
+from .gate import LiveView
+from .permissions import READING, Permission, needs
 from .reasons import DEFAULT_REASON, reason_given
 from .snapshot import take
 
@@ -31,6 +32,7 @@ class Found:
 
 
 class Connections(LiveView):
+    permission = Permission.VIEW
     fragments = ("problem", "connections")
 
     def __init__(self, services: Services) -> None:
@@ -59,6 +61,7 @@ class Connections(LiveView):
         return self.page("connections", **self.facts())
 
     @expose("/disconnect", methods=("GET", "POST"))
+    @needs(Permission.OPERATE)
     def disconnect(self) -> Any:
         """Ask first (GET), then close (POST): one connection by ``sid`` or all of ``user_id``."""
         sid, user_id = _named(request.values.get("sid"), request.values.get("user_id"))

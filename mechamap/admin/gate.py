@@ -1,4 +1,5 @@
-"""The gate of the console: session, role and form token are checked before a view runs; acts are recorded.
+"""The gate of the console: session, role, permission and form token are checked before a view runs; acts are
+recorded.
 
 Flask-Admin 2.2 lets everyone in and takes any POST by default; ``ConsoleView`` turns both around.
 """
@@ -17,14 +18,12 @@ from mechamap.domain.errors import InvalidRequest, RealtimeError
 from mechamap.services import Services
 
 from . import session
+from .permissions import READING, Permission, PermissionMissing, allowed, stated
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-READING = frozenset({"GET", "HEAD", "OPTIONS"})
-"""Methods that change nothing and need no form token. Flask answers HEAD with the view of GET, so a view asks
-for this set and never for GET alone."""
 LIVE_PATH = "/admin/live.json"
 
 
@@ -57,24 +56,31 @@ def record(
 
 
 class ConsoleView(BaseView):
-    """A page of the console. Nothing of it answers a stranger.
+    """A page of the console. Nothing of it answers a stranger, or an operator without the permission.
 
     Views are made per application and hold what they need; the present operator is in ``flask.g``.
+
+    Attributes:
+        permission: what all of the page needs; single acts may state another by ``@needs``.
     """
+
+    permission: Permission
 
     def __init__(self, services: Services, name: str, endpoint: str, url: str | None = None) -> None:
         super().__init__(name=name, endpoint=endpoint, url=url)
         self.services = services
 
     def is_accessible(self) -> bool:
-        """Whether an operator who still may be one stands behind the request.
+        """Whether the page is open to whoever stands behind the request: what the menu shows.
 
         Raises:
             DirectoryUnavailable: the role cannot be checked now, so nobody enters.
         """
-        if "operator" not in g:
-            g.operator = self._operator()
-        return not isinstance(g.operator, session.Ended)
+        return self._entered() and self.may(getattr(self, "permission", None))
+
+    def may(self, permission: Permission | None) -> bool:
+        """Whether the present operator has the permission."""
+        return allowed(self.operator.console_role, permission)
 
     def inaccessible_callback(self, name: str, **kwargs: Any) -> Any:
         why: session.Ended = g.operator
@@ -86,10 +92,34 @@ class ConsoleView(BaseView):
         return redirect(url_for("console_signin.form", why=code, next=asked))
 
     def _handle_view(self, name: str, **kwargs: Any) -> Any:
-        refused = super()._handle_view(name, **kwargs)
-        if refused is None and request.method not in READING:
+        if not self._entered():
+            return self.inaccessible_callback(name, **kwargs)
+        rule = request.url_rule
+        needed = stated(type(self), name, (rule.methods if rule else None) or {request.method})
+        if not self.may(needed):
+            return self._refused(name, needed)
+        if request.method not in READING:
             check_form()
-        return refused
+        return None
+
+    def _refused(self, name: str, needed: Permission | None) -> Any:
+        """403 with the permission named; tries to act are recorded."""
+        error = PermissionMissing(needed or Permission.ADMINISTER)
+        if request.method not in READING:
+            record(self.services, self.actor, f"{self.endpoint}.{name}", request.path, outcome=error.code)
+        if request.accept_mimetypes.best_match(("application/json", "text/html")) != "text/html":
+            raise error
+        return self.page("refused", error.http_status, error=error)
+
+    def _entered(self) -> bool:
+        """Whether an operator who still may be one stands behind the request.
+
+        Raises:
+            DirectoryUnavailable: the role cannot be checked now, so nobody enters.
+        """
+        if "operator" not in g:
+            g.operator = self._operator()
+        return not isinstance(g.operator, session.Ended)
 
     def _run_view(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         # Flask-Admin 2.2 calls the view a second time, with other arguments, after any TypeError inside it.

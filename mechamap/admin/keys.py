@@ -9,10 +9,13 @@ from flask_admin import expose
 from mechamap.domain.errors import InvalidField, NotFound, RealtimeError, Unavailable
 from mechamap.services import Services
 
-from .gate import READING, ConsoleView
+from .gate import ConsoleView
+from .permissions import READING, Permission
 
 
 class Keys(ConsoleView):
+    permission = Permission.ADMINISTER
+
     def __init__(self, services: Services) -> None:
         super().__init__(services, name="Keys", endpoint="keys", url="keys")
 

@@ -10,12 +10,14 @@ from mechamap.services import Services
 
 from .gate import LiveView
 from .outcomes import GOOD, outcomes
+from .permissions import Permission, PermissionMissing
 from .snapshot import take
 
 BUSIEST = 8
 
 
 class Overview(LiveView):
+    permission = Permission.VIEW
     fragments = ("problem", "totals", "health", "busiest", "workers", "outcomes")
 
     def __init__(self, services: Services) -> None:
@@ -42,4 +44,6 @@ class Overview(LiveView):
         view = self.live_views.get(request.args.get("page", self.endpoint))
         if view is None:
             raise NotFound("No live page has this name.", code="page_unknown")
+        if not self.may(view.permission):
+            raise PermissionMissing(view.permission)
         return jsonify(view.live())

@@ -12,6 +12,7 @@ from mechamap.domain.roles import Level
 from mechamap.services import Services
 
 from .gate import ConsoleView
+from .permissions import Permission
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ class Verdict:
 
 
 class Rules(ConsoleView):
+    permission = Permission.VIEW
+
     def __init__(self, services: Services) -> None:
         super().__init__(services, name="Rules", endpoint="rules", url="rules")
 

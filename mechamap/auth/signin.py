@@ -2,37 +2,36 @@
 
 from dataclasses import dataclass
 
+from mechamap.domain.console import ConsoleRole, ConsoleRoles
 from mechamap.domain.errors import AuthenticationFailed, Forbidden
 from mechamap.domain.identity import UserFacts
-from mechamap.domain.roles import Ladder, Level
+from mechamap.domain.roles import Level
 from mechamap.store.laravel.accounts import Accounts
 from mechamap.store.laravel.directory import LaravelDirectory
 
 from .passwords import Passwords
 
-ENTRY = Level.ADMIN
-"""The least level that may enter the dashboard."""
-
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """A person in the dashboard."""
+    """A person in the dashboard. ``level`` is that of the site's role, None if the ladder has it not."""
 
     user_id: int
     name: str | None
     role: str | None
-    level: Level
+    level: Level | None
+    console_role: ConsoleRole
 
 
 class SignIn:
     """Who may enter, at the door and afterwards."""
 
     def __init__(
-        self, accounts: Accounts, directory: LaravelDirectory, ladder: Ladder, passwords: Passwords
+        self, accounts: Accounts, directory: LaravelDirectory, roles: ConsoleRoles, passwords: Passwords
     ) -> None:
         self._accounts = accounts
         self._directory = directory
-        self._ladder = ladder
+        self._roles = roles
         self._passwords = passwords
 
     def check(self, login: str, password: str) -> Operator:
@@ -57,11 +56,12 @@ class SignIn:
             raise AuthenticationFailed("the user is not active.", code="user_inactive")
         operator = self._operator(account.user)
         if operator is None:
-            raise Forbidden("The dashboard is for administrators.", code="role_too_low")
+            raise Forbidden("The role of this account may not use the console.", code="role_too_low")
         return operator
 
     def still(self, user_id: int) -> Operator | None:
-        """The operator of a running session, judged anew: None once barred, gone, or no administrator.
+        """The operator of a running session, judged anew: None once barred, gone, or without a role
+        for the console.
 
         Raises:
             DirectoryUnavailable: it cannot be told now.
@@ -72,7 +72,8 @@ class SignIn:
         return self._operator(user)
 
     def _operator(self, user: UserFacts) -> Operator | None:
-        level = self._ladder.level(user.role)
-        if level is None or level < ENTRY:
+        console_role = self._roles.of(user.role)
+        if console_role is None:
             return None
-        return Operator(user.user_id, user.name, user.role, level)
+        level = self._roles.ladder.level(user.role)
+        return Operator(user.user_id, user.name, user.role, level, console_role)

@@ -5,6 +5,7 @@ import pytest
 
 from mechamap.auth.passwords import Passwords
 from mechamap.auth.signin import Operator, SignIn
+from mechamap.domain.console import ConsoleRole
 from mechamap.domain.errors import AuthenticationFailed, Forbidden
 from mechamap.domain.roles import Level
 from mechamap.store.laravel.accounts import Accounts
@@ -20,7 +21,7 @@ def sign_in_at(site: Site, server_for: Serving, **settings: str) -> SignIn:
     server = server_for(site.url, DIRECTORY_CACHE_SECONDS="0", **settings)
     directory = LaravelDirectory(server.databases.laravel, server.settings)
     accounts = Accounts(server.databases.laravel, directory.schema)
-    return SignIn(accounts, directory, server.settings.ladder, Passwords())
+    return SignIn(accounts, directory, server.settings.console_roles, Passwords())
 
 
 @pytest.fixture
@@ -29,6 +30,7 @@ def sign_in(application_site: Site, server_for: Serving) -> SignIn:
         (1, "anna", "super_admin"),
         (2, "binh", "content_admin"),
         (3, "chi", "moderator"),
+        (7, "hoa", "member"),
     ):
         application_site.add_user(number, name, role=role, password=HASH)
     application_site.add_user(4, "dung", role="admin", password=HASH, banned_at="2026-01-01 00:00:00")
@@ -45,14 +47,18 @@ def code_of(sign_in: SignIn, login: str, password: str) -> str:
 
 @pytest.mark.parametrize("login", ["anna", "anna@example.test", "  anna@example.test "])
 def test_an_administrator_enters_by_name_or_address(sign_in: SignIn, login: str) -> None:
-    assert sign_in.check(login, PASSWORD) == Operator(1, "anna", "super_admin", Level.SUPER_ADMIN)
+    assert sign_in.check(login, PASSWORD) == Operator(
+        1, "anna", "super_admin", Level.SUPER_ADMIN, ConsoleRole.ADMINISTRATOR
+    )
 
 
-def test_a_role_of_the_application_at_admin_level_enters(sign_in: SignIn) -> None:
-    assert sign_in.check("binh", PASSWORD).level is Level.ADMIN
+def test_what_a_role_of_the_application_may_depends_on_its_level(sign_in: SignIn) -> None:
+    binh = sign_in.check("binh", PASSWORD)
+    assert (binh.level, binh.console_role) == (Level.ADMIN, ConsoleRole.OPERATOR)
+    assert sign_in.check("chi", PASSWORD).console_role is ConsoleRole.VIEWER
 
 
-@pytest.mark.parametrize("login", ["chi", "giang"])
+@pytest.mark.parametrize("login", ["hoa", "giang"])
 def test_a_lower_or_unknown_role_does_not_enter(sign_in: SignIn, login: str) -> None:
     assert code_of(sign_in, login, PASSWORD) == "role_too_low"
 
@@ -107,3 +113,14 @@ def test_the_level_of_a_role_is_a_setting(
 ) -> None:
     other = sign_in_at(application_site, server_for, ROLE_LEVELS="royalty=super_admin")
     assert other.check("giang", PASSWORD).level is Level.SUPER_ADMIN
+
+
+def test_what_a_role_is_in_the_console_is_a_setting(
+    application_site: Site, sign_in: SignIn, server_for: Serving
+) -> None:
+    changed = "royalty=viewer, moderator = none,content_admin=administrator"
+    other = sign_in_at(application_site, server_for, CONSOLE_ROLES=changed)
+    assert other.check("giang", PASSWORD) == Operator(6, "giang", "royalty", None, ConsoleRole.VIEWER)
+    assert other.check("binh", PASSWORD).console_role is ConsoleRole.ADMINISTRATOR
+    assert code_of(other, "chi", PASSWORD) == "role_too_low"
+    assert other.still(3) is None

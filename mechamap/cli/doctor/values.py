@@ -6,6 +6,7 @@ from dataclasses import fields
 from enum import Enum
 from urllib.parse import parse_qsl, urlencode
 
+from mechamap.domain.console import NOBODY, ConsoleRoles
 from mechamap.domain.roles import DEFAULT_LEVELS, Ladder
 from mechamap.settings import MIN_SECRET_LENGTH, Settings
 
@@ -57,6 +58,7 @@ VARIABLES: Mapping[str, str] = {
     "log_level": "LOG_LEVEL",
     "log_format": "LOG_FORMAT",
     "ladder": "ROLE_LEVELS",
+    "console_roles": "CONSOLE_ROLES",
     "private_forum_level": "PRIVATE_FORUM_LEVEL",
     "sanctum_expiration_minutes": "SANCTUM_EXPIRATION",
     "update_last_seen": "UPDATE_LAST_SEEN",
@@ -104,6 +106,8 @@ def shown(name: str, value: object) -> str:
             for role, level in value.levels.items()
             if DEFAULT_LEVELS.get(role) != level
         )
+    if isinstance(value, ConsoleRoles):
+        return ", ".join(f"{name}={role.label if role else NOBODY}" for name, role in value.changes.items())
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, tuple):
