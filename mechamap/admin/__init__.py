@@ -10,9 +10,11 @@ from . import figures, permissions, session, signin
 from .audit import Audit
 from .channels import Channels
 from .connections import Connections
+from .explain import Explain
 from .keys import Keys
 from .overview import Overview
 from .rules import Rules
+from .watch import Watch
 
 
 def init_app(app: Flask, services: Services) -> None:
@@ -25,7 +27,8 @@ def init_app(app: Flask, services: Services) -> None:
     overview = Overview(services)
     connections = Connections(services)
     channels = Channels(services)
-    overview.live_views = {view.endpoint: view for view in (overview, connections, channels)}
+    watch = Watch(services)
+    overview.live_views = {view.endpoint: view for view in (overview, connections, channels, watch)}
     # The folder is where Flask-Admin looks for its own templates; ours extend none of them.
     console = Admin(
         app,
@@ -33,4 +36,5 @@ def init_app(app: Flask, services: Services) -> None:
         index_view=overview,
         theme=Theme(folder="bootstrap4", base_template="console/base.html"),
     )
-    console.add_views(connections, channels, Keys(services), Audit(services), Rules(services))
+    console.add_views(connections, channels, watch, Explain(services))
+    console.add_views(Keys(services), Audit(services), Rules(services))

@@ -58,7 +58,7 @@ class Hub:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.connections = Connections()
-        self.journal = journal or Journal(clock=clock)
+        self.journal = journal if journal is not None else Journal(clock=clock)
         self._tap = self.journal.tap
         self.recheck: Callable[[int], None] = lambda user_id: None
         self.ordered: Callable[[Command], None] = lambda command: None
