@@ -10,6 +10,7 @@ from flask import Flask
 
 from mechamap import admin, cli, demo, health, logs
 from mechamap.api import audiences, broadcast, dialects, history, operator
+from mechamap.api import explaining as explaining_api
 from mechamap.api import members as members_api
 from mechamap.api import pusher as pusher_api
 from mechamap.api.application import ApplicationBroadcasts
@@ -260,6 +261,7 @@ def compose(settings: Settings) -> Flask:
     app.register_blueprint(history.blueprint(broker, keyring, limits, parse))
     app.register_blueprint(members_api.blueprint(operations, keyring, limits, parse))
     app.register_blueprint(operator.blueprint(operations, settings.secret_key, parse))
+    app.register_blueprint(explaining_api.blueprint(explaining, watching, settings.secret_key, parse))
     _pusher(app, settings, registry, publisher, operations, limits, metrics, parse)
     app.register_blueprint(health.blueprint(runtime.checks, metrics.render))
     app.register_blueprint(demo.blueprint(services))

@@ -4,7 +4,21 @@ from typing import TYPE_CHECKING
 
 from flask import Flask
 
-from . import apps, broadcast, channels, clients, command, demo, doctor, keys, outbox, tokens, workers
+from . import (
+    apps,
+    broadcast,
+    channels,
+    clients,
+    command,
+    demo,
+    doctor,
+    explain,
+    keys,
+    outbox,
+    tokens,
+    watch,
+    workers,
+)
 
 if TYPE_CHECKING:
     from mechamap.services import Services
@@ -13,7 +27,8 @@ if TYPE_CHECKING:
 def register(app: Flask, services: "Services") -> None:
     """Add the commands to ``app``. They import what is heavy when they run: workers register them too."""
     command.attach(app, services)
-    for noun in (keys, apps, outbox, tokens, channels, clients, workers, demo):
+    for noun in (keys, apps, outbox, tokens, channels, clients, workers, explain, demo):
         app.cli.add_command(noun.group)
     app.cli.add_command(broadcast.command)
+    app.cli.add_command(watch.command)
     app.cli.add_command(doctor.command)

@@ -3,7 +3,7 @@
 import re
 import secrets
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from mechamap.domain.errors import InvalidField
 
@@ -38,6 +38,18 @@ def new_console() -> str:
     return secrets.token_hex(12)
 
 
+class Watches(Protocol):
+    """Whoever looks at all workers: this process, or the running server for a command line without Redis."""
+
+    def see(self, console: str, wants: Filter, cursors: dict[str, int]) -> Seen:
+        """What the console has not seen.
+
+        Raises:
+            InvalidField: ``console`` is not one of ``new_console``.
+            BrokerUnavailable: nobody can be asked.
+        """
+
+
 class Watching:
     """Works in any process that reaches the workers."""
 
@@ -53,12 +65,7 @@ class Watching:
         self._inquiries.answers(KIND, Watch, answer)
 
     def see(self, console: str, wants: Filter, cursors: dict[str, int]) -> Seen:
-        """What the console has not seen.
-
-        Raises:
-            InvalidField: ``console`` is not one of ``new_console``.
-            BrokerUnavailable: nobody can be asked.
-        """
+        """See ``Watches``."""
         if not _CONSOLE.fullmatch(console):
             raise InvalidField("console", "This is not the name of a console.", code="console_invalid")
         known = dict(list(cursors.items())[:MOST_WORKERS])

@@ -63,7 +63,7 @@ def test_a_token_is_explained_check_by_check_and_not_sent_back(place, console):
     card = page.locator("section", has=page.get_by_role("heading", name="Why is this token refused?"))
     expect(card.locator(".verdict")).to_contain_text("token_invalid")
     expect(card.locator("li", has_text="signature")).to_contain_text("failed")
-    expect(card.locator("li", has_text="use")).to_contain_text("not reached")
+    expect(card.locator("li", has_text="not revoked")).to_contain_text("not reached")
     assert forged not in page.content()
     page.get_by_role("textbox", name="Token").fill(token)
     page.get_by_role("button", name="Explain").click()
