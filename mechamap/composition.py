@@ -35,6 +35,7 @@ from mechamap.broker.connection import command_client, command_pool
 from mechamap.broker.inquiries import LocalInquiries, RedisInquiries
 from mechamap.broker.leadership import Alone, Leadership, LeasedLeadership
 from mechamap.broker.memory import MemoryBroker
+from mechamap.broker.rates import BUCKET, LocalRates, RedisRates
 from mechamap.broker.redis import PREFIX, RedisBroker
 from mechamap.broker.turns import LocalTurns, RedisTurns
 from mechamap.domain.access import Policy
@@ -84,6 +85,7 @@ from mechamap.sockets.transport import EngineTransport
 from mechamap.store import database
 from mechamap.store.apps import Apps
 from mechamap.store.audit import AuditTrail
+from mechamap.store.console_sessions import ConsoleSessions
 from mechamap.store.keys import ApiKeys
 from mechamap.store.laravel.accounts import Accounts
 from mechamap.store.laravel.directory import LaravelDirectory
@@ -92,6 +94,7 @@ from mechamap.store.laravel.notifications import LaravelNotifications
 from mechamap.store.laravel.outbox import OutboxRows
 from mechamap.store.laravel.tokens import TokenRows
 from mechamap.store.probe import Probe
+from mechamap.store.retention import Retention
 from mechamap.store.revocations import Revocations
 
 log = logging.getLogger(__name__)
@@ -144,6 +147,7 @@ def compose(settings: Settings) -> Flask:
         members = MemoryMembers(settings.presence_grace_seconds)
         turns = LocalTurns()
         asking = LocalInquiries(worker_id)
+        rates = LocalRates()
     else:
         broker = RedisBroker(
             settings.redis_url,
@@ -157,6 +161,7 @@ def compose(settings: Settings) -> Flask:
         members = RedisMembers(settings.redis_url, worker_id, settings.presence_grace_seconds, on_lost=_leave)
         turns = RedisTurns(command_client(settings.redis_url), PREFIX, worker_id)
         asking = RedisInquiries(settings.redis_url, worker_id, on_lost=_leave)
+        rates = RedisRates(command_client(settings.redis_url, timeout=0.5), PREFIX)
 
     # the use cases on the transport
     socketio = _socketio(app, settings)
@@ -185,7 +190,7 @@ def compose(settings: Settings) -> Flask:
     # half a second more than facts are kept for
     orders = Orders(hub, transport, gevent.spawn, gevent.spawn_later, settings.cache_seconds + 0.5)
     hub.ordered = orders.take
-    publisher = Publisher(broker, metrics, settings.max_broadcast_bytes, journal.tap)
+    publisher = Publisher(broker, metrics, settings.max_broadcast_bytes, rates.count, journal.tap)
     inquiries = Inquiries(asking, roster)
     explaining = Explaining(broker, roster, inquiries, parse)
     explaining.answer_with(Tracing(hub.connections, journal, broker, socketio.waiting))
@@ -219,6 +224,8 @@ def compose(settings: Settings) -> Flask:
         ingester=ingester,
         outbox=outbox,
         last_seen=LastSeen(hub.connections, seen) if settings.update_last_seen else None,
+        rates=(BUCKET, rates.tell),
+        housekeeping=Retention(audit, settings.audit_days).prune if settings.audit_days else None,
     )
     services = Services(
         settings=settings,
@@ -239,6 +246,8 @@ def compose(settings: Settings) -> Flask:
         apps=apps,
         outbox_rows=outbox_rows,
         audit=audit,
+        rates=rates,
+        console_sessions=ConsoleSessions(databases.own),
         limits=limits,
         metrics=metrics,
         databases=databases,

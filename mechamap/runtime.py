@@ -27,6 +27,7 @@ from .recovery.protocol import SessionsLink
 
 log = logging.getLogger(__name__)
 
+HOUSEKEEPING_SECONDS = 3600
 RECONCILE_SECONDS = 5
 """Between comparisons of the books with the transport: a pass over 10,000 connections takes a few
 milliseconds."""
@@ -49,6 +50,8 @@ class Runtime:
         ingester: what listens to Laravel's Redis, if anything does.
         outbox: what publishes Laravel's outbox, if that is on.
         last_seen: what notes connected users in Laravel's table, if that is wanted.
+        rates: how often, and how, the cluster is told what publishers sent.
+        housekeeping: what one worker of each machine does every hour, if anything.
     """
 
     worker_id: str
@@ -69,6 +72,8 @@ class Runtime:
     ingester: Ingester | None = None
     outbox: Relay | None = None
     last_seen: LastSeen | None = None
+    rates: tuple[float, Callable[[], object]] | None = None
+    housekeeping: Callable[[], object] | None = None
     _started_at: float = 0.0
     _greenlets: tuple[gevent.Greenlet, ...] = ()
 
@@ -88,6 +93,10 @@ class Runtime:
         ]
         if self.last_seen is not None:
             rounds.append((last_seen.ROUND, self.last_seen.note))
+        if self.rates is not None:
+            rounds.append(self.rates)
+        if self.housekeeping is not None and self.slot() == 0:
+            rounds.append((HOUSEKEEPING_SECONDS, self.housekeeping))
         self._greenlets = tuple(gevent.spawn(self._every, *each) for each in rounds)
         if self.ingester is not None:
             self.ingester.start()

@@ -6,6 +6,7 @@ from mechamap.auth.authenticator import TokenAuthenticator
 from mechamap.auth.jwt import Jwts
 from mechamap.auth.sanctum_modes import SanctumModes
 from mechamap.auth.signin import SignIn
+from mechamap.broker.rates import Rates
 from mechamap.domain.channels import Parse
 from mechamap.edge.limits import RateLimits
 from mechamap.engine import SocketIO
@@ -20,6 +21,7 @@ from mechamap.runtime import Runtime
 from mechamap.settings import Settings
 from mechamap.store.apps import Apps
 from mechamap.store.audit import AuditTrail
+from mechamap.store.console_sessions import ConsoleSessions
 from mechamap.store.database import Databases
 from mechamap.store.keys import ApiKeys
 from mechamap.store.laravel.directory import LaravelDirectory
@@ -48,6 +50,8 @@ class Services:
     apps: Apps
     outbox_rows: OutboxRows
     audit: AuditTrail
+    rates: Rates
+    console_sessions: ConsoleSessions
     limits: RateLimits
     metrics: Metrics
     databases: Databases

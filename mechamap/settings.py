@@ -108,6 +108,7 @@ class Settings:
     update_last_seen: bool
     cache_seconds: float
     recheck_seconds: float
+    audit_days: int
     max_connections: int
     max_subscriptions: int
     max_broadcast_bytes: int
@@ -245,6 +246,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         update_last_seen=env.switch("UPDATE_LAST_SEEN", False),
         cache_seconds=env.number("DIRECTORY_CACHE_SECONDS", 5.0, 0.0, 300.0),
         recheck_seconds=env.number("RECHECK_SECONDS", 30.0, 0.2, 3600.0),
+        audit_days=env.integer("AUDIT_DAYS", 365, 0, 36_500),
         max_connections=env.integer("MAX_CONNECTIONS", 10_000, 1, 1_000_000),
         max_subscriptions=env.integer("MAX_SUBSCRIPTIONS", 100, 1, 10_000),
         max_broadcast_bytes=env.integer("MAX_BROADCAST_BYTES", 100_000, 1_000, 1_000_000),

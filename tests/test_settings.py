@@ -110,6 +110,8 @@ def test_secrets_do_not_show_in_a_printed_settings(env):
         ("CONSOLE_ROLES", "admin=king"),
         ("CONSOLE_ROLES", "=viewer"),
         ("CONSOLE_ROLES", "admin=viewer,admin=operator"),
+        ("AUDIT_DAYS", "-1"),
+        ("AUDIT_DAYS", "a year"),
         ("PRIVATE_FORUM_LEVEL", "king"),
         ("MAX_BROADCAST_BYTES", "10"),
         ("RECHECK_SECONDS", "nan"),

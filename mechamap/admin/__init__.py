@@ -7,12 +7,14 @@ from flask_admin.theme import Theme
 from mechamap.services import Services
 
 from . import figures, permissions, session, signin
+from .account import Account
 from .audit import Audit
 from .channels import Channels
 from .connections import Connections
 from .explain import Explain
 from .keys import Keys
 from .overview import Overview
+from .people import People
 from .rules import Rules
 from .watch import Watch
 
@@ -36,5 +38,5 @@ def init_app(app: Flask, services: Services) -> None:
         index_view=overview,
         theme=Theme(folder="bootstrap4", base_template="console/base.html"),
     )
-    console.add_views(connections, channels, watch, Explain(services))
-    console.add_views(Keys(services), Audit(services), Rules(services))
+    console.add_views(connections, channels, watch, Explain(services), Keys(services))
+    console.add_views(People(services), Audit(services), Rules(services), Account(services))

@@ -16,6 +16,7 @@ from flask_admin import BaseView
 from mechamap.auth.signin import Operator
 from mechamap.domain.errors import InvalidRequest, RealtimeError
 from mechamap.services import Services
+from mechamap.store.console_sessions import SessionRecord
 
 from . import session
 from .permissions import READING, Permission, PermissionMissing, allowed, stated
@@ -74,7 +75,7 @@ class ConsoleView(BaseView):
         """Whether the page is open to whoever stands behind the request: what the menu shows.
 
         Raises:
-            DirectoryUnavailable: the role cannot be checked now, so nobody enters.
+            Unavailable: session or role cannot be checked now, so nobody enters.
         """
         return self._entered() and self.may(getattr(self, "permission", None))
 
@@ -115,7 +116,7 @@ class ConsoleView(BaseView):
         """Whether an operator who still may be one stands behind the request.
 
         Raises:
-            DirectoryUnavailable: the role cannot be checked now, so nobody enters.
+            Unavailable: session or role cannot be checked now, so nobody enters.
         """
         if "operator" not in g:
             g.operator = self._operator()
@@ -126,20 +127,28 @@ class ConsoleView(BaseView):
         return fn(self, *args, **kwargs)
 
     def _operator(self) -> Operator | session.Ended:
-        user_id = session.resume(polling=request.path == LIVE_PATH)
-        if isinstance(user_id, session.Ended):
-            return user_id
-        operator = self.services.sign_in.still(user_id)
+        sessions = self.services.console_sessions
+        found = session.resume(sessions, polling=request.path == LIVE_PATH)
+        if isinstance(found, session.Ended):
+            return found
+        operator = self.services.sign_in.still(found.user_id)
         if operator is None:
             session.end()
-            who = f"admin:{user_id}"
-            record(self.services, who, "console.role_lost", f"user:{user_id}", outcome="role_lost")
+            sessions.end(session.Ended.ROLE_LOST, session_id=found.id)
+            who, whom = f"admin:{found.user_id}", f"user:{found.user_id}"
+            record(self.services, who, "console.role_lost", whom, outcome="role_lost")
             return session.Ended.ROLE_LOST
+        g.console_session = found
         return operator
 
     @property
     def operator(self) -> Operator:
         return g.operator
+
+    @property
+    def session(self) -> SessionRecord:
+        """The session behind the request."""
+        return g.console_session
 
     @property
     def actor(self) -> str:

@@ -1,7 +1,7 @@
 """What may be done in the console, who may do it, and how a page or an act says what it needs.
 
 A page states it as its class's ``permission``, an act of the page by ``@needs(…)``. What states nothing is
-open to nobody. An act, which takes POST, of a page that asks for ``VIEW`` must state its own, since it changes
+open to nobody. An act (it takes POST) of a page that asks for ``VIEW`` must state its own: it changes
 something.
 """
 

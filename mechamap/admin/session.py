@@ -1,36 +1,29 @@
-"""The operator's session: a signed cookie that only ``/admin`` receives, with two ends.
+"""The operator's browser: a signed cookie that names a session of ``rt_console_sessions``, and form tokens.
 
-It ends ``IDLE`` seconds after the last page the operator asked for (the pages' own polling does not count)
-and ``LIFETIME`` seconds after signing in. It holds a user id and two times, no role: that is
-asked for anew at every request.
+The cookie holds a random secret, no person and no role: the one is in the table, the other is asked for anew
+at every request. Over TLS its name begins ``__Host-``: then no neighbouring host, such as another subdomain
+of the site, can plant one (RFC 6265bis 4.1.3.2); that prefix needs the path ``/``.
+
+``SameSite`` is Lax, not Strict: a link from a chat or a runbook to a page of the console should not land at
+the sign-in. Lax sends the cookie along with such top-level GETs only, and GET changes nothing here; what
+changes something is a POST, which comes without the cookie from elsewhere and needs a form token besides.
 """
 
 import secrets
-import time
-from enum import StrEnum
 
 from flask import Flask, request, session
 from flask.sessions import SecureCookieSessionInterface
 
-LIFETIME = 8 * 3600.0
-IDLE = 30 * 60.0
-TOUCH = 60.0
-"""Seconds between renewals of the last-seen time: one cookie a minute, not one per request."""
+from mechamap.store.console_sessions import LIFETIME, ConsoleSessions, Ended, SessionRecord
 
-_USER, _BEGAN, _SEEN, _CSRF = "user", "began", "seen", "csrf"
+__all__ = ["Ended", "begin", "configure", "end", "form_token", "owns_form", "resume"]
 
-
-class Ended(StrEnum):
-    """Why there is no operator behind a request."""
-
-    SIGNED_OUT = "signed_out"
-    IDLE = "session_idle"
-    OVER = "session_over"
-    ROLE_LOST = "role_lost"
+COOKIE = "mechamap_console"
+_SECRET, _CSRF = "secret", "csrf"
 
 
 class ConsoleCookie(SecureCookieSessionInterface):
-    """Flask's signed cookie, marked Secure exactly when the request came over TLS.
+    """Flask's signed cookie, marked Secure and Host-only exactly when the request came over TLS.
 
     Flask 3.1 takes one fixed SESSION_COOKIE_SECURE; behind a proxy the same server answers both.
     """
@@ -38,15 +31,19 @@ class ConsoleCookie(SecureCookieSessionInterface):
     def get_cookie_secure(self, app: Flask) -> bool:
         return request.is_secure
 
+    def get_cookie_name(self, app: Flask) -> str:
+        return f"__Host-{COOKIE}" if request.is_secure else COOKIE
+
+    def get_cookie_path(self, app: Flask) -> str:
+        return "/" if request.is_secure else "/admin"
+
 
 def configure(app: Flask) -> None:
     app.session_interface = ConsoleCookie()
     app.config.update(
-        SESSION_COOKIE_NAME="mechamap_console",
-        SESSION_COOKIE_PATH="/admin",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
-        PERMANENT_SESSION_LIFETIME=int(LIFETIME),
+        PERMANENT_SESSION_LIFETIME=int(LIFETIME.total_seconds()),
     )
 
     @app.after_request
@@ -56,11 +53,18 @@ def configure(app: Flask) -> None:
         return response
 
 
-def begin(user_id: int) -> None:
-    """A new session for a person who just proved who they are; nothing of the one before survives."""
+def begin(sessions: ConsoleSessions, user_id: int, name: str | None) -> None:
+    """A new session for a person who just proved who they are; nothing of the one before survives.
+
+    Raises:
+        Unavailable: it cannot be kept.
+    """
+    if (before := session.get(_SECRET)) is not None:
+        record = sessions.resume(before, polling=True)
+        if isinstance(record, SessionRecord):
+            sessions.end(Ended.SIGNED_OUT, session_id=record.id)
     session.clear()
-    now = time.time()
-    session.update({_USER: user_id, _BEGAN: now, _SEEN: now})
+    _, session[_SECRET] = sessions.begin(user_id, name, request.remote_addr, request.user_agent.string)
     form_token()  # now: two pages opened at once would each make one, and one of them would lose
 
 
@@ -68,21 +72,19 @@ def end() -> None:
     session.clear()
 
 
-def resume(*, polling: bool) -> int | Ended:
-    """The user id of the session, or why there is none."""
-    user_id, began, seen = session.get(_USER), session.get(_BEGAN, 0.0), session.get(_SEEN, 0.0)
-    if user_id is None:
+def resume(sessions: ConsoleSessions, *, polling: bool) -> SessionRecord | Ended:
+    """The session behind the request, or why there is none.
+
+    Raises:
+        Unavailable: it cannot be told now.
+    """
+    secret = session.get(_SECRET)
+    if not isinstance(secret, str):
         return Ended.SIGNED_OUT
-    now = time.time()
-    if now - began > LIFETIME:
+    found = sessions.resume(secret, polling=polling)
+    if isinstance(found, Ended):
         end()
-        return Ended.OVER
-    if now - seen > IDLE:
-        end()
-        return Ended.IDLE
-    if not polling and now - seen > TOUCH:
-        session[_SEEN] = now
-    return user_id
+    return found
 
 
 def form_token() -> str:

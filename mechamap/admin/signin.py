@@ -15,7 +15,8 @@ MAX_LOGIN, MAX_PASSWORD = 191, 1000
 
 WHY = {
     session.Ended.IDLE: "You were signed out after 30 minutes without use.",
-    session.Ended.OVER: "Your session reached its 8 hours. Sign in again to go on.",
+    session.Ended.OVER: "Your session reached its 12 hours. Sign in again to go on.",
+    session.Ended.REVOKED: "Your session was ended. Sign in again to go on.",
     session.Ended.ROLE_LOST: "Your account no longer has a role that may use the console.",
 }
 
@@ -44,17 +45,21 @@ def blueprint(services: Services) -> Blueprint:
             return _page(error=err, login=login)
         except RealtimeError as err:
             return _page(error=err, login=login)
-        session.begin(operator.user_id)
+        try:
+            session.begin(services.console_sessions, operator.user_id, operator.name)
+        except RealtimeError as err:
+            return _page(error=err, login=login)
         record(services, f"admin:{operator.user_id}", "console.signin", f"user:{operator.user_id}")
         return redirect(_inside(request.form.get("next")), 303)
 
     @pages.post("/logout")
     def leave() -> Any:
-        user_id = session.resume(polling=True)
-        if not isinstance(user_id, session.Ended):
+        found = session.resume(services.console_sessions, polling=True)
+        if not isinstance(found, session.Ended):
             check_form()
+            services.console_sessions.end(session.Ended.SIGNED_OUT, session_id=found.id)
             session.end()
-            record(services, f"admin:{user_id}", "console.signout", f"user:{user_id}")
+            record(services, f"admin:{found.user_id}", "console.signout", f"user:{found.user_id}")
         return redirect(url_for("console_signin.form"), 303)
 
     return pages

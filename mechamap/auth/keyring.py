@@ -101,6 +101,8 @@ class BroadcastKeyRing:
                 return None
             found = self._found[tag] = (record, BroadcastKey(record.name, record.scopes))
         record, key = found
+        if record.expires_at is not None and record.over:  # perhaps since the table was read
+            return None
         if reading.fresh:
             self._note_use(record.id)
         return key

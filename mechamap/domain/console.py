@@ -44,3 +44,11 @@ class ConsoleRoles:
             return self.changes[role]
         level = self.ladder.level(role)
         return None if level is None else BY_LEVEL.get(level)
+
+    def named(self) -> dict[ConsoleRole, list[str]]:
+        """The site's roles that may enter, by what they are here, highest first."""
+        found: dict[ConsoleRole, list[str]] = {role: [] for role in sorted(ConsoleRole, reverse=True)}
+        for name in sorted({*self.ladder.levels, *self.changes}):
+            if (role := self.of(name)) is not None:
+                found[role].append(name)
+        return found

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from mechamap.auth.protocol import BroadcastKey
 from mechamap.broker.protocol import Broker, Published
@@ -19,11 +19,20 @@ log = logging.getLogger(__name__)
 class Publisher:
     """Checks what only the server knows (scope, size of the event) and hands on to the broker."""
 
-    def __init__(self, broker: Broker, meter: Meter, max_bytes: int, tap: Tap | None = None) -> None:
-        """``tap``: of the worker, where one runs in this process."""
+    def __init__(
+        self,
+        broker: Broker,
+        meter: Meter,
+        max_bytes: int,
+        count: Callable[[str, int], None] | None = None,
+        tap: Tap | None = None,
+    ) -> None:
+        """``count`` is told each publisher's accepted events; ``tap`` is the worker's, where one runs in this
+        process."""
         self._broker = broker
         self._tap = tap or Tap()
         self._meter = meter
+        self._count = count
         self.max_bytes = max_bytes
 
     def publish(self, key: BroadcastKey, publication: Publication) -> Receipt:
@@ -43,6 +52,8 @@ class Publisher:
             self.refused(publication.origin, err)
             raise
         self._meter.publication("duplicate" if receipt.duplicate else "accepted")
+        if self._count is not None:
+            self._count(publication.origin, 1)
         self._log(publication, receipt)
         return receipt
 
@@ -62,6 +73,8 @@ class Publisher:
             for code, count in (("accepted", len(published.receipts) - repeated), ("duplicate", repeated)):
                 if count:
                     self._meter.publication(code, count)
+            if self._count is not None:  # those of a series are one publisher's
+                self._count(publications[0].origin, len(published.receipts))
             for publication, receipt in zip(publications, published.receipts, strict=False):
                 self._log(publication, receipt)
         if published.failure is not None:

@@ -1,16 +1,20 @@
-"""Publishers' keys in our own database: made, listed, revoked. The secret is shown once and kept nowhere."""
+"""Publishers' keys in our own database. A secret is shown once and kept nowhere.
+
+A key is a name; each of its secrets is a row. It has one, and after a rotation the one before beside it until
+that ends: ``current`` tells them apart.
+"""
 
 import hashlib
 import re
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from mechamap.domain.errors import InvalidField, NotFound
+from mechamap.domain.errors import Conflict, InvalidField, NotFound
 
 from .own import ApiKey
 from .source import SchemaMismatch, Source
@@ -22,6 +26,11 @@ MAX_SCOPE_LENGTH = 200
 MAX_LIVE_KEYS = 1000
 """Every worker compares with every live key, and fetches all of them every two seconds."""
 
+MAX_SECRETS = 4
+"""Of one key that work at the same time; two are enough to change one."""
+MAX_KEEP = timedelta(days=90)
+"""How long the secret before a rotation may go on."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._\-]{0,63}")
 _SCOPE = re.compile(rf"[A-Za-z0-9._\-*]{{1,{MAX_SCOPE_LENGTH}}}")
 _TABLE = ApiKey.__table__
@@ -29,20 +38,32 @@ _TABLE = ApiKey.__table__
 
 @dataclass(frozen=True, slots=True)
 class KeyRecord:
-    """One row, without its digest."""
+    """One row, without its digest. ``live_name`` is the name while it is the key's present secret."""
 
     id: int
     name: str
+    live_name: str | None
     prefix: str
     scopes: tuple[str, ...]
     created_at: datetime
     created_by: str
     last_used_at: datetime | None
     revoked_at: datetime | None
+    expires_at: datetime | None
 
     @property
     def live(self) -> bool:
-        return self.revoked_at is None
+        return self.revoked_at is None and not self.over
+
+    @property
+    def over(self) -> bool:
+        """Whether it ended by itself."""
+        return self.expires_at is not None and self.expires_at <= datetime.now(UTC)
+
+    @property
+    def current(self) -> bool:
+        """Whether it is the present secret of a key, not the one before."""
+        return self.live_name is not None
 
 
 _COLUMNS = tuple(_TABLE.c[name] for name in KeyRecord.__slots__)
@@ -73,83 +94,89 @@ class ApiKeys:
             raise InvalidField(
                 "name", "name must be 1 to 64 letters, digits, blanks, dots, dashes or underscores."
             )
-        if len(scopes) > MAX_SCOPES:
-            raise InvalidField("scopes", f"scopes has {len(scopes)} entries; the limit is {MAX_SCOPES}.")
-        for scope in scopes:
-            if not _SCOPE.fullmatch(scope):
-                raise InvalidField(
-                    "scopes",
-                    f"{scope[:40]!r} is not a pattern of channel names such as forum.* or public.news.",
-                )
-        secret = PREFIX + secrets.token_urlsafe(32)
-        values = {
-            "name": name,
-            "live_name": name,
-            "prefix": secret[: len(PREFIX) + 6],
-            "digest": digest_of(secret),
-            "scopes": sorted(set(scopes)),
-            "created_at": datetime.now(UTC).replace(microsecond=0),
-            "created_by": created_by[:191],
-        }
+        scopes = checked_scopes(scopes)
         with self._source.write() as connection:
-            live = connection.execute(
-                select(_TABLE.c.id).where(_TABLE.c.revoked_at.is_(None)).limit(MAX_LIVE_KEYS)
-            )
-            if len(live.all()) >= MAX_LIVE_KEYS:
-                raise InvalidField(
-                    "name",
-                    f"There are {MAX_LIVE_KEYS} live keys, which is the limit; revoke one first.",
-                    code="too_many_keys",
-                )
             try:
-                key_id = connection.execute(insert(_TABLE).values(**values)).inserted_primary_key[0]
+                return self._add(connection, name, scopes, created_by)
             except IntegrityError as err:
                 raise InvalidField(
                     "name", f"A live key is already called {name!r}.", code="key_name_taken"
                 ) from err
-            return self._one(connection, key_id), secret
+
+    def rotate(self, name_or_id: str | int, keep: timedelta, by: str) -> tuple[KeyRecord, str, KeyRecord]:
+        """A new secret for a live key; the one before goes on for ``keep``: (new, secret, the one before).
+
+        Raises:
+            NotFound: no live key has this name or id.
+            InvalidField: ``keep`` is out of bounds.
+            Conflict: it has as many secrets as it may; revoke one first.
+        """
+        if not timedelta() <= keep <= MAX_KEEP:
+            raise InvalidField("keep", f"The secret before may go on for 0 to {MAX_KEEP.days} days.")
+        now = _now()
+        with self._source.write() as connection:
+            found = self._current(connection, name_or_id)
+            same = connection.execute(select(_TABLE.c.id).where(_TABLE.c.name == found.name, *_live(now)))
+            if len(same.all()) >= MAX_SECRETS:
+                raise Conflict(
+                    f"The key has {MAX_SECRETS} secrets that work, which is the limit; revoke one first.",
+                    code="too_many_secrets",
+                )
+            ends = {"expires_at": now + keep} if keep else {"revoked_at": now}
+            connection.execute(update(_TABLE).where(_TABLE.c.id == found.id).values(live_name=None, **ends))
+            record, secret = self._add(connection, found.name, found.scopes, by)
+            return record, secret, self._one(connection, found.id)
+
+    def rescope(self, name_or_id: str | int, scopes: Collection[str]) -> KeyRecord:
+        """Other scopes for a live key and all its secrets. Workers follow within seconds.
+
+        Raises:
+            NotFound: no live key has this name or id.
+            InvalidField: a malformed scope, or too many.
+        """
+        scopes = checked_scopes(scopes)
+        with self._source.write() as connection:
+            found = self._current(connection, name_or_id)
+            connection.execute(
+                update(_TABLE).where(_TABLE.c.name == found.name, *_live(_now())).values(scopes=scopes)
+            )
+            return self._one(connection, found.id)
 
     def list(self, *, revoked: bool = True) -> list[KeyRecord]:
         """The keys, newest first."""
         query = select(*_COLUMNS).order_by(_TABLE.c.id.desc())
         if not revoked:
-            query = query.where(_TABLE.c.revoked_at.is_(None))
+            query = query.where(*_live(_now()))
         with self._source.read() as connection:
             return [_record(row) for row in connection.execute(query)]
 
     def revoke(self, name_or_id: str | int) -> KeyRecord:
-        """End a live key. Workers refuse it within seconds.
+        """End a live key with all its secrets, or, by its id, one that was the secret before a rotation.
+        Workers refuse it within seconds.
 
         Raises:
-            NotFound: no live key has this name or id.
+            NotFound: nothing live has this name or id.
         """
-        wanted = (
-            _TABLE.c.id == name_or_id if isinstance(name_or_id, int) else _TABLE.c.live_name == name_or_id
-        )
+        now = _now()
         with self._source.write() as connection:
-            key_id = connection.execute(
-                select(_TABLE.c.id).where(wanted, _TABLE.c.revoked_at.is_(None))
-            ).scalar()
-            if key_id is None:
-                raise NotFound(f"No live key is called {name_or_id!r}.", code="key_not_found")
+            found = self._named(connection, name_or_id)
+            which = _TABLE.c.name == found.name if found.current else _TABLE.c.id == found.id
             connection.execute(
-                update(_TABLE)
-                .where(_TABLE.c.id == key_id)
-                .values(revoked_at=datetime.now(UTC), live_name=None)
+                update(_TABLE).where(which, *_live(now)).values(revoked_at=now, live_name=None)
             )
-            return self._one(connection, key_id)
+            return self._one(connection, found.id)
 
     def find_by_hash(self, digest: str) -> KeyRecord | None:
         """The live key whose secret has this SHA-256."""
         with self._source.read() as connection:
             row = connection.execute(
-                select(*_COLUMNS).where(_TABLE.c.digest == digest, _TABLE.c.revoked_at.is_(None))
+                select(*_COLUMNS).where(_TABLE.c.digest == digest, *_live(_now()))
             ).first()
         return None if row is None else _record(row)
 
     def live_digests(self) -> dict[str, KeyRecord]:
-        """Every live key by the digest of its secret; none before the migrations ran."""
-        query = select(_TABLE.c.digest, *_COLUMNS).where(_TABLE.c.revoked_at.is_(None)).limit(MAX_LIVE_KEYS)
+        """Every live secret's key by its digest; none before the migrations ran."""
+        query = select(_TABLE.c.digest, *_COLUMNS).where(*_live(_now())).limit(MAX_LIVE_KEYS)
         try:
             with self._source.read() as connection:
                 return {row.digest: _record(row) for row in connection.execute(query)}
@@ -163,8 +190,73 @@ class ApiKeys:
                 update(_TABLE).where(_TABLE.c.id == key_id).values(last_used_at=datetime.now(UTC))
             )
 
+    def _add(
+        self, connection: Connection, name: str, scopes: Collection[str], created_by: str
+    ) -> tuple[KeyRecord, str]:
+        live = connection.execute(select(_TABLE.c.id).where(*_live(_now())).limit(MAX_LIVE_KEYS))
+        if len(live.all()) >= MAX_LIVE_KEYS:
+            raise InvalidField(
+                "name",
+                f"There are {MAX_LIVE_KEYS} live keys, which is the limit; revoke one first.",
+                code="too_many_keys",
+            )
+        secret = PREFIX + secrets.token_urlsafe(32)
+        values = {
+            "name": name,
+            "live_name": name,
+            "prefix": secret[: len(PREFIX) + 6],
+            "digest": digest_of(secret),
+            "scopes": list(scopes),
+            "created_at": _now(),
+            "created_by": created_by[:191],
+        }
+        key_id = connection.execute(insert(_TABLE).values(**values)).inserted_primary_key[0]
+        return self._one(connection, key_id), secret
+
+    def _current(self, connection: Connection, name_or_id: str | int) -> KeyRecord:
+        found = self._named(connection, name_or_id)
+        if not found.current:
+            raise NotFound(
+                f"{name_or_id!r} is the secret that {found.name!r} had before; name the key.",
+                code="key_not_found",
+            )
+        return found
+
+    def _named(self, connection: Connection, name_or_id: str | int) -> KeyRecord:
+        wanted = (
+            _TABLE.c.id == name_or_id if isinstance(name_or_id, int) else _TABLE.c.live_name == name_or_id
+        )
+        row = connection.execute(select(*_COLUMNS).where(wanted, *_live(_now()))).first()
+        if row is None:
+            raise NotFound(f"No live key is called {name_or_id!r}.", code="key_not_found")
+        return _record(row)
+
     def _one(self, connection: Connection, key_id: int) -> KeyRecord:
         return _record(connection.execute(select(*_COLUMNS).where(_TABLE.c.id == key_id)).one())
+
+
+def checked_scopes(scopes: Collection[str]) -> list[str]:
+    """The scopes sorted, each once.
+
+    Raises:
+        InvalidField: a malformed one, or too many.
+    """
+    if len(scopes) > MAX_SCOPES:
+        raise InvalidField("scopes", f"scopes has {len(scopes)} entries; the limit is {MAX_SCOPES}.")
+    for scope in scopes:
+        if not _SCOPE.fullmatch(scope):
+            raise InvalidField(
+                "scopes", f"{scope[:40]!r} is not a pattern of channel names such as forum.* or public.news."
+            )
+    return sorted(set(scopes))
+
+
+def _live(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    return _TABLE.c.revoked_at.is_(None), or_(_TABLE.c.expires_at.is_(None), _TABLE.c.expires_at > now)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
 
 
 def _record(row: object) -> KeyRecord:

@@ -49,6 +49,8 @@ class ApiKey(db.Model):
     created_by: Mapped[str] = mapped_column(String(191))
     last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # When it ends by itself: set for the secret before a rotation.
+    expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     __table_args__ = (
         UniqueConstraint("live_name", name="uq_rt_api_keys_live_name"),
@@ -57,7 +59,7 @@ class ApiKey(db.Model):
 
 
 class AuditEntry(db.Model):
-    """Who did what to what, and how it ended. Rows are added, never changed."""
+    """Who did what to what, and how it ended. Rows are added, never changed, and removed when old."""
 
     __tablename__ = "rt_audit_log"
 
@@ -107,3 +109,22 @@ class PusherApp(db.Model):
         UniqueConstraint("app_id", name="uq_rt_apps_app_id"),
         UniqueConstraint("name", name="uq_rt_apps_name"),
     )
+
+
+class ConsoleSession(db.Model):
+    """An operator who signed in to the console. ``digest`` is the SHA-256 of what the cookie holds."""
+
+    __tablename__ = "rt_console_sessions"
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64))
+    user_id: Mapped[int] = mapped_column(BigInteger, index=True)
+    name: Mapped[str | None] = mapped_column(String(191))
+    address: Mapped[str | None] = mapped_column(String(45))
+    agent: Mapped[str | None] = mapped_column(String(255))
+    began_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ended_why: Mapped[str | None] = mapped_column(String(32))
+
+    __table_args__ = (UniqueConstraint("digest", name="uq_rt_console_sessions_digest"),)

@@ -10,7 +10,7 @@ from mechamap.auth.keyring import BroadcastKeyRing
 from mechamap.auth.protocol import BroadcastKey
 from mechamap.domain.channels import parse_channel
 from mechamap.domain.errors import KeyRefused, Unavailable
-from mechamap.store.keys import ApiKeys
+from mechamap.store.keys import ApiKeys, KeyRecord
 from tests.services.mariadb import MariaDBServer
 from tests.services.processes import wait_until
 from tests.store.site import API_KEY, JWT_SECRET, Server, Serving
@@ -100,6 +100,23 @@ def test_a_revoked_key_is_refused_within_seconds(ring: BroadcastKeyRing, keys: A
     keys.revoke("blog")
     time.sleep(2.1)
     assert code_of(ring, secret) == "key_invalid"
+
+
+def test_a_rotated_key_opens_with_both_secrets_under_one_name(ring: BroadcastKeyRing, keys: ApiKeys) -> None:
+    _, first = keys.create("blog", ["forum.*"], "anna")
+    _, second, _ = keys.rotate("blog", timedelta(days=1), "anna")
+    assert ring.authenticate(first) == ring.authenticate(second) == BroadcastKey("blog", ("forum.*",))
+
+
+def test_an_old_secret_ends_on_time_though_the_table_was_read_before(
+    ring: BroadcastKeyRing, keys: ApiKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, first = keys.create("blog", [], "anna")
+    _, second, _ = keys.rotate("blog", timedelta(days=1), "anna")
+    assert ring.authenticate(first).name == "blog"
+    monkeypatch.setattr(KeyRecord, "over", property(lambda record: record.expires_at is not None))
+    assert code_of(ring, first) == "key_invalid"
+    assert ring.authenticate(second).name == "blog"
 
 
 def test_a_process_that_revoked_a_key_can_refuse_it_at_once(ring: BroadcastKeyRing, keys: ApiKeys) -> None:

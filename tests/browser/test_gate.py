@@ -1,10 +1,11 @@
 """The gate of the console: strangers, forged forms, sessions that ended, roles that were lost."""
 
+import shutil
 from collections.abc import Iterator
 
 import pytest
 
-from mechamap.admin import session as console_session
+from mechamap.store.console_sessions import IDLE, LIFETIME
 
 from .inside import Here, application, form_token
 from .place import Seeded
@@ -89,10 +90,13 @@ def test_pages_are_kept_out_of_caches_and_the_cookie_out_of_scripts(here):
     assert (cookie.http_only, cookie.same_site, cookie.path, cookie.secure) == (True, "Lax", "/admin", False)
 
 
-def test_over_tls_the_cookie_is_secure(here):
+def test_over_tls_the_cookie_is_secure_and_of_this_host_alone(here):
     client = here.app.test_client()
     answer = client.get("/admin/login", base_url="https://localhost")
-    assert "; Secure" in answer.headers["Set-Cookie"]
+    cookie = answer.headers["Set-Cookie"]
+    assert cookie.startswith("__Host-mechamap_console=")
+    assert {"Secure", "HttpOnly", "Path=/", "SameSite=Lax"} <= set(cookie.split("; "))
+    assert "Domain" not in cookie
 
 
 def test_signing_in_leaves_nothing_of_the_session_before(here):
@@ -112,34 +116,33 @@ def test_signing_in_leaves_nothing_of_the_session_before(here):
 
 
 @pytest.mark.parametrize(
-    ("key", "seconds", "why"),
-    [("seen", console_session.IDLE, "session_idle"), ("began", console_session.LIFETIME, "session_over")],
+    ("column", "length", "why"), [("seen_at", IDLE, "session_idle"), ("began_at", LIFETIME, "session_over")]
 )
-def test_a_session_ends_when_unused_and_when_old(here, key, seconds, why):
-    client = here.operator()
-    with client.session_transaction(path="/admin/") as session:
-        session[key] -= seconds - 5
-    assert client.get("/admin/rules/").status_code == 200
-    client = here.operator()
-    with client.session_transaction(path="/admin/") as session:
-        session[key] -= seconds + 5
-    answer = client.get("/admin/rules/")
-    assert answer.status_code == 302
+def test_a_session_ends_when_unused_and_when_old(here, column, length, why):
+    for seconds, goes_on in ((length.total_seconds() - 5, True), (length.total_seconds() + 5, False)):
+        client = here.operator()
+        here.sql(
+            f"UPDATE rt_console_sessions SET {column} = datetime({column}, '-{seconds} seconds') "
+            "WHERE id = (SELECT max(id) FROM rt_console_sessions)"
+        )
+        answer = client.get("/admin/rules/")
+        assert answer.status_code == (200 if goes_on else 302)
     assert f"why={why}" in answer.headers["Location"]
     assert client.get("/admin/live.json").status_code == 401
 
 
 def test_the_pages_own_polling_does_not_keep_a_session_alive(here):
     client = here.operator()
-    with client.session_transaction(path="/admin/") as session:
-        session["seen"] -= 600
-        seen = session["seen"]
+    here.sql("UPDATE rt_console_sessions SET seen_at = datetime(seen_at, '-600 seconds')")
+    seen = last_seen(here)
     assert client.get("/admin/live.json").status_code == 200
-    with client.session_transaction(path="/admin/") as session:
-        assert session["seen"] == seen
+    assert last_seen(here) == seen
     assert client.get("/admin/rules/").status_code == 200
-    with client.session_transaction(path="/admin/") as session:
-        assert session["seen"] > seen + 500
+    assert (last_seen(here) - seen).total_seconds() > 500
+
+
+def last_seen(here):
+    return here.services.console_sessions.live()[0].seen_at
 
 
 def test_a_forged_cookie_is_a_stranger(here):
@@ -180,16 +183,24 @@ def test_the_applications_own_administrators_may_enter(here, role):
         here.sql("UPDATE users SET role = 'super_admin' WHERE id = 1")
 
 
-def test_a_role_that_cannot_be_checked_lets_nobody_in(seeded, tmp_path):
-    with application(seeded, tmp_path) as here:
+@pytest.mark.parametrize(
+    ("away", "code"), [("mechamap.sqlite", "directory_unavailable"), ("own.sqlite", "unavailable")]
+)
+def test_a_role_or_session_that_cannot_be_checked_lets_nobody_in(seeded, tmp_path, away, code):
+    shutil.copy(seeded.folder / "mechamap.sqlite", tmp_path / "own.sqlite")
+    urls = {
+        "DATABASE_URL": f"sqlite:///{tmp_path / 'own.sqlite'}",
+        "LARAVEL_DATABASE_URL": f"sqlite:///{tmp_path / 'mechamap.sqlite'}",
+    }
+    with application(seeded, tmp_path, **urls) as here:
         client = here.operator()
         here.services.databases.close()
-        for file in tmp_path.glob("mechamap.sqlite*"):
+        for file in tmp_path.glob(f"{away}*"):
             file.unlink()
-        (tmp_path / "mechamap.sqlite").write_bytes(b"not a database at all" * 100)
+        (tmp_path / away).write_bytes(b"not a database at all" * 100)
         answer = client.get("/admin/rules/", headers={"Accept": "text/html"})
-        assert (answer.status_code, "directory_unavailable" in answer.text) == (503, True)
-        assert client.get("/admin/live.json").json["code"] == "directory_unavailable"
+        assert (answer.status_code, f">{code}<" in answer.text) == (503, True)
+        assert client.get("/admin/live.json").json["code"] == code
 
 
 def test_a_defect_in_a_view_is_reported_as_itself(here, monkeypatch):

@@ -136,7 +136,7 @@ def test_what_happens_to_a_user_is_seen_with_its_reasons_and_no_payload(world, w
     seen = watching.see(console, EVERYTHING, {})
     world.connect("a")
     world.hub.subscribe("a", "public.news")
-    publisher = Publisher(world.broker, world.meter, 65_536, world.hub.journal.tap)
+    publisher = Publisher(world.broker, world.meter, 65_536, tap=world.hub.journal.tap)
     publisher._broker.publish  # noqa: B018
     from mechamap.auth.protocol import BroadcastKey
 
@@ -167,7 +167,7 @@ def test_refused_publications_are_seen(world, watching):
     watching.see(console, EVERYTHING, {})
     from mechamap.auth.protocol import BroadcastKey
 
-    publisher = Publisher(world.broker, world.meter, 65_536, world.hub.journal.tap)
+    publisher = Publisher(world.broker, world.meter, 65_536, tap=world.hub.journal.tap)
     world.broker.stop()
     with pytest.raises(Unavailable):
         publisher.publish(

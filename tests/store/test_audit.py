@@ -1,8 +1,13 @@
 """The audit log in our own table."""
 
-import pytest
+from datetime import UTC, datetime, timedelta
 
-from mechamap.store.audit import AuditTrail
+import pytest
+from sqlalchemy import insert
+
+from mechamap.store.audit import BATCH, AuditFilter, AuditTrail
+from mechamap.store.own import AuditEntry
+from mechamap.store.retention import Retention
 
 from .site import Server, Serving
 
@@ -43,3 +48,65 @@ def test_a_database_that_cannot_take_the_row_is_logged_and_not_raised(
 ) -> None:
     AuditTrail(server_for(migrate=False).databases.own).record("anna", "kick", "user:2")
     assert "audit_not_written" in caplog.messages
+
+
+@pytest.fixture
+def told(own_server: Server) -> AuditTrail:
+    trail = AuditTrail(own_server.databases.own)
+    for actor, action, target, outcome in (
+        ("admin:1", "key.create", "key:blog", "ok"),
+        ("admin:12", "key.revoke", "key:100%_sure", "ok"),
+        ("cli:anna", "keys_are_others", "user:2", "key_not_found"),
+        ("admin:1", "connections.disconnect", "user:2", "broker_unavailable"),
+    ):
+        trail.record(actor, action, target, outcome=outcome)
+    return trail
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        (AuditFilter(), [3, 2, 1, 0]),
+        (AuditFilter(actor="admin:"), [3, 1, 0]),
+        (AuditFilter(actor="cli"), [2]),
+        (AuditFilter(action="key."), [1, 0]),
+        (AuditFilter(action="revoke"), []),
+        (AuditFilter(target="user:2"), [3, 2]),
+        (AuditFilter(target="%_"), [1]),
+        (AuditFilter(target="g%s"), []),
+        (AuditFilter(outcome="ok"), [1, 0]),
+        (AuditFilter(outcome="refused"), [3, 2]),
+        (AuditFilter(outcome="key_not_found"), [2]),
+        (AuditFilter(actor="admin", target="user:2"), [3]),
+        (AuditFilter(since=datetime.now(UTC) + timedelta(hours=1)), []),
+        (AuditFilter(until=datetime.now(UTC) - timedelta(hours=1)), []),
+        (
+            AuditFilter(since=datetime(2026, 1, 1, tzinfo=UTC), until=datetime(2100, 1, 1, tzinfo=UTC)),
+            [3, 2, 1, 0],
+        ),
+    ],
+)
+def test_rows_are_found_by_who_what_and_when(told: AuditTrail, wanted: AuditFilter, found: list[int]) -> None:
+    every = [row.id for row in told.recent(4)][::-1]
+    rows = told.recent(4, wanted=wanted)
+    assert [every.index(row.id) for row in rows if row.id in every] == found
+    assert [row.id for row in told.each(wanted, 4)] == [row.id for row in rows]
+
+
+def test_a_long_log_is_read_in_pieces_and_old_rows_are_removed_in_pieces(own_server: Server) -> None:
+    trail, source = AuditTrail(own_server.databases.own), own_server.databases.own
+    old = datetime.now(UTC) - timedelta(days=400)
+    row = {"actor": "x", "action": "kick", "outcome": "ok", "detail": ""}
+    with source.write() as connection:
+        connection.execute(
+            insert(AuditEntry), [{**row, "at": old, "target": f"old:{n}"} for n in range(BATCH * 2 + 1)]
+        )
+    trail.record("anna", "kick", "young")
+    wanted = AuditFilter(target="old:")
+    read = [each.target for each in trail.each(wanted, 10_000)]
+    assert read == [f"old:{n}" for n in reversed(range(BATCH * 2 + 1))]
+    assert len(list(trail.each(wanted, BATCH + 1))) == BATCH + 1
+    assert Retention(trail, 401).prune() == 0
+    assert Retention(trail, 365).prune() == BATCH * 2 + 1
+    assert trail.recent(wanted=wanted) == []
+    assert trail.recent(1)[0].target == "young"

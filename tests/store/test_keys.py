@@ -2,11 +2,12 @@
 
 import hashlib
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mechamap.domain.errors import InvalidField, NotFound
-from mechamap.store.keys import ApiKeys
+from mechamap.domain.errors import Conflict, InvalidField, NotFound
+from mechamap.store.keys import MAX_SECRETS, ApiKeys
 
 from .site import Server, Serving
 
@@ -102,3 +103,75 @@ def test_use_is_noted(keys: ApiKeys) -> None:
 
 def test_before_the_migrations_ran_there_are_no_keys(server_for: Serving) -> None:
     assert ApiKeys(server_for(migrate=False).databases.own).live_digests() == {}
+
+
+def digests(*secrets: str) -> set[str]:
+    return {hashlib.sha256(secret.encode()).hexdigest() for secret in secrets}
+
+
+def test_after_a_rotation_both_secrets_are_good_until_the_old_one_ends(
+    keys: ApiKeys, own_server: Server
+) -> None:
+    made, first = keys.create("blog", ["forum.*"], "anna")
+    record, second, before = keys.rotate("blog", timedelta(days=7), "binh")
+    assert set(keys.live_digests()) == digests(first, second)
+    assert (record.name, record.scopes, record.created_by, record.current) == (
+        "blog",
+        ("forum.*",),
+        "binh",
+        True,
+    )
+    assert (before.id, before.current, before.live) == (made.id, False, True)
+    assert timedelta(days=6, hours=23) < before.expires_at - datetime.now(UTC) <= timedelta(days=7)
+    with own_server.databases.own.write() as connection:
+        connection.exec_driver_sql(
+            "UPDATE rt_api_keys SET expires_at = '2026-01-01 00:00:00' WHERE expires_at > 0"
+        )
+    assert set(keys.live_digests()) == digests(second)
+    assert keys.find_by_hash(digests(first).pop()) is None
+    assert [row.live for row in keys.list()] == [True, False]
+
+
+def test_a_leaked_secret_ends_with_its_rotation(keys: ApiKeys) -> None:
+    keys.create("blog", [], "anna")
+    _, second, before = keys.rotate("blog", timedelta(), "anna")
+    assert not before.live
+    assert set(keys.live_digests()) == digests(second)
+
+
+def test_other_scopes_are_those_of_all_secrets_and_of_no_earlier_key(keys: ApiKeys) -> None:
+    keys.create("blog", ["old.*"], "anna")
+    keys.revoke("blog")
+    keys.create("blog", ["forum.*"], "anna")
+    keys.rotate("blog", timedelta(days=1), "anna")
+    assert keys.rescope("blog", ["public.*", "forum.*", "public.*"]).scopes == ("forum.*", "public.*")
+    assert [row.scopes for row in keys.list()] == [("forum.*", "public.*")] * 2 + [("old.*",)]
+    with pytest.raises(InvalidField):
+        keys.rescope("blog", ["not a pattern"])
+    with pytest.raises(NotFound):
+        keys.rescope("nobody", [])
+
+
+def test_a_key_ends_with_all_its_secrets_and_an_old_secret_alone(keys: ApiKeys) -> None:
+    keys.create("blog", [], "anna")
+    _, _, before = keys.rotate("blog", timedelta(days=1), "anna")
+    with pytest.raises(NotFound):
+        keys.rotate(before.id, timedelta(days=1), "anna")
+    keys.revoke(before.id)
+    assert len(keys.live_digests()) == 1
+    keys.rotate("blog", timedelta(days=1), "anna")
+    keys.revoke("blog")
+    assert keys.live_digests() == {}
+
+
+def test_secrets_of_one_key_and_the_time_of_the_old_one_are_bounded(keys: ApiKeys) -> None:
+    keys.create("blog", [], "anna")
+    for _ in range(MAX_SECRETS - 1):
+        keys.rotate("blog", timedelta(days=1), "anna")
+    with pytest.raises(Conflict) as refusal:
+        keys.rotate("blog", timedelta(days=1), "anna")
+    assert refusal.value.code == "too_many_secrets"
+    for keep in (timedelta(days=91), timedelta(seconds=-1)):
+        with pytest.raises(InvalidField) as out_of_bounds:
+            keys.rotate("blog", keep, "anna")
+        assert out_of_bounds.value.field == "keep"

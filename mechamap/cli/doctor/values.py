@@ -64,6 +64,7 @@ VARIABLES: Mapping[str, str] = {
     "update_last_seen": "UPDATE_LAST_SEEN",
     "cache_seconds": "DIRECTORY_CACHE_SECONDS",
     "recheck_seconds": "RECHECK_SECONDS",
+    "audit_days": "AUDIT_DAYS",
     "max_connections": "MAX_CONNECTIONS",
     "max_subscriptions": "MAX_SUBSCRIPTIONS",
     "max_broadcast_bytes": "MAX_BROADCAST_BYTES",

@@ -1,0 +1,28 @@
+"""``flask audit``."""
+
+import json
+
+from .terminal import Runner, widest
+
+
+def test_what_was_done_is_listed_found_and_printed_as_lines(here: Runner):
+    for name in ("audited-one", "audited-two"):
+        here.flask("keys", "create", name).succeeded()
+    shown = here.flask("audit", "list", "--action", "key.", "--target", "audited").succeeded()
+    assert "audited-two" in shown.out
+    assert widest(shown.said) <= 80
+    rows = here.flask("audit", "list", "--target", "audited", "--limit", "1", "--json").succeeded().json()
+    assert [(row["action"], row["target"], row["outcome"]) for row in rows] == [
+        ("key.create", "audited-two", "ok")
+    ]
+    lines = here.flask("audit", "export", "--target", "audited", "--since", "1h").succeeded().out.splitlines()
+    assert [json.loads(line)["target"] for line in lines] == ["audited-two", "audited-one"]
+    assert "No row matches" in here.flask("audit", "list", "--actor", "nobody-at-all").succeeded().err
+
+
+def test_old_rows_are_removed_after_asking(here: Runner):
+    here.flask("audit", "prune").refused("--yes", code=2)
+    assert here.flask("audit", "prune", "--yes", "--json").succeeded().json()["removed"] == 0
+    here.flask("audit", "prune", "--older-than", "soon", "--yes").refused("length of time", code=2)
+    [row] = here.flask("audit", "list", "--action", "audit.prune", "--json").json()
+    assert row["outcome"] == "ok"
