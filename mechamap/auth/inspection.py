@@ -74,6 +74,7 @@ _BY_CODE = {
     "user_unknown": "user",
     "user_banned": "user",
     "user_inactive": "user",
+    "user_blocked": "user",
 }
 
 
