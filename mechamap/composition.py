@@ -9,6 +9,7 @@ import gevent
 from flask import Flask
 
 from mechamap import admin, cli, demo, health, logs
+from mechamap.admin.ui_namespace import AdminNamespace
 from mechamap.api import audiences, broadcast, dialects, history, operator
 from mechamap.api import explaining as explaining_api
 from mechamap.api import members as members_api
@@ -275,6 +276,8 @@ def compose(settings: Settings) -> Flask:
     app.register_blueprint(health.blueprint(runtime.checks, metrics.render))
     app.register_blueprint(demo.blueprint(services))
     admin.init_app(app, services)
+    if settings.admin_ui:
+        AdminNamespace(services).register()
     cli.register(app, services)
     app.extensions["mechamap"] = services
     lane = BroadcastLane(app.wsgi_app, broadcasts, max_body=MAX_BODY, tls=settings.tls, seen=metrics.request)

@@ -34,6 +34,8 @@ class Metrics:
     def __init__(self) -> None:
         self._pending: defaultdict[tuple, int] = defaultdict(int)
         self._delivered = 0
+        # since the start of this process, up to the last second
+        self.received_total = self.delivered_total = 0
         self._lags = [0] * (len(BUCKETS) + 1)
         self._lag_sum = 0.0
         disable_created_metrics()  # a second series for every counter, which nothing reads
@@ -206,7 +208,10 @@ class Metrics:
         pending, self._pending = self._pending, defaultdict(int)
         for (counter, *labels), count in pending.items():
             (counter.labels(*labels) if labels else counter).inc(count)
+            if counter is self._received:
+                self.received_total += count
         self._deliveries.inc(self._delivered)
+        self.delivered_total += self._delivered
         self._delivered = 0
         # What observe() of prometheus_client 0.26 does, many observations at a time.
         for bucket, count in zip(self._lag._buckets, self._lags, strict=True):

@@ -23,8 +23,8 @@ from .permissions import Permission, needs
 
 MAX_CURSORS = 20_000
 """Characters: hundreds of workers."""
-UNASKED = frozenset({Kind.DELIVERY})
-"""Shown only to those who ask: one of each worker for every event."""
+UNASKED = frozenset({Kind.DELIVERY, Kind.UPGRADE})
+"""Shown only to those who ask: one of each worker for every event, and one for most connections."""
 
 
 class Watch(LiveView):

@@ -58,7 +58,7 @@ def command(
         canonical, channel = services.parse_channel(channel).canonical, ""
     except InvalidChannel:  # part of a name
         pass
-    kinds = kinds or tuple(kind.value for kind in Kind if kind is not Kind.DELIVERY)
+    kinds = kinds or tuple(kind.value for kind in Kind if kind not in (Kind.DELIVERY, Kind.UPGRADE))
     wants = Filter(kinds, user_id, canonical, channel.casefold(), event.casefold(), code)
     watches, console = watches_of(services), new_console()
     cursors: dict[str, int] = {}

@@ -225,6 +225,9 @@ class Hub:
         accepted."""
         if connection.transport != transport:
             connection.transport = transport
+            if self._tap.on:
+                about = {"user_id": connection.user_id, "sid": connection.sid}
+                self._tap.note(Kind.UPGRADE, transport=transport, **about)
             self._roster.record(connection)
 
     def confirm_received(self) -> None:

@@ -40,6 +40,8 @@ class Kind(StrEnum):
     REFUSAL = "refusal"
     """Something was refused: a connection, a subscription, an event, a publication."""
     CONNECT = "connect"
+    UPGRADE = "upgrade"
+    """A connection moved from polling to WebSocket."""
     DISCONNECT = "disconnect"
     KICK = "kick"
     """The server ended a connection on purpose."""
