@@ -24,7 +24,7 @@ from .tracing import Event, Outcome, Trace, Traced, Tracing
 
 KIND = "trace"
 """Of the question to workers."""
-MOST_CHANNELS = 50
+MOST_CHANNELS = 20
 """Logs that are looked through for one event."""
 READ = 600
 """Events of one log that are looked through, the newest; a log keeps fewer unless the operator set more."""
