@@ -16,7 +16,6 @@ CONSOLE = (
     "/admin/channels/publish?channel=private-user.2",
     "/admin/channels/disconnect?channel=private-user.2",
     "/admin/watch/",
-    "/admin/watch/?user=x",
     "/admin/explain/",
     "/admin/explain/?ask=join&user=2&channel=forum.2",
     "/admin/explain/?ask=event&user=2&channel=private-user.2&event=1",
