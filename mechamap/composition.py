@@ -10,15 +10,17 @@ from flask import Flask
 
 from mechamap import admin, cli, demo, health, logs
 from mechamap.admin.ui_namespace import AdminNamespace
-from mechamap.api import audiences, broadcast, dialects, history, operator
+from mechamap.api import audiences, broadcast, connections, dialects, history, monitoring, operator
 from mechamap.api import explaining as explaining_api
 from mechamap.api import members as members_api
 from mechamap.api import pusher as pusher_api
 from mechamap.api.application import ApplicationBroadcasts
 from mechamap.api.broadcasting import Broadcasts
 from mechamap.api.lane import BroadcastLane, ExpressLane
+from mechamap.api.monitoring import Monitored
 from mechamap.api.pusher_calls import PusherCalls
 from mechamap.api.pusher_gate import PusherGate
+from mechamap.api.readers import Readers
 from mechamap.auth import jwt
 from mechamap.auth.authenticator import TokenAuthenticator
 from mechamap.auth.channel_authorization import ChannelAuthorization
@@ -34,21 +36,25 @@ from mechamap.auth.sanctum_modes import SanctumModes
 from mechamap.auth.signin import SignIn
 from mechamap.broker.connection import command_client, command_pool
 from mechamap.broker.inquiries import LocalInquiries, RedisInquiries
-from mechamap.broker.leadership import Alone, Leadership, LeasedLeadership
+from mechamap.broker.leadership import LEASE, MARGIN, Alone, Leadership, LeasedLeadership
 from mechamap.broker.memory import MemoryBroker
+from mechamap.broker.protocol import Broker
 from mechamap.broker.rates import BUCKET, LocalRates, RedisRates
 from mechamap.broker.redis import PREFIX, RedisBroker
 from mechamap.broker.turns import LocalTurns, RedisTurns
 from mechamap.domain.access import Policy
 from mechamap.domain.channels import Parse, parser
 from mechamap.domain.credentials import ChannelAuth
+from mechamap.domain.webhooks import WebhookEvent
 from mechamap.edge import errors, requests
 from mechamap.edge.limits import RateLimits
 from mechamap.edge.networks import Networks
 from mechamap.edge.proxies import TrustedProxies
 from mechamap.engine import SocketIO, current_slot
 from mechamap.hub.access import Judge
+from mechamap.hub.connection_limit import ConnectionLimit
 from mechamap.hub.explaining import Explaining
+from mechamap.hub.groups import Groups
 from mechamap.hub.hub import Hub
 from mechamap.hub.inquiries import Inquiries
 from mechamap.hub.joining import JoinExplaining
@@ -62,11 +68,13 @@ from mechamap.hub.reading import Reading
 from mechamap.hub.rechecks import Rechecks
 from mechamap.hub.recovery import Recovery
 from mechamap.hub.tracing import Tracing
+from mechamap.hub.typing import FORGOTTEN, Typing
 from mechamap.hub.watching import Watching
 from mechamap.ingest.ingester import Ingester, Source
 from mechamap.ingest.laravel_redis import ORIGIN
 from mechamap.ingest.pusher import PusherReader
 from mechamap.laravel.client import LaravelClient
+from mechamap.laravel.group_messages import LaravelGroupMessages
 from mechamap.laravel.shared import RedisUsers
 from mechamap.metrics import Metrics
 from mechamap.outbox.pace import Pace
@@ -76,13 +84,17 @@ from mechamap.presence.memory import MemoryRoster
 from mechamap.presence.memory_members import MemoryMembers
 from mechamap.presence.redis import RedisRoster
 from mechamap.presence.redis_members import RedisMembers
+from mechamap.presence.redis_typists import RedisTypists
+from mechamap.presence.typists import MemoryTypists
 from mechamap.recovery.memory import MemorySessions
 from mechamap.recovery.redis import RedisSessions
 from mechamap.runtime import Runtime, new_worker_id
 from mechamap.services import Services
 from mechamap.settings import ROOT, SanctumMode, Settings
 from mechamap.sockets.events import Events
+from mechamap.sockets.groups import GroupEvents
 from mechamap.sockets.transport import EngineTransport
+from mechamap.sockets.typing import TypingEvents
 from mechamap.store import database
 from mechamap.store.apps import Apps
 from mechamap.store.audit import AuditTrail
@@ -90,6 +102,7 @@ from mechamap.store.console_sessions import ConsoleSessions
 from mechamap.store.keys import ApiKeys
 from mechamap.store.laravel.accounts import Accounts
 from mechamap.store.laravel.directory import LaravelDirectory
+from mechamap.store.laravel.groups import LaravelGroups
 from mechamap.store.laravel.last_seen import LaravelLastSeen
 from mechamap.store.laravel.notifications import LaravelNotifications
 from mechamap.store.laravel.outbox import OutboxRows
@@ -97,6 +110,15 @@ from mechamap.store.laravel.tokens import TokenRows
 from mechamap.store.probe import Probe
 from mechamap.store.retention import Retention
 from mechamap.store.revocations import Revocations
+from mechamap.store.webhooks import WebhookFailures
+from mechamap.webhooks import webhooks as webhooks_worker
+from mechamap.webhooks.delivery import Delivery
+from mechamap.webhooks.memory_queues import MemoryQueues
+from mechamap.webhooks.observer import WebhookObserver
+from mechamap.webhooks.occupancy import Occupancy
+from mechamap.webhooks.protocol import Queues
+from mechamap.webhooks.redis_queues import RedisQueues
+from mechamap.webhooks.webhooks import Webhooks
 
 log = logging.getLogger(__name__)
 
@@ -123,10 +145,12 @@ def compose(settings: Settings) -> Flask:
     databases = database.configure(app, settings)
     directory = LaravelDirectory(databases.laravel, settings)
     notifications = LaravelNotifications(databases.laravel, settings, directory.schema)
+    group_members = LaravelGroups(directory.schema, settings.cache_seconds)
     outbox_rows = OutboxRows(databases.laravel)
     api_keys = ApiKeys(databases.own)
     apps = Apps(databases.own, settings.secret_key)
     audit = AuditTrail(databases.own)
+    webhook_failures = WebhookFailures(databases.own)
 
     # proof of identity
     jwt.configure(app, settings)
@@ -149,6 +173,7 @@ def compose(settings: Settings) -> Flask:
         turns = LocalTurns()
         asking = LocalInquiries(worker_id)
         rates = LocalRates()
+        typists = MemoryTypists(FORGOTTEN)
     else:
         broker = RedisBroker(
             settings.redis_url,
@@ -163,6 +188,7 @@ def compose(settings: Settings) -> Flask:
         turns = RedisTurns(command_client(settings.redis_url), PREFIX, worker_id)
         asking = RedisInquiries(settings.redis_url, worker_id, on_lost=_leave)
         rates = RedisRates(command_client(settings.redis_url, timeout=0.5), PREFIX)
+        typists = RedisTypists(command_client(settings.redis_url), PREFIX, FORGOTTEN)
 
     # the use cases on the transport
     socketio = _socketio(app, settings)
@@ -171,8 +197,10 @@ def compose(settings: Settings) -> Flask:
     policy = Policy(settings.ladder, settings.private_forum_level, site_channels=authorization is not None)
     parse = parser(site_channels=policy.site_channels)
     judge = Judge(directory, policy, authorization)
+    webhooks = _webhooks(settings, worker_id, broker, registry, webhook_failures, metrics)
+    observer = None if webhooks is None else webhooks.observer
     journal = Journal()
-    presence = Presence(members, broker, transport, journal.tap)
+    presence = Presence(members, broker, transport, observer, journal.tap)
     hub = Hub(
         worker_id=worker_id,
         transport=transport,
@@ -186,8 +214,19 @@ def compose(settings: Settings) -> Flask:
         max_connections=-(-settings.max_connections // settings.workers),
         max_subscriptions=settings.max_subscriptions,
         parse=parse,
+        observer=observer,
     )
     reading = Reading(hub.connections, broker, notifications, turns, socketio.start_background_task)
+    typing = Typing(hub.connections, broker, typists, parse)
+    hub.on_left = typing.left
+    groups = Groups(
+        connections=hub.connections,
+        broker=broker,
+        judge=judge,
+        members=group_members,
+        messages=_group_messages(settings),
+        parse=parse,
+    )
     # half a second more than facts are kept for
     orders = Orders(hub, transport, gevent.spawn, gevent.spawn_later, settings.cache_seconds + 0.5)
     hub.ordered = orders.take
@@ -213,6 +252,10 @@ def compose(settings: Settings) -> Flask:
         presence=presence,
         asking=asking,
         inquiries=inquiries,
+        typing=typing,
+        connection_limit=ConnectionLimit(
+            hub.connections, broker, roster, transport, settings.connection_limits
+        ),
         metrics=metrics,
         recheck_seconds=settings.recheck_seconds,
         slot=current_slot,
@@ -224,6 +267,7 @@ def compose(settings: Settings) -> Flask:
         ),
         ingester=ingester,
         outbox=outbox,
+        webhooks=webhooks,
         last_seen=LastSeen(hub.connections, seen) if settings.update_last_seen else None,
         rates=(BUCKET, rates.tell),
         housekeeping=Retention(audit, settings.audit_days).prune if settings.audit_days else None,
@@ -246,6 +290,8 @@ def compose(settings: Settings) -> Flask:
         api_keys=api_keys,
         apps=apps,
         outbox_rows=outbox_rows,
+        webhooks=webhooks,
+        webhook_failures=webhook_failures,
         audit=audit,
         rates=rates,
         console_sessions=ConsoleSessions(databases.own),
@@ -261,7 +307,7 @@ def compose(settings: Settings) -> Flask:
     requests.init_app(app, allowed_origins=origins, tls=settings.tls, seen=metrics.request)
     Events(
         socketio, hub, reading, authenticator, directory, limits, metrics, ways=settings.channel_auth
-    ).register()
+    ).register(TypingEvents(typing, limits), GroupEvents(socketio, groups, limits))
     broadcasts = Broadcasts(publisher, keyring, limits, parse)
     app.register_blueprint(broadcast.blueprint(broadcasts))
     networks = Networks(settings.driver_networks)
@@ -274,6 +320,9 @@ def compose(settings: Settings) -> Flask:
     app.register_blueprint(explaining_api.blueprint(explaining, watching, settings.secret_key, parse))
     _pusher(app, settings, registry, publisher, operations, limits, metrics, parse)
     app.register_blueprint(health.blueprint(runtime.checks, metrics.render))
+    readers = Readers(keyring, limits, networks)
+    app.register_blueprint(connections.blueprint(operations, readers))
+    app.register_blueprint(monitoring.blueprint(_monitored(settings, runtime, metrics, operations), readers))
     app.register_blueprint(demo.blueprint(services))
     admin.init_app(app, services)
     if settings.admin_ui:
@@ -300,6 +349,28 @@ def _flask(settings: Settings) -> Flask:
         TESTING=settings.app_env == "testing",
     )
     return app
+
+
+def _monitored(
+    settings: Settings, runtime: Runtime, metrics: Metrics, operations: ClusterOperations
+) -> Monitored:
+    """What the application's monitors are told."""
+    return Monitored(
+        environment=settings.app_env.value,
+        features={
+            "redis": settings.redis_url is not None,
+            "ssl": settings.tls,
+            "clustering": settings.workers > 1,
+            "laravelRedis": settings.laravel_redis_url is not None,
+            "outbox": settings.outbox,
+            "rateLimiting": settings.rate_limits,
+            "connectionLimit": not settings.connection_limits.off,
+        },
+        checks=runtime.checks,
+        figures=metrics.figures,
+        render=metrics.render,
+        operations=operations,
+    )
 
 
 def _sanctum(settings: Settings, rows: TokenRows, directory: LaravelDirectory) -> SanctumModes:
@@ -330,6 +401,14 @@ def _authorization(settings: Settings, apps: AppRegistry) -> ChannelAuthorizatio
         return None
     signed = ChannelAuth.SIGNATURE in ways
     return ChannelAuthorization(others, by_rules=ChannelAuth.RULES in ways, again=asked, signed=signed)
+
+
+def _group_messages(settings: Settings) -> LaravelGroupMessages | None:
+    """Who stores what pages of groups send, if anyone."""
+    path, key = settings.laravel_group_message_path, settings.laravel_api_key
+    if path is None or key is None:
+        return None
+    return LaravelGroupMessages(LaravelClient(f"{settings.laravel_api_url}{path}", once=True), key)
 
 
 def _socketio(app: Flask, settings: Settings) -> SocketIO:
@@ -403,11 +482,42 @@ def _outbox(
     )
 
 
-def _leadership(settings: Settings, of: str, worker_id: str) -> Leadership:
+def _webhooks(
+    settings: Settings,
+    worker_id: str,
+    broker: Broker,
+    registry: AppRegistry,
+    letters: WebhookFailures,
+    metrics: Metrics,
+) -> Webhooks | None:
+    """What tells Laravel of its channels, where it wants to know."""
+    app = settings.webhook_app
+    if not settings.webhook_urls or app is None:
+        return None
+    deliveries = [Delivery(url, lambda: registry.signing_keys(app)) for url in settings.webhook_urls]
+    names = [each.name for each in deliveries]
+    queues: Queues = MemoryQueues(names)
+    if settings.redis_url is not None:
+        queues = RedisQueues(command_client(settings.redis_url), PREFIX, names)
+    events = settings.webhook_events
+    observer = WebhookObserver(queues, events, metrics)
+    occupancy = None
+    if WebhookEvent.CHANNEL_OCCUPIED in events or WebhookEvent.CHANNEL_VACATED in events:
+        occupancy = Occupancy(broker.channels, queues, observer.add, events)
+    leadership = _leadership(
+        settings, "webhooks-leader", worker_id, webhooks_worker.LEASE, webhooks_worker.MARGIN
+    )
+    return Webhooks(deliveries, queues, observer, occupancy, letters, leadership, metrics, _leave)
+
+
+def _leadership(
+    settings: Settings, of: str, worker_id: str, lease: float = LEASE, margin: float = MARGIN
+) -> Leadership:
     """Who of the workers does what only one may."""
     if settings.redis_url is None:
         return Alone()
-    return LeasedLeadership(command_client(settings.redis_url), f"{PREFIX}:{of}", worker_id)
+    client = command_client(settings.redis_url)
+    return LeasedLeadership(client, f"{PREFIX}:{of}", worker_id, lease, margin)
 
 
 def _leave(why: str) -> None:

@@ -109,22 +109,11 @@ class Environment:
             secure: https only, but for this machine itself.
         """
         value = self.text(name)
-        if value is None:
-            return None
-        try:
-            parts = urlsplit(value)
-            host, _ = parts.hostname, parts.port
-        except ValueError:
-            parts, host = urlsplit(""), None
-        if parts.scheme not in ("http", "https") or not host:
-            raise SettingsError(name, "is not an address such as https://mechamap.com")
-        if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
-            raise SettingsError(name, "must have no user, password, query or fragment")
-        if not value.isprintable() or " " in value:
-            raise SettingsError(name, "holds characters that no address has")
-        if secure and parts.scheme != "https" and not _is_loopback(host):
-            raise SettingsError(name, "must begin with https:// in production, or name this machine itself")
-        return value.rstrip("/")
+        return None if value is None else _address(name, value, secure=secure)
+
+    def addresses(self, name: str, *, secure: bool) -> tuple[str, ...]:
+        """Several of them."""
+        return tuple(_address(name, word, secure=secure) for word in self.words(name))
 
     def redis_url(self, name: str) -> str | None:
         """Like ``url``: one Redis, Sentinels, or nodes of a cluster."""
@@ -215,6 +204,38 @@ class Environment:
                 raise SettingsError(name, f"names {role} twice")
             found[role] = known.get(label)
         return found
+
+    def numbers(self, name: str, least: int, most: int) -> dict[str, int]:
+        """Pairs ``role=number``."""
+        found: dict[str, int] = {}
+        for pair in self.words(name):
+            role, equals, text = (part.strip() for part in pair.partition("="))
+            digits = text.isascii() and text.isdigit() and len(text) <= 9
+            if not role or not equals or not digits or not least <= int(text) <= most:
+                raise SettingsError(
+                    name, f"{pair!r} is not a pair such as guest=2 with a number from {least} to {most}"
+                )
+            if role in found:
+                raise SettingsError(name, f"names {role!r} twice")
+            found[role] = int(text)
+        return found
+
+
+def _address(name: str, value: str, *, secure: bool) -> str:
+    try:
+        parts = urlsplit(value)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        parts, host = urlsplit(""), None
+    if parts.scheme not in ("http", "https") or not host:
+        raise SettingsError(name, "is not an address such as https://mechamap.com")
+    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+        raise SettingsError(name, "must have no user, password, query or fragment")
+    if not value.isprintable() or " " in value:
+        raise SettingsError(name, "holds characters that no address has")
+    if secure and parts.scheme != "https" and not _is_loopback(host):
+        raise SettingsError(name, "must begin with https:// in production, or name this machine itself")
+    return value.rstrip("/")
 
 
 def _is_loopback(host: str) -> bool:

@@ -20,12 +20,14 @@ from prometheus_client import (
     multiprocess,
 )
 
+from .metric_aliases import PEAK, Figures, WithAliases, figures
+
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 
 class Metrics:
-    """The instruments of one process; implements the hub's ``Meter``, the ``IngestMeter`` and the
-    ``OutboxMeter``.
+    """The instruments of one process; implements the hub's ``Meter``, the ``IngestMeter``, the
+    ``OutboxMeter`` and the ``WebhookMeter``.
 
     Counts are kept in plain numbers and written down once a second (``sample``), when this process is asked
     (``render``) and at its end: a write to the shared files costs 3 µs, and a broadcast made five.
@@ -33,6 +35,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._pending: defaultdict[tuple, int] = defaultdict(int)
+        self._seconds = 0.0
         self._delivered = 0
         # since the start of this process, up to the last second
         self.received_total = self.delivered_total = 0
@@ -148,6 +151,42 @@ class Metrics:
             registry=registry,
             multiprocess_mode="livemax",
         )
+        self._webhook_events = Counter(
+            "realtime_webhook_events",
+            "Events for webhooks by what became of them.",
+            ["outcome"],
+            registry=registry,
+        )
+        self._webhook_attempts = Counter(
+            "realtime_webhook_attempts",
+            "Attempts to send a webhook by outcome.",
+            ["code"],
+            registry=registry,
+        )
+        self._webhook_leader = Gauge(
+            "realtime_webhook_leader",
+            "1 in the worker that sends the webhooks; 1 over all of them when it is well.",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+        self._webhook_waiting = Gauge(
+            "realtime_webhook_waiting",
+            "Events for webhooks that wait.",
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
+        self._webhook_lag = Gauge(
+            "realtime_webhook_lag_seconds",
+            "How long the first of those has waited.",
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
+        self._webhook_dead = Gauge(
+            "realtime_webhook_dead",
+            "Webhooks that were given up and lie in the table.",
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
         self._app_requests = Counter(
             "realtime_app_requests",
             "Requests of apps to Pusher's HTTP API, by app, call and outcome.",
@@ -160,6 +199,10 @@ class Metrics:
             ["endpoint", "status"],
             registry=registry,
         )
+        self._request_seconds = Counter(
+            "realtime_http_request_seconds", "Seconds that those took together.", registry=registry
+        )
+        self._peak = Gauge(PEAK, "See metric_aliases.", registry=registry, multiprocess_mode="max")
 
     def connection(self, code: str) -> None:
         self._pending[self._connection, code] += 1
@@ -191,8 +234,9 @@ class Metrics:
     def limits_failed(self) -> None:
         self._pending[(self._limits_failed,)] += 1
 
-    def request(self, endpoint: str, status: int) -> None:
+    def request(self, endpoint: str, status: int, seconds: float) -> None:
         self._pending[self._requests, endpoint, status] += 1
+        self._seconds += seconds
 
     def app_request(self, app: str, call: str, code: str) -> None:
         self._pending[self._app_requests, app, call, code] += 1
@@ -203,6 +247,12 @@ class Metrics:
     def relayed(self, code: str, count: int = 1) -> None:
         self._pending[self._relayed, code] += count
 
+    def webhook_events(self, outcome: str, count: int = 1) -> None:
+        self._pending[self._webhook_events, outcome] += count
+
+    def webhook_attempt(self, code: str) -> None:
+        self._pending[self._webhook_attempts, code] += 1
+
     def flush(self) -> None:
         """Write down what was counted since the last time."""
         pending, self._pending = self._pending, defaultdict(int)
@@ -210,6 +260,8 @@ class Metrics:
             (counter.labels(*labels) if labels else counter).inc(count)
             if counter is self._received:
                 self.received_total += count
+        self._request_seconds.inc(self._seconds)
+        self._seconds = 0.0
         self._deliveries.inc(self._delivered)
         self.delivered_total += self._delivered
         self._delivered = 0
@@ -239,11 +291,27 @@ class Metrics:
         self._outbox_lag.set(lag)
         self._outbox_dead.set(dead)
 
+    def sample_webhooks(self, *, leader: bool, waiting: int, lag: float, dead: int) -> None:
+        """Set the gauges of the webhooks."""
+        self._webhook_leader.set(1 if leader else 0)
+        self._webhook_waiting.set(waiting)
+        self._webhook_lag.set(lag)
+        self._webhook_dead.set(dead)
+
     def render(self) -> tuple[bytes, str]:
         """(text, content type) for Prometheus."""
+        return generate_latest(WithAliases(self._collected(), self._peak)), CONTENT_TYPE_LATEST
+
+    def figures(self) -> Figures:
+        """What monitors ask for most."""
+        told = figures(self._collected().collect())
+        self._peak.set(told.peak)
+        return told
+
+    def _collected(self) -> CollectorRegistry:
         self.flush()
-        registry = self._registry
-        if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
-            registry = CollectorRegistry()
-            multiprocess.MultiProcessCollector(registry)
-        return generate_latest(registry), CONTENT_TYPE_LATEST
+        if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+            return self._registry
+        registry = CollectorRegistry()
+        multiprocess.MultiProcessCollector(registry)
+        return registry

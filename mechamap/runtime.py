@@ -13,7 +13,8 @@ import gevent
 
 from .broker.protocol import BrokerLink, InquiriesLink
 from .health import Check
-from .hub import last_seen
+from .hub import connection_limit, last_seen, typing
+from .hub.connection_limit import ConnectionLimit
 from .hub.hub import Hub
 from .hub.inquiries import Inquiries
 from .hub.last_seen import LastSeen
@@ -24,6 +25,7 @@ from .metrics import Metrics
 from .outbox.relay import Relay
 from .presence.protocol import MembersLink, RosterLink, WorkerRecord
 from .recovery.protocol import SessionsLink
+from .webhooks.webhooks import Webhooks
 
 log = logging.getLogger(__name__)
 
@@ -46,9 +48,11 @@ class Runtime:
     Attributes:
         slot: this worker's slot number under gunicorn.
         draining: whether the engine is closing its clients.
+        connection_limit: what ends the connections that a user has too many.
         databases: (name, probe) pairs; a probe answers (ok, one sentence) within about a second.
         ingester: what listens to Laravel's Redis, if anything does.
         outbox: what publishes Laravel's outbox, if that is on.
+        webhooks: what tells Laravel of its channels, if that is on.
         last_seen: what notes connected users in Laravel's table, if that is wanted.
         rates: how often, and how, the cluster is told what publishers sent.
         housekeeping: what one worker of each machine does every hour, if anything.
@@ -64,6 +68,8 @@ class Runtime:
     presence: Presence
     asking: InquiriesLink
     inquiries: Inquiries
+    typing: typing.Typing
+    connection_limit: ConnectionLimit
     metrics: Metrics
     recheck_seconds: float
     slot: Callable[[], int]
@@ -71,6 +77,7 @@ class Runtime:
     databases: tuple[tuple[str, Callable[[], tuple[bool, str]]], ...]
     ingester: Ingester | None = None
     outbox: Relay | None = None
+    webhooks: Webhooks | None = None
     last_seen: LastSeen | None = None
     rates: tuple[float, Callable[[], object]] | None = None
     housekeeping: Callable[[], object] | None = None
@@ -81,6 +88,8 @@ class Runtime:
         """Begin to hear the broker, keep the lease, and look after live connections."""
         self._started_at = time.time()
         self.hub.recheck = lambda user_id: gevent.spawn(self.rechecks.user, user_id)
+        self.hub.survey = lambda command: gevent.spawn(self.connection_limit.answer, command)
+        self.hub.arrived = self.connection_limit.arrived
         self.broker.start(self.hub)
         self.roster.start(self.describe)
         self.members.start(self.presence.announce)
@@ -88,8 +97,10 @@ class Runtime:
         self.asking.start(self.inquiries.answer)
         rounds = [
             (1.0, self._second),
+            (connection_limit.ROUND, self.connection_limit.look),
             (RECONCILE_SECONDS, self.rechecks.reconcile),
             (self.recheck_seconds, self.rechecks.everyone),
+            (typing.ROUND, self.typing.expire),
         ]
         if self.last_seen is not None:
             rounds.append((last_seen.ROUND, self.last_seen.note))
@@ -102,6 +113,8 @@ class Runtime:
             self.ingester.start()
         if self.outbox is not None:
             self.outbox.start()
+        if self.webhooks is not None:
+            self.webhooks.start()
         log.info("worker_ready", extra={"worker": self.worker_id, "slot": self.slot()})
 
     def stop(self) -> None:
@@ -110,8 +123,11 @@ class Runtime:
             self.ingester.stop()
         if self.outbox is not None:
             self.outbox.stop()
+        if self.webhooks is not None:
+            self.webhooks.stop()
         gevent.killall(self._greenlets)
         self.asking.stop()
+        self.typing.expire()  # of connections that have just been closed
         self.sessions.stop()
         self.members.stop()
         self.roster.stop()
@@ -143,6 +159,9 @@ class Runtime:
         if self.outbox is not None:
             outbox = self.outbox.state()
             found.append(Check("outbox", outbox.ok, outbox.detail, essential=False))
+        if self.webhooks is not None:
+            webhooks = self.webhooks.state()
+            found.append(Check("webhooks", webhooks.ok, webhooks.detail, essential=False))
         draining = self.draining()
         found.append(
             Check("draining", not draining, "the worker is closing" if draining else "no", essential=True)
@@ -164,6 +183,11 @@ class Runtime:
         if self.outbox is not None:
             outbox = self.outbox.state()
             self.metrics.sample_outbox(leader=outbox.leader, lag=outbox.lag, dead=outbox.dead)
+        if self.webhooks is not None:
+            state = self.webhooks.state()
+            self.metrics.sample_webhooks(
+                leader=state.leader, waiting=state.waiting, lag=state.lag, dead=state.dead
+            )
 
     def _every(self, seconds: float, work: Callable[[], object]) -> None:
         """Do ``work`` again and again; a round that fails is logged and the next one tried, so one bad row

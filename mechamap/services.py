@@ -26,6 +26,8 @@ from mechamap.store.database import Databases
 from mechamap.store.keys import ApiKeys
 from mechamap.store.laravel.directory import LaravelDirectory
 from mechamap.store.laravel.outbox import OutboxRows
+from mechamap.store.webhooks import WebhookFailures
+from mechamap.webhooks.webhooks import Webhooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class Services:
     api_keys: ApiKeys
     apps: Apps
     outbox_rows: OutboxRows
+    webhooks: Webhooks | None
+    webhook_failures: WebhookFailures
     audit: AuditTrail
     rates: Rates
     console_sessions: ConsoleSessions

@@ -10,11 +10,13 @@ from enum import StrEnum
 from pathlib import Path
 
 from .domain.apps import APP_ID, APP_KEY, MAX_APP_KEYS, App, secret_problem
+from .domain.connection_limit import DEFAULT, ConnectionLimits
 from .domain.console import ConsoleRoles
 from .domain.credentials import ChannelAuth
 from .domain.history import Bounds
 from .domain.pusher_signature import AppKey
 from .domain.roles import Ladder, Level
+from .domain.webhooks import USUAL, WebhookEvent
 from .environment import Environment, SettingsError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,6 +31,9 @@ LOOPBACK = ("127.0.0.0/8", "::1/128")
 NO_NETWORKS = "none"
 """What DRIVER_NETWORKS says where every publisher must have a key."""
 MAX_PREFIX_LENGTH = 200
+MAX_WEBHOOK_URLS = 4
+"""Each has a queue and a thread of its own."""
+MAX_WEBHOOK_URL_LENGTH = 255
 MIN_SECRET_LENGTH = 32
 """Characters. RFC 7518 3.2 asks for a key at least as long as the HMAC's hash: 32 bytes for HS256."""
 
@@ -72,6 +77,7 @@ class Settings:
     laravel_api_url: str | None
     laravel_api_key: str | None = field(repr=False)
     laravel_auth_url: str | None
+    laravel_group_message_path: str | None
     sanctum_mode: SanctumMode
     sanctum_cache_seconds: float
     channel_auth: tuple[ChannelAuth, ...]
@@ -79,6 +85,9 @@ class Settings:
     pusher_app_keys: tuple[str, ...]
     pusher_app_secrets: tuple[str, ...] = field(repr=False)
     pusher_path: str
+    webhook_urls: tuple[str, ...]
+    webhook_events: tuple[WebhookEvent, ...]
+    webhook_app: str | None
     history_seconds: float
     history_user_seconds: float
     history_events: int
@@ -111,6 +120,8 @@ class Settings:
     recheck_seconds: float
     audit_days: int
     max_connections: int
+    max_connections_per_user: int
+    max_connections_per_role: Mapping[str, int]
     max_subscriptions: int
     max_broadcast_bytes: int
 
@@ -130,6 +141,11 @@ class Settings:
     def history(self) -> Bounds:
         """How much of each channel is kept."""
         return Bounds(self.history_seconds, self.history_user_seconds, self.history_events)
+
+    @property
+    def connection_limits(self) -> ConnectionLimits:
+        """How many connections a user of each role may have."""
+        return ConnectionLimits(self.max_connections_per_user, self.max_connections_per_role, self.ladder)
 
     @property
     def answers_within(self) -> float:
@@ -209,6 +225,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         laravel_api_url=env.address("LARAVEL_API_URL", secure=production),
         laravel_api_key=env.text("LARAVEL_API_KEY"),
         laravel_auth_url=env.address("LARAVEL_AUTH_URL", secure=production),
+        laravel_group_message_path=_path(env, "LARAVEL_GROUP_MESSAGE_PATH"),
         sanctum_mode=SanctumMode(env.choice("SANCTUM_MODE", tuple(SanctumMode), SanctumMode.AUTO)),
         sanctum_cache_seconds=env.number("SANCTUM_CACHE_SECONDS", 300.0, 1.0, 3600.0),
         channel_auth=_channel_auth(env),
@@ -216,6 +233,9 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         pusher_app_keys=env.words("PUSHER_APP_KEY"),
         pusher_app_secrets=env.words("PUSHER_APP_SECRET"),
         pusher_path=_mount(env.text("PUSHER_PATH") or ""),
+        webhook_urls=_webhook_urls(env, secure=production),
+        webhook_events=_webhook_events(env),
+        webhook_app=env.text("WEBHOOK_APP") or env.text("PUSHER_APP_ID"),
         history_seconds=env.number("HISTORY_SECONDS", 120.0, 1.0, 86_400.0),
         history_user_seconds=env.number("HISTORY_USER_SECONDS", 600.0, 1.0, 86_400.0),
         history_events=env.integer("HISTORY_EVENTS", 500, 1, 10_000),
@@ -250,6 +270,8 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         recheck_seconds=env.number("RECHECK_SECONDS", 30.0, 0.2, 3600.0),
         audit_days=env.integer("AUDIT_DAYS", 365, 0, 36_500),
         max_connections=env.integer("MAX_CONNECTIONS", 10_000, 1, 1_000_000),
+        max_connections_per_user=env.integer("MAX_CONNECTIONS_PER_USER", DEFAULT, 0, 10_000),
+        max_connections_per_role=env.numbers("MAX_CONNECTIONS_PER_ROLE", 0, 10_000),
         max_subscriptions=env.integer("MAX_SUBSCRIPTIONS", 100, 1, 10_000),
         max_broadcast_bytes=env.integer("MAX_BROADCAST_BYTES", 100_000, 1_000, 1_000_000),
     )
@@ -291,6 +313,45 @@ def _channel_auth(env: Environment) -> tuple[ChannelAuth, ...]:
         if words.count(word) > 1:
             raise SettingsError(name, f"names {word} twice")
     return tuple(map(ChannelAuth, words))
+
+
+def _webhook_urls(env: Environment, *, secure: bool) -> tuple[str, ...]:
+    """Where Laravel is told, each once."""
+    urls = env.addresses("WEBHOOK_URL", secure=secure)
+    if len(urls) > MAX_WEBHOOK_URLS:
+        raise SettingsError("WEBHOOK_URL", f"has {len(urls)} entries, at most {MAX_WEBHOOK_URLS} are served")
+    if any(len(url) > MAX_WEBHOOK_URL_LENGTH for url in urls):
+        raise SettingsError("WEBHOOK_URL", f"must be at most {MAX_WEBHOOK_URL_LENGTH} characters")
+    if len(set(urls)) < len(urls):
+        raise SettingsError("WEBHOOK_URL", "names an address twice")
+    for name in ("WEBHOOK_EVENTS", "WEBHOOK_APP") if not urls else ():
+        if env.text(name) is not None:
+            raise SettingsError(name, "does nothing without WEBHOOK_URL")
+    if urls and env.text("WEBHOOK_APP") is None and env.text("PUSHER_APP_ID") is None:
+        raise SettingsError(
+            "WEBHOOK_APP",
+            "is required with WEBHOOK_URL: the id of the app (PUSHER_APP_ID, or one of `flask apps list`) "
+            "whose secret signs the webhooks",
+        )
+    return urls
+
+
+def _webhook_events(env: Environment) -> tuple[WebhookEvent, ...]:
+    """The events of WEBHOOK_EVENTS, each once."""
+    name, known = "WEBHOOK_EVENTS", [event.value for event in WebhookEvent]
+    words = [word.lower() for word in env.words(name)]
+    for word in words:
+        if word not in known:
+            raise SettingsError(name, f"{word!r} is not one of {', '.join(known)}")
+    return tuple(event for event in WebhookEvent if event.value in words) or USUAL
+
+
+def _path(env: Environment, name: str) -> str | None:
+    """A path on Laravel's address."""
+    path = env.text(name)
+    if path is not None and not re.fullmatch(r"(?:/[A-Za-z0-9._~\-]+)+", path, re.ASCII):
+        raise SettingsError(name, f"is {path!r}; use a path such as /api/websocket-api/group-message")
+    return path
 
 
 def _mount(path: str) -> str:
@@ -340,10 +401,19 @@ def _check_app(settings: Settings) -> None:
 
 
 def _refuse_contradictions(settings: Settings) -> None:
+    if settings.max_connections_per_role and not settings.max_connections_per_user:
+        raise SettingsError("MAX_CONNECTIONS_PER_ROLE", "does nothing with MAX_CONNECTIONS_PER_USER=0")
     if settings.sanctum_mode is SanctumMode.HTTP and settings.laravel_api_url is None:
         raise SettingsError("SANCTUM_MODE", "http needs LARAVEL_API_URL, the address of the Laravel site")
     if ChannelAuth.LARAVEL in settings.channel_auth and settings.broadcasting_auth_url is None:
         raise SettingsError("CHANNEL_AUTH", "laravel needs LARAVEL_AUTH_URL or LARAVEL_API_URL")
+    if settings.laravel_group_message_path is not None:
+        for name, value in (
+            ("LARAVEL_API_URL", settings.laravel_api_url),
+            ("LARAVEL_API_KEY", settings.laravel_api_key),
+        ):
+            if value is None:
+                raise SettingsError("LARAVEL_GROUP_MESSAGE_PATH", f"needs {name}")
     if settings.workers > 1 and settings.redis_url is None:
         raise SettingsError(
             "WEB_CONCURRENCY", "more than one worker needs REDIS_URL, or workers would not hear each other"

@@ -9,23 +9,30 @@ import pytest
 
 import mechamap
 from mechamap import create_app
-from mechamap.api import application, history
+from mechamap.api import application, connections, history
 from mechamap.auth import channel_authorization, channel_laravel, channel_signature, sanctum_http
+from mechamap.cli import webhooks as webhooks_cli
 from mechamap.domain import (
     access,
     channels,
+    connection_limit,
     credentials,
     errors,
+    group_messages,
     idempotency,
     payloads,
     privacy,
+    typing,
+    webhooks,
     whispers,
     wire,
 )
+from mechamap.hub import typing as hub_typing
 from mechamap.ingest import ingester, laravel_redis
 from mechamap.laravel import client, verdict
 from mechamap.outbox import reading
 from mechamap.settings import load
+from mechamap.store import webhooks as webhook_failures
 from mechamap.store.laravel import outbox
 from mechamap.store.laravel.schema import TABLES
 
@@ -54,7 +61,9 @@ def test_the_api_document_names_every_code_of_the_domain():
     found = codes_in(idempotency) | codes_in(history)
     found |= codes_in(wire) | codes_in(errors) | codes_in(payloads) | codes_in(laravel_redis)
     found |= codes_in(whispers) | codes_in(reading) | codes_in(outbox)
-    found |= codes_in(application) | {privacy.WITHHELD}
+    found |= codes_in(group_messages) | codes_in(typing) | codes_in(hub_typing)
+
+    found |= codes_in(application) | codes_in(connections) | {privacy.WITHHELD, connection_limit.CODE}
     for dialect in (Path(mechamap.__file__).parent / "ingest" / "dialects").glob("*.py"):
         found |= set(re.findall(r'code="([a-z_]+)"', dialect.read_text()))
     found |= set(re.findall(r'"(ingest_(?:given|backlog)_[a-z_]+)"', Path(ingester.__file__).read_text()))
@@ -86,6 +95,27 @@ def test_the_documents_name_every_code_of_what_laravel_is_asked():
     for code in found:
         assert f"`{code}`" in API, code
         assert f"`{code}`" in trouble or code in obvious, code
+
+
+def test_the_documents_name_every_event_and_code_of_webhooks():
+    trouble = (ROOT / "docs" / "TROUBLESHOOTING.md").read_text()
+    found = set(re.findall(r'code="(webhooks?_[a-z_]+)"', Path(webhooks_cli.__file__).read_text()))
+    found |= codes_in(webhook_failures)
+    assert found == {"webhook_unknown", "webhook_receiver_unknown", "webhooks_off"}
+    vain = {f"webhook_{why}" for why in client.Trouble} | {f"webhook_status_{n}xx" for n in (3, 4, 5)}
+    for name in (*webhooks.WebhookEvent, *found, *vain):
+        assert f"`{name}`" in API, name
+    for code in vain - {"webhook_paused", "webhook_busy", "webhook_status_5xx"}:
+        assert f"`{code}`" in trouble, code
+
+
+def test_the_api_document_names_every_event_that_is_handled_and_how_long_typing_lasts(app):
+    handled = app.extensions["mechamap"].socketio.server.handlers["/"].keys() - {"connect", "disconnect", "*"}
+    assert len(handled) > 15
+    for name in handled | typing.TYPING_EVENTS:
+        assert f"`{name}`" in API, name
+    for seconds in (hub_typing.EXPIRES, hub_typing.AGAIN, hub_typing.FORGOTTEN):
+        assert f" {seconds:.0f} seconds" in API
 
 
 def test_the_api_document_names_every_reserved_event():

@@ -21,19 +21,21 @@ MAY_IMPORT = {
     "hub": {"domain"},
     "ingest": {"domain", "broker"},
     "outbox": {"domain", "broker"},
+    "webhooks": {"domain", "broker", "laravel"},
     "edge": {"domain", "logs"},
     "sockets": {"domain", "hub", "edge", "engine"},
     "api": {"domain", "hub", "ingest", "edge", "logs"},
     "environment": {"domain"},
     "settings": {"domain", "environment"},
     "logs": set(),
-    "metrics": set(),
+    "metric_aliases": set(),
+    "metrics": {"metric_aliases"},
     "health": set(),
 }
 """Place → places it may import besides itself and any ``protocol`` module."""
 
 PURE = {"domain"}
-NO_FRAMEWORK = {"domain", "hub", "broker", "ingest", "outbox", "presence", "recovery"}
+NO_FRAMEWORK = {"domain", "hub", "broker", "ingest", "outbox", "presence", "recovery", "webhooks"}
 FRAMEWORKS = {"flask", "flask_socketio", "socketio", "engineio", "sqlalchemy", "flask_sqlalchemy"}
 
 

@@ -21,7 +21,7 @@ def test_counts_appear_when_they_are_asked_for_and_are_not_counted_twice():
     metrics.publication("key_scope")
     metrics.subscription("user", "allowed")
     metrics.limits_failed()
-    metrics.request("broadcast.batch", 200)
+    metrics.request("broadcast.batch", 200, 0.25)
     for _ in range(2):
         text = text_of(metrics)
         assert 'realtime_publications_total{code="accepted"} 50.0' in text
@@ -59,3 +59,61 @@ def test_another_process_sees_what_was_written_down(tmp_path):
         [sys.executable, "-c", show], cwd=ROOT, env=environment, check=True, capture_output=True, text=True
     ).stdout
     assert 'realtime_publications_total{code="accepted"} 3.0' in shown
+
+
+def test_the_former_names_have_the_values_of_ours():
+    metrics = Metrics()
+    for code, count in (("accepted", 5), ("token_expired", 2), ("user_banned", 1), ("server_full", 4)):
+        for _ in range(count):
+            metrics.connection(code)
+    metrics.request("health.live", 200, 0.25)
+    metrics.request("broadcast.batch", 422, 0.75)
+    metrics.sample(connections=4, subscriptions=9, broker_up=True)
+    lines = text_of(metrics).splitlines()
+    for line in (
+        "websocket_connections_total 5.0",
+        "websocket_connections_active 4.0",
+        "websocket_connections_peak 4.0",
+        'auth_attempts_total{result="success"} 5.0',
+        'auth_attempts_total{result="failure"} 3.0',
+        "http_requests_total 2.0",
+        "http_request_duration_ms 500.0",
+        "realtime_http_request_seconds_total 1.0",
+    ):
+        assert lines.count(line) == 1, line
+    metrics.sample(connections=1, subscriptions=0, broker_up=True)
+    lines = text_of(metrics).splitlines()
+    assert "websocket_connections_active 1.0" in lines
+    assert lines.count("websocket_connections_peak 4.0") == 1
+    assert metrics.figures().peak == 4
+
+
+def test_before_anything_happened_the_former_names_are_zero():
+    lines = text_of(Metrics()).splitlines()
+    assert {"websocket_connections_total 0.0", "http_request_duration_ms 0.0"} <= set(lines)
+
+
+def test_the_peak_is_of_all_processes_together(tmp_path):
+    environment = {**clean_environment(), "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+
+    def run(*lines: str) -> str:
+        script = "\n".join(["from mechamap.metrics import Metrics", "m = Metrics()", *lines])
+        return subprocess.run(
+            [sys.executable, "-c", script],
+            cwd=ROOT,
+            env=environment,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+
+    ends = "import os; os._exit(0)"  # killed: nothing is tidied up
+    run("m.sample(connections=3, subscriptions=0, broker_up=True)", ends)
+    shown = run("m.sample(connections=2, subscriptions=0, broker_up=True)", "print(m.render()[0].decode())")
+    assert "websocket_connections_active 5.0" in shown
+    assert "websocket_connections_peak 5.0" in shown
+    for live in tmp_path.glob("gauge_live*"):
+        live.unlink()  # as the arbiter does for the dead
+    shown = run("print(m.render()[0].decode())")
+    assert "websocket_connections_active 0.0" in shown
+    assert "websocket_connections_peak 5.0" in shown

@@ -4,6 +4,7 @@ import pytest
 
 from mechamap.domain.history import Bounds
 from mechamap.domain.roles import Level
+from mechamap.domain.webhooks import USUAL, WebhookEvent
 from mechamap.settings import DEV_SECRETS_FILE, PLAN_ORIGINS, AppEnv, ChannelAuth, SettingsError, load
 
 STRONG = "s" * 48
@@ -97,12 +98,23 @@ def test_secrets_do_not_show_in_a_printed_settings(env):
         ("LARAVEL_API_URL", "https://mechamap.com:port"),
         ("LARAVEL_API_URL", "https://mechamap.com/?key=1"),
         ("LARAVEL_AUTH_URL", "https://mechamap.com/a b"),
+        ("LARAVEL_GROUP_MESSAGE_PATH", "api/groups"),
+        ("LARAVEL_GROUP_MESSAGE_PATH", "/api/groups?x=1"),
+        ("LARAVEL_GROUP_MESSAGE_PATH", "//evil.example/x"),
         ("SANCTUM_MODE", "both"),
         ("SANCTUM_MODE", "http"),
         ("SANCTUM_CACHE_SECONDS", "0"),
         ("CHANNEL_AUTH", "rules,me"),
         ("CHANNEL_AUTH", "rules,rules"),
         ("CHANNEL_AUTH", "laravel"),
+        ("WEBHOOK_URL", "mechamap.com"),
+        ("WEBHOOK_URL", "https://a.example,ftp://b.example"),
+        ("WEBHOOK_URL", "https://a.example,https://a.example/"),
+        ("WEBHOOK_URL", ",".join(f"https://{letter}.example" for letter in "abcde")),
+        ("WEBHOOK_URL", f"https://a.example/{'x' * 255}"),
+        ("WEBHOOK_EVENTS", "channel_occupied,everything"),
+        ("WEBHOOK_EVENTS", "channel_occupied"),
+        ("WEBHOOK_APP", "1001"),
         ("LOG_FORMAT", "xml"),
         ("ROLE_LEVELS", "vip"),
         ("ROLE_LEVELS", "vip=king"),
@@ -113,6 +125,14 @@ def test_secrets_do_not_show_in_a_printed_settings(env):
         ("AUDIT_DAYS", "-1"),
         ("AUDIT_DAYS", "a year"),
         ("PRIVATE_FORUM_LEVEL", "king"),
+        ("MAX_CONNECTIONS_PER_USER", "-1"),
+        ("MAX_CONNECTIONS_PER_USER", "many"),
+        ("MAX_CONNECTIONS_PER_ROLE", "guest"),
+        ("MAX_CONNECTIONS_PER_ROLE", "guest=two"),
+        ("MAX_CONNECTIONS_PER_ROLE", "guest=2.5"),
+        ("MAX_CONNECTIONS_PER_ROLE", "=2"),
+        ("MAX_CONNECTIONS_PER_ROLE", "guest=2,guest=3"),
+        ("MAX_CONNECTIONS_PER_ROLE", "guest=10001"),
         ("MAX_BROADCAST_BYTES", "10"),
         ("RECHECK_SECONDS", "nan"),
     ],
@@ -137,6 +157,23 @@ def test_a_url_with_a_password_is_not_repeated(env, url):
     with pytest.raises(SettingsError) as refusal:
         load({**env, "REDIS_URL": url})
     assert "hunter2" not in str(refusal.value)
+
+
+def test_webhooks_go_where_and_tell_what_was_said_and_are_signed_by_an_app(env):
+    assert (load(env).webhook_urls, load(env).webhook_app) == ((), None)
+    given = {**env, "WEBHOOK_URL": "https://a.example/hooks, http://b.example/"}
+    with pytest.raises(SettingsError, match="^WEBHOOK_APP: is required with WEBHOOK_URL"):
+        load(given)
+    given["WEBHOOK_APP"] = "1001"
+    settings = load(given)
+    assert settings.webhook_urls == ("https://a.example/hooks", "http://b.example")
+    assert settings.webhook_events == USUAL and settings.webhook_app == "1001"
+    told = load({**given, "WEBHOOK_EVENTS": "client_event, Channel_Vacated"}).webhook_events
+    assert told == (WebhookEvent.CHANNEL_VACATED, WebhookEvent.CLIENT_EVENT)
+    app = {"PUSHER_APP_ID": "7", "PUSHER_APP_KEY": "key", "PUSHER_APP_SECRET": "s" * 20}
+    assert load({**env, **app, "WEBHOOK_URL": "https://a.example"}).webhook_app == "7"
+    with pytest.raises(SettingsError, match="^WEBHOOK_URL: must begin with https://"):
+        load({**given, **PRODUCTION})
 
 
 def test_laravel_is_called_by_https_or_on_this_machine(env):
@@ -319,3 +356,33 @@ def test_a_secret_may_come_from_a_file(env, tmp_path):
     assert load({**env, "JWT_SECRET_FILE": str(path)}).jwt_secret == "from-a-file"
     with pytest.raises(SettingsError, match="^JWT_SECRET_FILE: "):
         load({**env, "JWT_SECRET_FILE": str(tmp_path / "missing")})
+
+
+def test_messages_of_groups_need_an_address_and_a_key_to_go_with(env):
+    name = "LARAVEL_GROUP_MESSAGE_PATH"
+    given = {
+        name: "/api/groups/message",
+        "LARAVEL_API_URL": "https://mechamap.com",
+        "LARAVEL_API_KEY": STRONG,
+    }
+    assert load({**env, **given}).laravel_group_message_path == "/api/groups/message"
+    for missing in ("LARAVEL_API_URL", "LARAVEL_API_KEY"):
+        with pytest.raises(SettingsError) as refused:
+            load({**env, **given, missing: ""})
+        assert str(refused.value) == f"{name}: needs {missing}."
+
+
+def test_limits_of_connections_are_numbers_per_role(env):
+    limits = load({**env, "MAX_CONNECTIONS_PER_USER": "7", "MAX_CONNECTIONS_PER_ROLE": "guest=3, vip = 9"})
+    found = [limits.connection_limits.of(role) for role in ("guest", "vip", "member", "admin")]
+    assert found == [3, 9, 7, 20]
+    assert load(env).connection_limits.of("member") == 5
+    staff = load({**env, "ROLE_LEVELS": "helper=moderator"}).connection_limits
+    assert staff.of("helper") == 20
+    assert load({**env, "MAX_CONNECTIONS_PER_USER": "0"}).connection_limits.off
+
+
+def test_limits_of_roles_without_a_limit_of_users_are_contradictory(env):
+    with pytest.raises(SettingsError) as refusal:
+        load({**env, "MAX_CONNECTIONS_PER_USER": "0", "MAX_CONNECTIONS_PER_ROLE": "guest=2"})
+    assert str(refusal.value).startswith("MAX_CONNECTIONS_PER_ROLE: ")

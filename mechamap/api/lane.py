@@ -31,7 +31,7 @@ class BroadcastLane:
     """WSGI middleware; inside ``TrustedProxies``, so the address is the caller's own."""
 
     def __init__(self, app: WsgiApp, broadcasts: Broadcasts, *, max_body: int, tls: bool,
-                 seen: Callable[[str, int], None]) -> None:  # fmt: skip
+                 seen: Callable[[str, int, float], None]) -> None:  # fmt: skip
         self._app = app
         self._max_body = max_body
         self._seen = seen
@@ -71,7 +71,7 @@ class BroadcastLane:
                 ("X-Request-ID", request_id),
                 *(self._secure if environ.get("wsgi.url_scheme") == "https" else self._plain),
             ]
-            self._seen(endpoint, status)
+            self._seen(endpoint, status, time.perf_counter() - begun)
             requests.log_request("POST", path, status, address, begun)
         finally:
             logs.request_id.reset(token)

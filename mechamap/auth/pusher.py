@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable
 
 from mechamap.domain.apps import App
-from mechamap.domain.errors import NotFound, Unavailable
+from mechamap.domain.errors import Forbidden, NotFound, Unavailable
+from mechamap.domain.pusher_signature import AppKey
 from mechamap.settings import Settings
 from mechamap.store.apps import Apps
 from mechamap.store.refreshed import Refreshed
@@ -42,6 +43,19 @@ class AppRegistry:
                 code="app_secret_unreadable",
             )
         return app
+
+    def signing_keys(self, app_id: str) -> tuple[AppKey, ...]:
+        """The keys by which we may sign for an app, newest first.
+
+        Raises:
+            NotFound: there is no such app.
+            Forbidden: it is disabled.
+            Unavailable: its secret cannot be read now.
+        """
+        app = self.find(app_id)
+        if not app.enabled:
+            raise Forbidden("The app is disabled.", code="app_disabled")
+        return app.keys
 
     def by_key(self, key: str) -> App:
         for app in self.all():

@@ -18,6 +18,7 @@ from . import (
     outbox,
     tokens,
     watch,
+    webhooks,
     workers,
 )
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 def register(app: Flask, services: "Services") -> None:
     """Add the commands to ``app``. They import what is heavy when they run: workers register them too."""
     command.attach(app, services)
-    for noun in (keys, apps, audit, outbox, tokens, channels, clients, workers, explain, demo):
+    for noun in (keys, apps, audit, outbox, webhooks, tokens, channels, clients, workers, explain, demo):
         app.cli.add_command(noun.group)
     app.cli.add_command(broadcast.command)
     app.cli.add_command(watch.command)

@@ -58,17 +58,22 @@ def table(
 
 
 def fields(pairs: Iterable[tuple[str, object]], *, indent: str = "") -> None:
-    """Labels and their values below each other; long values continue under themselves."""
+    """Labels and their values below each other; long values continue under themselves, and a word too long to
+    stand beside the labels begins a line of its own."""
     told = [(label, clean(str(value))) for label, value in pairs]
     label_width = max((columns(label) for label, _ in told), default=0)
     for label, value in told:
         lead = f"{indent}{padded(label, label_width)}{GAP}"
+        below = " " * columns(lead)
+        if max(map(columns, value.split()), default=0) > width() - len(below):
+            click.echo(lead.rstrip())
+            lead = below = f"{indent}{GAP}"
         click.echo(
             textwrap.fill(
                 value or "–",
                 width(),
                 initial_indent=lead,
-                subsequent_indent=" " * columns(lead),
+                subsequent_indent=below,
                 break_long_words=False,
                 break_on_hyphens=False,
             )

@@ -14,6 +14,8 @@ class Action(StrEnum):
     """Let them into ``subject``, if its rule does."""
     LEAVE = "leave"
     """Take them out of ``subject``."""
+    SURVEY = "survey"
+    """Tell how those of one user stand: see ``presence.protocol.Census``."""
 
 
 @dataclass(frozen=True, slots=True)

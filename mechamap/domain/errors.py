@@ -12,6 +12,7 @@ RealtimeError
 ├── Forbidden                 403  known, but may not do this
 ├── NotFound                  404
 ├── Conflict                  409  contradicts what was accepted before
+├── NotStored                 502  Laravel did not store it, or it cannot be told whether it did
 ├── RateLimited               429  carries ``retry_after``
 └── Unavailable               503  a dependency is away; carries ``retry_after``
     ├── BrokerUnavailable          events cannot be ordered or handed on
@@ -131,6 +132,25 @@ class NotFound(RealtimeError):
 class Conflict(RealtimeError):
     code = "conflict"
     http_status = 409
+
+
+class NotStored(RealtimeError):
+    """Something was given to Laravel to store. ``unknown``: it may have been; ``retry_after``: whole seconds,
+    where it is worth trying again."""
+
+    code = "group_message_not_stored"
+    http_status = 502
+
+    def __init__(
+        self, message: str, *, code: str | None = None, unknown: bool = False, retry_after: int | None = None
+    ) -> None:
+        super().__init__(message, code=code)
+        self.unknown, self.retry_after = unknown, retry_after
+        self.retry = retry_after is not None
+
+    def details(self) -> dict[str, object]:
+        found: dict[str, object] = {"outcome": "unknown"} if self.unknown else {}
+        return found | ({"retry": True, "retryAfter": self.retry_after} if self.retry else {})
 
 
 class RateLimited(RealtimeError):

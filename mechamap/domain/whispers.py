@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from .channels import Channel, ChannelKind
 from .errors import Forbidden, InvalidField, PayloadTooLarge
 from .payloads import payload_of
+from .typing import TYPING_EVENTS
 from .wire import check_event
 
 PREFIX = "client-"
@@ -20,7 +21,7 @@ MAX_WHISPER_BYTES = 10_240
 def momentary(event: str) -> bool:
     """Whether an event is for those who are there: nobody is given it later. Its place in the sequence is as
     any other's."""
-    return event.startswith(PREFIX)
+    return event.startswith(PREFIX) or event in TYPING_EVENTS
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,11 @@ PER_CONNECTION = parse("50 per second")
 """Events of one browser. A page subscribes to a dozen channels in a burst; nobody types this fast."""
 WHISPERS = parse("10 per second")
 """Whispers of one browser, as with Pusher: each reaches everybody in its channel."""
+TYPING = parse("20 per 10 seconds")
+"""Times that one browser makes others be told that its person types, or stopped: twice for each message of
+somebody who sends one a second."""
+GROUP_MESSAGES = parse("60 per minute")
+"""Messages of one browser that Laravel is asked to store: the application's own number of messages."""
 MAX_BLOCKED = 10_000
 """Addresses remembered as blocked; beyond it the oldest is let try again."""
 
@@ -61,6 +66,8 @@ class RateLimits:
         self._keys = FixedWindows(PER_KEY.amount, PER_KEY.get_expiry())
         self._connections = FixedWindows(PER_CONNECTION.amount, PER_CONNECTION.get_expiry())
         self._whispers = FixedWindows(WHISPERS.amount, WHISPERS.get_expiry())
+        self._typing = FixedWindows(TYPING.amount, TYPING.get_expiry())
+        self._group_messages = FixedWindows(GROUP_MESSAGES.amount, GROUP_MESSAGES.get_expiry())
         self._shared = SlidingWindowCounterRateLimiter(shared)
         self._seen_failure = seen_failure
         self._blocked: dict[tuple[str, str], float] = {}
@@ -93,6 +100,26 @@ class RateLimits:
         """
         if self._on and not self._whispers.hit(sid):
             raise RateLimited(f"The limit is {WHISPERS.amount} whispers per second.", 1)
+
+    def check_typing(self, sid: str) -> None:
+        """A browser is about to make others be told that its person types, or stopped.
+
+        Raises:
+            RateLimited
+        """
+        if self._on and not self._typing.hit(sid):
+            seconds = TYPING.get_expiry()
+            raise RateLimited(f"The limit is {TYPING.amount} changes in {seconds} seconds.", seconds)
+
+    def check_group_message(self, sid: str) -> None:
+        """One more message of a browser for Laravel to store.
+
+        Raises:
+            RateLimited
+        """
+        if self._on and not self._group_messages.hit(sid):
+            seconds = GROUP_MESSAGES.get_expiry()
+            raise RateLimited(f"The limit is {GROUP_MESSAGES.amount} messages a minute.", seconds)
 
     def note_failed_key(self, address: str | None) -> None:
         """A wrong key came from this address. A right key is never held up by wrong ones.

@@ -23,6 +23,8 @@ QUIET = frozenset(
             "/api/broadcast",
             "/api/broadcast/batch",
         ),
+        *("/api/health", "/api/status", "/api/metrics"),
+        *("/api/monitoring/health", "/api/monitoring/metrics", "/api/monitoring/prometheus"),
         *("/api/laravel-broadcast", "/api/notify", "/api/broadcast/multi"),
     }
 )
@@ -65,9 +67,9 @@ def log_request(method: str, path: str, status: int, address: str | None, begun:
 
 
 def init_app(
-    app: Flask, *, allowed_origins: Collection[str], tls: bool, seen: Callable[[str, int], None]
+    app: Flask, *, allowed_origins: Collection[str], tls: bool, seen: Callable[[str, int, float], None]
 ) -> None:
-    """Install the hooks. ``seen`` is told the endpoint and status of each answer."""
+    """Install the hooks. ``seen`` is told the endpoint and status of each answer, and its seconds."""
     origins = frozenset(allowed_origins)
 
     @app.before_request
@@ -85,8 +87,8 @@ def init_app(
         response.headers.setdefault("X-Request-ID", g.get("request_id", ""))
         for name, value in security_headers(tls or request.is_secure):
             response.headers.setdefault(name, value)
-        seen(request.endpoint or "unknown", response.status_code)
         begun = g.get("begun", time.perf_counter())
+        seen(request.endpoint or "unknown", response.status_code, time.perf_counter() - begun)
         log_request(request.method, request.path, response.status_code, request.remote_addr, begun)
         return response
 

@@ -51,6 +51,16 @@ class Heartbeat(Timed):
             self._ping_sent = False
             self.server.clock.set(self, self.limits.ping_interval)
 
+    def probe(self) -> None:
+        """Ping now instead of when it is due."""
+        if not self._ping_sent:
+            self.fire()
+
+    @property
+    def answering(self) -> bool:
+        """Whether no ping is waiting for its answer."""
+        return not self._ping_sent
+
     def expect_namespace(self) -> None:
         """Give the client `connect_timeout` to be accepted into a namespace."""
         if self._expected is None:

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import lru_cache, wraps
+from typing import TYPE_CHECKING
 
 import engineio
 import flask
@@ -26,6 +27,9 @@ from .packets import Packet, Sendable
 from .queued import client_manager
 from .reasons import Postponed, Reason
 from .server import INTERNAL_ERROR, Server
+
+if TYPE_CHECKING:
+    from .session import Session
 
 LOG = logging.getLogger(__name__)
 _STOCK = (socketio.base_server.BaseServer, engineio.base_server.BaseServer)
@@ -167,11 +171,25 @@ class SocketIO(flask_socketio.SocketIO):
 
     def waiting(self, sid: str) -> tuple[int, int]:
         """Frames and bytes that wait for a local socket here, beside what the kernel holds."""
-        member = self.server.manager.member(sid, "/")
-        session = self.server.eio.sockets.get(member.eio_sid) if member is not None else None
+        session = self._session(sid)
         if session is None or session.closed:
             return 0, 0
         return session.queued_packets, session.queued_bytes
+
+    def ping(self, sid: str) -> None:
+        """Ping a local socket now; whether it answered, `answers` tells."""
+        session = self._session(sid)
+        if session is not None and not session.closing:
+            session.probe()
+
+    def answers(self, sid: str) -> bool:
+        """Whether a local socket has answered every ping so far."""
+        session = self._session(sid)
+        return session is not None and not session.closing and session.answering
+
+    def _session(self, sid: str) -> "Session | None":
+        member = self.server.manager.member(sid, "/")
+        return self.server.eio.sockets.get(member.eio_sid) if member is not None else None
 
     def connections(self) -> list[ConnectionInfo]:
         """The accepted sockets of the default namespace on this worker."""

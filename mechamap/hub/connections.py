@@ -18,15 +18,16 @@ class Connection:
     that can be made from the rest.
 
     Attributes:
+        active_at: when its browser last sent an event, as Unix seconds; None before it did.
         facts: what the directory last said of the user; None where it has no table of users.
         dialect: how it hears the channels for which it did not say so.
         pid: names its session to its own client; None before it has one.
     """
 
     __slots__ = (
-        "_begin", "_channels", "_claims", "_echo", "_epoch", "_given", "_since", "address", "connected_at",
-        "dialect", "expires_at", "facts", "kind", "pid", "sid", "transport", "user_agent", "user_id",
-        "worker",
+        "_begin", "_channels", "_claims", "_echo", "_epoch", "_given", "_since", "active_at", "address",
+        "connected_at", "dialect", "expires_at", "facts", "kind", "pid", "sid", "transport", "user_agent",
+        "user_id", "worker",
     )  # fmt: skip
 
     def __init__(
@@ -55,6 +56,7 @@ class Connection:
         self.address = address
         self.user_agent = user_agent
         self.connected_at = connected_at
+        self.active_at: float | None = None
         self.dialect = dialect
         # the canonical names of the channels that it hears in Laravel Echo's dialect
         self._echo: tuple[str, ...] = ()

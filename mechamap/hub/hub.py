@@ -27,7 +27,7 @@ from .catching_up import CatchingUp
 from .connections import Connection, Connections
 from .journal import Journal
 from .presence import Presence
-from .protocol import Meter, Transport
+from .protocol import Meter, Observer, Transport
 from .recovery import Recovery
 from .subscribing import Subscribed
 from .subscriptions import Subscriptions
@@ -55,13 +55,18 @@ class Hub:
         max_subscriptions: int,
         journal: Journal | None = None,
         parse: Parse = parse_channel,
+        observer: Observer | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.connections = Connections()
         self.journal = journal if journal is not None else Journal(clock=clock)
         self._tap = self.journal.tap
         self.recheck: Callable[[int], None] = lambda user_id: None
+        # a connection left this canonical channel, or with None all; must not yield
+        self.on_left: Callable[[str, str | None], None] = lambda sid, canonical: None
         self.ordered: Callable[[Command], None] = lambda command: None
+        self.arrived: Callable[[Connection], None] = lambda connection: None
+        self.survey: Callable[[Command], None] = lambda command: None
         self._transport = transport
         self._broker = broker
         self._roster = roster
@@ -97,7 +102,7 @@ class Hub:
             parse=parse,
             most=max_subscriptions,
         )
-        self._whispering = Whispering(self.connections, broker, parse, self._tap)
+        self._whispering = Whispering(self.connections, broker, parse, self._tap, observer)
         self._parse = parse
         self._clock = clock
 
@@ -119,10 +124,18 @@ class Hub:
             Unavailable: something may be missing after all; the connection is over for the hub.
         """
         try:
-            return self._arrivals.join(admission)
+            given = self._arrivals.join(admission)
         except Unavailable as err:
             self._forget(admission.connection.sid, err.code, sent_away=False)
             raise
+        self.arrived(admission.connection)
+        return given
+
+    def active(self, sid: str) -> None:
+        """The browser sent an event that no timer of its page sends."""
+        connection = self.connections.get(sid)
+        if connection is not None:
+            connection.active_at = self._clock()
 
     def disconnect(self, sid: str, reason: str) -> None:
         """Forget a connection that ended; unknown ids (refused ones) are ignored."""
@@ -133,6 +146,7 @@ class Hub:
         if connection is None:
             return
         self._catching_up.drop(sid)
+        self.on_left(sid, None)
         self._recovery.ended(connection, reason, sent_away=sent_away)
         self._presence.ended(connection)
         for canonical, spelled in connection.rooms:
@@ -180,7 +194,9 @@ class Hub:
             NotFound: the connection is gone.
             BrokerUnavailable: it left, but would be brought back by a recovery.
         """
-        return self._subscriptions.unsubscribe(sid, name)
+        channel = self._subscriptions.unsubscribe(sid, name)
+        self.on_left(sid, channel.canonical)
+        return channel
 
     def members(self, sid: str, name: object, after: int) -> MemberPage:
         """More members of a channel that the connection is in.
@@ -206,6 +222,7 @@ class Hub:
 
     def revoke(self, connection: Connection, channel: Channel, decision: Decision) -> None:
         """Take a channel from a live connection whose rule no longer holds, and tell it why."""
+        self.on_left(connection.sid, channel.canonical)
         self._subscriptions.revoke(connection, channel, decision)
 
     def tell_revoked(
@@ -262,6 +279,9 @@ class Hub:
         """Carry out a command on this worker's connections."""
         if command.subject is not None:  # subscribing waits, which this must not
             self.ordered(command)
+            return
+        if command.action is Action.SURVEY:  # as does answering
+            self.survey(command)
             return
         for connection in self._named(command):
             if command.action is Action.KICK:

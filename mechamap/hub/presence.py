@@ -19,7 +19,7 @@ from mechamap.domain.publication import Publication
 from mechamap.presence.protocol import Members
 
 from .connections import Connection
-from .protocol import Transport
+from .protocol import Observer, Transport
 from .tap import Kind, Tap
 
 log = logging.getLogger(__name__)
@@ -73,9 +73,15 @@ class Presence:
     """One worker's part in it. A connection without such channels costs a look into a dictionary."""
 
     def __init__(
-        self, members: Members, broker: Broker, transport: Transport, tap: Tap | None = None
+        self,
+        members: Members,
+        broker: Broker,
+        transport: Transport,
+        observer: Observer | None = None,
+        tap: Tap | None = None,
     ) -> None:
         self._members = members
+        self._observer = observer
         self._tap = tap or Tap()
         self._broker = broker
         self._transport = transport
@@ -198,13 +204,11 @@ class Presence:
         if self._tap.on:
             for publication, receipt in zip(publications, published.receipts, strict=False):
                 self._tap.published(Kind.EVENT, publication, receipt, code="accepted")
-        if published.failure is None:
-            return len(published.receipts)
-        log.warning(
-            "presence_not_announced",
-            extra={"code": published.failure.code, "announced": len(published.receipts)},
-        )
-        return len(published.receipts) + (not published.failure.retry)
+        done = len(published.receipts)
+        if published.failure is not None:
+            log.warning("presence_not_announced", extra={"code": published.failure.code, "announced": done})
+            done += not published.failure.retry
+        return done if self._observer is None else self._observer.announced(announcements[:done])
 
     def _begin(self, connection: Connection, channel: Channel) -> Listing:
         listing = Listing(connection.user_id)

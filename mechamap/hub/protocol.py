@@ -1,4 +1,4 @@
-"""What the use cases need from the transport and the meters."""
+"""What the use cases need from the transport, the meters, and others that are made elsewhere."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,9 @@ from typing import Protocol
 from mechamap.domain.access import Decision
 from mechamap.domain.channels import Channel
 from mechamap.domain.credentials import Credentials
+from mechamap.domain.group_messages import GroupMessage
 from mechamap.domain.identity import Identity
+from mechamap.domain.members import Announcement
 from mechamap.domain.publication import Publication
 
 
@@ -78,6 +80,27 @@ class Links(Protocol):
     def links(self) -> list[Link]: ...
 
 
+class Observer(Protocol):
+    """Who is told, on the site's behalf, what people do here."""
+
+    def announced(self, announcements: Sequence[Announcement]) -> int:
+        """Members changed, and their channels were told. How many of the first need no more telling; the
+        rest is told again, under the same ids. Never raises."""
+
+    def whispered(self, whisper: Publication, channel: Channel, user_id: int) -> None:
+        """A browser whispered in a channel, as it spells that. Never raises."""
+
+
+class Pings(Protocol):
+    """Whether a browser is there. Neither method waits; unknown ids do not answer."""
+
+    def ping(self, sid: str) -> None:
+        """Ask it now."""
+
+    def answers(self, sid: str) -> bool:
+        """Whether it has answered whenever it was asked."""
+
+
 class Meter(Protocol):
     """Counts what happened, under the codes that logs, clients and dashboard use."""
 
@@ -103,3 +126,32 @@ class Meter(Protocol):
 
     def gap(self, reason: str, channels: int) -> None:
         """Events of so many channels may have been missed while the worker's broker link was down."""
+
+
+class Typists(Protocol):
+    """In which pages a person types, over all workers. A page's word holds for some seconds."""
+
+    def began(self, place: str, user_id: int, page: str) -> None:
+        """The person types there in this page, or still does.
+
+        Raises:
+            BrokerUnavailable
+        """
+
+    def ended(self, place: str, user_id: int, page: str) -> bool:
+        """The person does not type there in this page any more; whether in no other page either.
+
+        Raises:
+            BrokerUnavailable
+        """
+
+
+class GroupMessages(Protocol):
+    """Whoever stores the messages of groups."""
+
+    def store(self, group_id: int, user_id: int, message: GroupMessage) -> int | str | None:
+        """The stored message's id; None where it is not told. Waits for who stores it.
+
+        Raises:
+            NotStored: it is not stored, or that cannot be told.
+        """

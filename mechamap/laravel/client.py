@@ -90,8 +90,11 @@ class Bounds:
 class LaravelClient:
     """For the greenlets of one worker; ``post`` lets others run while it waits."""
 
-    def __init__(self, url: str, bounds: Bounds | None = None) -> None:
+    def __init__(self, url: str, bounds: Bounds | None = None, *, once: bool = False) -> None:
+        """``once``: what is asked changes something, so it is never sent again, not even where a kept
+        connection turned out to be closed; none is kept."""
         self.url = url
+        self._once = once
         self._bounds = bounds or Bounds()
         self._pool = urllib3.PoolManager(num_pools=1, maxsize=self._bounds.at_once, retries=False)
         self._turns = BoundedSemaphore(self._bounds.at_once)
@@ -159,6 +162,8 @@ class LaravelClient:
             raise
 
     def _exchange(self, body: bytes, headers: Mapping[str, str]) -> Answer:
+        if self._once:
+            return self._ask(body, {**headers, "Connection": "close"})
         try:
             return self._ask(body, headers)
         except ProtocolError as err:

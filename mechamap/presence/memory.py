@@ -1,18 +1,25 @@
 """A roster inside one process. Enough for one worker; a command line, being another process, sees nothing."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 
-from .protocol import ConnectionRecord, Live, WorkerRecord
+from mechamap.domain.connection_limit import Standing
+
+from .protocol import MOST_ANSWERED, ConnectionRecord, Live, WorkerRecord
+
+MOST_QUESTIONS = 100
+"""Whose answers are kept; the oldest go."""
 
 
 class MemoryRoster:
-    """``Roster`` and ``RosterLink``: a dictionary. No lease: the process that holds it is the worker."""
+    """``Roster``, ``Census`` and ``RosterLink``: a dictionary. No lease: the process that holds it is the
+    worker."""
 
     def __init__(self, worker_id: str) -> None:
         self.worker_id = worker_id
         self._describe: Callable[[], WorkerRecord] | None = None
         self._live: dict[str, Live] = {}
+        self._answers: dict[str, list[Standing]] = {}
         self._lock = threading.Lock()
 
     def record(self, connection: Live) -> None:
@@ -34,6 +41,25 @@ class MemoryRoster:
             ]
         found.sort(key=lambda live: live.connected_at, reverse=True)
         return [live.record() for live in found[: max(0, limit)]]
+
+    def counts(self, user_ids: Collection[int]) -> dict[int, int]:
+        found = dict.fromkeys(user_ids, 0)
+        with self._lock:
+            for live in self._live.values():
+                if live.user_id in found:
+                    found[live.user_id] += 1
+        return found
+
+    def answer(self, question: str, standings: Sequence[Standing]) -> None:
+        with self._lock:
+            self._answers.pop(question, None)
+            while len(self._answers) >= MOST_QUESTIONS:
+                del self._answers[next(iter(self._answers))]
+            self._answers[question] = list(standings[:MOST_ANSWERED])
+
+    def answers(self, question: str) -> list[Standing]:
+        with self._lock:
+            return list(self._answers.get(question, ()))
 
     def totals(self) -> tuple[int, int]:
         with self._lock:

@@ -1,9 +1,10 @@
 """The roster of live connections and workers, and the members of presence channels, cluster-wide."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from mechamap.domain.connection_limit import Standing
 from mechamap.domain.members import Announcement, Joined, Member, MemberPage
 
 
@@ -106,6 +107,40 @@ class Roster(Protocol):
         Raises:
             BrokerUnavailable
         """
+
+
+class Census(Protocol):
+    """Counting users' connections, and asking all workers at once how those of one user stand. A question
+    goes to the workers as a ``survey`` command, whose id it has."""
+
+    def counts(self, user_ids: Collection[int]) -> dict[int, int]:
+        """How many connections the live workers have of each; those of a dead one count until its lease ends.
+        Two round trips for 500 users.
+
+        Raises:
+            BrokerUnavailable: the cluster cannot be asked.
+        """
+
+    def answer(self, question: str, standings: Sequence[Standing]) -> None:
+        """Tell how this worker's connections of the user stand; at most ``MOST_ANSWERED`` are kept, for
+        ``ANSWERS_SECONDS``.
+
+        Raises:
+            BrokerUnavailable
+        """
+
+    def answers(self, question: str) -> list[Standing]:
+        """What was told so far.
+
+        Raises:
+            BrokerUnavailable
+        """
+
+
+MOST_ANSWERED = 1000
+"""Connections that one worker tells of."""
+ANSWERS_SECONDS = 30
+"""That answers are kept: far longer than whoever asked waits."""
 
 
 class RosterLink(Protocol):

@@ -4,7 +4,7 @@ import heapq
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import chain
 
 import redis
@@ -13,7 +13,9 @@ from ..broker.connection import Script, command_client, translated
 from ..broker.lease import LEASE, RENEW, Kind, LeasedTables, Row
 from ..broker.supervision import join, log_lost, supervised
 from ..broker.topology import PREFIX
+from ..domain.connection_limit import Standing
 from . import records
+from .census import RedisCensus
 from .entries import ORDER, RECORDS, USERS, Entries
 from .protocol import ConnectionRecord, Live, WorkerRecord
 
@@ -47,7 +49,8 @@ return {connections, users}
 
 
 class RedisRoster:
-    """``Roster`` and ``RosterLink``. ``on_lost`` as for the broker: the writing thread ended by an error."""
+    """``Roster``, ``Census`` and ``RosterLink``. ``on_lost`` as for the broker: the writing thread ended by
+    an error."""
 
     def __init__(
         self,
@@ -68,6 +71,7 @@ class RedisRoster:
             {RECORDS: Kind.HASH, USERS: Kind.HASH, ORDER: Kind.SORTED, ABOUT: Kind.HASH},
             lease,
         )
+        self._census = RedisCensus(self._client, self._tables, f"{prefix}:roster:survey")
         self._entries = Entries()
         self._changed = threading.Condition()
         self._stopping = threading.Event()
@@ -97,6 +101,15 @@ class RedisRoster:
                 found = self._newest(workers, limit)
         found = [record for record in found if user_id is None or record.user_id == user_id]
         return heapq.nlargest(limit, found, key=lambda record: record.connected_at)
+
+    def counts(self, user_ids: Collection[int]) -> dict[int, int]:
+        return self._census.counts(user_ids)
+
+    def answer(self, question: str, standings: Sequence[Standing]) -> None:
+        self._census.answer(question, standings)
+
+    def answers(self, question: str) -> list[Standing]:
+        return self._census.answers(question)
 
     def totals(self) -> tuple[int, int]:
         with translated("connections cannot be counted"):

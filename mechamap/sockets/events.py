@@ -1,5 +1,4 @@
-"""The plan's events: connect, subscribe, unsubscribe, notification_read, ping, disconnect; pages of members;
-Laravel Echo's whispers, which it calls ``client event``; and anything else a client may send.
+"""The namespace of browsers: who connects and leaves, which events there are, and how each is answered.
 
 Each event ends in an answer: the plan's event, and the same as an acknowledgement where the client asked for
 one. A handler never raises, whatever the payload.
@@ -10,14 +9,15 @@ costs 60 us an event.
 
 import logging
 from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
 
 from socketio.exceptions import ConnectionRefusedError as Refusal
 
 from mechamap.auth.protocol import Authenticator
 from mechamap.domain.channels import parse_channel_of_site, user_channel
 from mechamap.domain.credentials import ChannelAuth, Credentials
-from mechamap.domain.dialects import Dialect, dialect_of_subscription
+from mechamap.domain.dialects import Dialect
 from mechamap.domain.errors import (
     AuthenticationFailed,
     DirectoryUnavailable,
@@ -28,8 +28,7 @@ from mechamap.domain.errors import (
 )
 from mechamap.domain.identity import GUEST, Identity, UserFacts
 from mechamap.domain.moments import now_iso
-from mechamap.domain.recovery import Returning, offset_text
-from mechamap.domain.whispers import read_whisper
+from mechamap.domain.recovery import Returning
 from mechamap.edge.limits import RateLimits
 from mechamap.engine import Postponed
 from mechamap.hub.arrivals import Admission
@@ -39,17 +38,28 @@ from mechamap.hub.reading import Reading
 from mechamap.hub.tap import Kind
 from mechamap.store.protocol import Directory
 
+from .aliases import SUBSCRIBE, UNSUBSCRIBE, Read, as_it_is
 from .answers import Answer, failure, internal_error, status_of
+from .channels import ChannelEvents
 from .handshake import Visitor, credentials_of, dialect_of, returning_of, token_of, visitor_of
-from .payloads import after_of, channel_of, notification_ids, shown, since_of
+from .payloads import channel_of, shown
+from .person import PersonEvents
 
 if TYPE_CHECKING:
     from mechamap.engine import SocketIO
 
 log = logging.getLogger(__name__)
 
+Handler = Callable[[str, tuple[object, ...]], Answer]
+"""Takes a socket id and an event's arguments, and returns the acknowledgement, or raises."""
 HOPELESS = 500
 """Events refused for their rate after which a connection is closed: it does not listen to refusals."""
+
+
+class Handlers(Protocol):
+    """Handlers of events, by their names."""
+
+    def handlers(self) -> Mapping[str, Handler]: ...
 
 
 class Events:
@@ -69,7 +79,6 @@ class Events:
         """``ways``: who else than our rules decides on channels, and so what is read of credentials."""
         self._socketio = socketio
         self._hub = hub
-        self._reading = reading
         self._authenticator = authenticator
         self._directory = directory
         self._limits = limits
@@ -79,24 +88,29 @@ class Events:
         self._asked = ChannelAuth.LARAVEL in ways
         # by socket id, where Laravel is asked: what it knows the browser by
         self._credentials: dict[str, Credentials] = {}
+        self._person = PersonEvents(socketio, reading)
+        self._channels = ChannelEvents(socketio, hub, limits, ways, self._credentials)
 
-    def register(self) -> None:
-        """Bind the handlers. A name bound here is part of the contract with browsers."""
-        on = self._socketio.server.on
+    def register(self, *more: Handlers) -> None:
+        """Bind the handlers. A name bound here is part of the contract with browsers. ``more``: those of
+        other modules, whose refusals come as ``error``."""
+        on, guarded, channels, person = self._socketio.server.on, self._guarded, self._channels, self._person
         on("connect", self.on_connect)
         on("disconnect", self.on_disconnect)
-        on("subscribe", self._guarded("subscribe", self.on_subscribe, "subscription_error"))
-        on("unsubscribe", self._guarded("unsubscribe", self.on_unsubscribe, "subscription_error"))
-        on(
-            "notification_read",
-            self._guarded("notification_read", self.on_notification_read, "notification_error"),
-        )
-        on(
-            "presence:members",
-            self._guarded("presence:members", self.on_members, "subscription_error"),
-        )
-        on("client event", self._guarded("client_event", self.on_whisper, "error"))
-        on("ping", self._guarded("ping", self.on_ping, "error"))
+        subscribe = partial(guarded, "subscribe", channels.on_subscribe, "subscription_error")
+        unsubscribe = partial(guarded, "unsubscribe", channels.on_unsubscribe, "subscription_error")
+        for name, read in SUBSCRIBE.items():
+            on(name, subscribe(read))
+        for name, read in UNSUBSCRIBE.items():
+            on(name, unsubscribe(read))
+        on("notification_read", guarded("notification_read", person.on_read, "notification_error"))
+        on("presence:members", guarded("presence:members", channels.on_members, "subscription_error"))
+        on("client event", guarded("client_event", channels.on_whisper))
+        on("user_activity", guarded("user_activity", person.on_activity))
+        on("ping", guarded("ping", person.on_ping))
+        for each in more:
+            for name, handler in each.handlers().items():
+                on(name, guarded(name, handler))
         on("*", self.on_unknown)
 
     def on_connect(self, sid: str, environ: Mapping[str, Any], auth: object) -> None:
@@ -192,62 +206,9 @@ class Events:
         self._credentials.pop(sid, None)
         self._hub.disconnect(sid, reason.replace(" ", "_")[:40])
 
-    def on_subscribe(self, sid: str, args: tuple[object, ...]) -> Answer:
-        done = self._hub.subscribe(
-            sid, channel_of(args), since_of(args), self._spoken(sid, args), self._credentials_of(sid, args)
-        )
-        place = {"epoch": done.position.epoch, "offset": done.position.offset}
-        answer: Answer = {"channel": channel_of(args), "status": "success", "timestamp": now_iso(), **place}
-        if done.recovered is not None:
-            answer |= {"recovered": done.recovered, "count": done.count}
-        if done.reason is not None:
-            answer["reason"] = done.reason
-        # The stock client takes the last text behind an event for where it is in all its channels; what was
-        # sent of this one is older than what it has of the others.
-        behind = (offset_text(done.resume.epoch, done.resume.offset),) if done.resume is not None else ()
-        self._socketio.send_to(sid, "subscribed", answer, *behind)
-        log.debug("subscribed", extra={"sid": sid, "channel": done.channel.name})
-        return answer
-
-    def on_unsubscribe(self, sid: str, args: tuple[object, ...]) -> Answer:
-        self._hub.unsubscribe(sid, channel_of(args))
-        answer: Answer = {"channel": channel_of(args), "timestamp": now_iso()}
-        self._socketio.send_to(sid, "unsubscribed", answer)
-        return answer
-
-    def on_notification_read(self, sid: str, args: tuple[object, ...]) -> Answer:
-        marked, told = self._reading.mark(sid, notification_ids(args))
-        return {
-            "success": True,
-            "notificationId": marked.ids[0],
-            "notificationIds": list(marked.ids),
-            "unreadCount": marked.unread_count,
-            "unread_count": marked.unread_count,
-            "synced": told,
-            "timestamp": marked.read_at,
-        }
-
-    def on_members(self, sid: str, args: tuple[object, ...]) -> Answer:
-        """More members of a channel, for those that ``presence:subscribed`` did not list."""
-        page = self._hub.members(sid, channel_of(args), after_of(args))
-        answer: Answer = {"channel": channel_of(args), **page.shown()}
-        self._socketio.send_to(sid, "presence:members", answer)
-        return answer
-
-    def on_whisper(self, sid: str, args: tuple[object, ...]) -> Answer:
-        """What a browser says to the others in a channel."""
-        self._limits.check_whisper(sid)
-        whisper = read_whisper(args[0] if args else None)
-        channel = self._hub.whisper(sid, whisper)
-        return {"channel": channel.name, "event": whisper.event, "status": "success", "timestamp": now_iso()}
-
-    def on_ping(self, sid: str, args: tuple[object, ...]) -> Answer:
-        answer: Answer = {"timestamp": now_iso()}
-        self._socketio.send_to(sid, "pong", answer)
-        return answer
-
     def on_unknown(self, event: str, sid: str, *args: object) -> Answer:
         """Events nobody handles are counted and, where the client asked, answered; they reach no one."""
+        self._hub.active(sid)
         try:
             self._within_rate(sid)
         except RealtimeError as err:
@@ -256,10 +217,16 @@ class Events:
         return {"error": "Unknown event", "code": "unknown_event", "message": "The server has no such event."}
 
     def _guarded(
-        self, name: str, handler: Callable[[str, tuple[object, ...]], Answer], error_event: str
+        self, name: str, handler: Handler, error_event: str = "error", read: Read = as_it_is
     ) -> Callable[..., Answer]:
-        def run(sid: str, *args: object) -> Answer:
+        """The handler as it is bound: within the sender's rate, and answered whatever happens. ``read`` makes
+        what comes into the arguments that the handler knows."""
+
+        def run(sid: str, *given: object) -> Answer:
             self._meter.received(name)
+            if name != "ping":  # pages send those by a timer
+                self._hub.active(sid)
+            args = read(given)
             try:
                 self._within_rate(sid)
                 return handler(sid, args)
@@ -273,7 +240,7 @@ class Events:
             if error_event == "subscription_error":
                 channel = shown(channel_of(args))
                 answer = {"channel": channel, **answer}
-                if self._spoken(sid, args) is Dialect.ECHO:
+                if self._channels.spoken(sid, args) is Dialect.ECHO:
                     first = (channel, status)
             self._socketio.send_to(sid, error_event, *first, answer)
             return answer
@@ -290,23 +257,6 @@ class Events:
             channels = (named,)
         tap = self._hub.journal.tap
         tap.note(Kind.REFUSAL, user_id=user_id, sid=sid, event=event, channels=channels, code=error.code)
-
-    def _spoken(self, sid: str, args: tuple[object, ...]) -> Dialect:
-        """In which dialect the client asked for something of a channel."""
-        connection = self._hub.connections.get(sid)
-        own = connection.dialect if connection is not None else Dialect.PLAN
-        return dialect_of_subscription(args[0] if args else None) or own
-
-    def _credentials_of(self, sid: str, args: tuple[object, ...]) -> Credentials | None:
-        """What a subscription brings for those who decide in our rules' stead, where there are any.
-
-        Raises:
-            InvalidField
-        """
-        if not (self._asked or self._signed):
-            return None
-        known = self._credentials.get(sid) or Credentials(sid)
-        return known.with_payload(args[0] if args else None)
 
     def _within_rate(self, sid: str) -> None:
         """Raise RateLimited for a client that sends too fast; one that goes on regardless is closed."""

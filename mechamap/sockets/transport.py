@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class EngineTransport:
-    """Implements ``Transport`` and ``Links`` on the namespace ``/``."""
+    """Implements ``Transport``, ``Links`` and ``Pings`` on the namespace ``/``."""
 
     def __init__(self, socketio: "SocketIO") -> None:
         self._socketio = socketio
@@ -90,6 +90,12 @@ class EngineTransport:
 
     def close(self, sid: str, reason: str) -> None:
         self._socketio.close(sid, reason)
+
+    def ping(self, sid: str) -> None:
+        self._socketio.ping(sid)
+
+    def answers(self, sid: str) -> bool:
+        return self._socketio.answers(sid)
 
     def links(self) -> list[Link]:
         return [Link(info.sid, info.transport) for info in self._socketio.connections()]

@@ -6,7 +6,19 @@ Times are stored as UTC without a zone and read back as aware datetimes.
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Boolean, DateTime, Dialect, Index, Integer, String, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    DateTime,
+    Dialect,
+    Index,
+    Integer,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects.mysql import MEDIUMTEXT
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
@@ -128,3 +140,21 @@ class ConsoleSession(db.Model):
     ended_why: Mapped[str | None] = mapped_column(String(32))
 
     __table_args__ = (UniqueConstraint("digest", name="uq_rt_console_sessions_digest"),)
+
+
+class WebhookFailure(db.Model):
+    """A webhook that was given up: ``events`` is the JSON list that would have been sent to ``receiver``."""
+
+    __tablename__ = "rt_webhook_failures"
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    batch_id: Mapped[str] = mapped_column(String(32))
+    receiver: Mapped[str] = mapped_column(String(255))
+    # up to 100 KB, where MySQL's TEXT ends at 64
+    events: Mapped[str] = mapped_column(Text().with_variant(MEDIUMTEXT(), "mysql"))
+    count: Mapped[int] = mapped_column(Integer)
+    code: Mapped[str] = mapped_column(String(64))
+    attempts: Mapped[int] = mapped_column(Integer)
+    failed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    __table_args__ = (UniqueConstraint("batch_id", name="uq_rt_webhook_failures_batch_id"),)

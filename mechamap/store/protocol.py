@@ -52,6 +52,17 @@ class Notifications(Protocol):
         """
 
 
+class GroupMembers(Protocol):
+    """The sizes of groups."""
+
+    def count(self, group_id: int) -> int:
+        """The group's active members; 0 where there is no such group.
+
+        Raises:
+            DirectoryUnavailable: the database cannot be asked.
+        """
+
+
 class SeenUsers(Protocol):
     """When users were last seen, as Laravel keeps it."""
 

@@ -182,9 +182,13 @@ def test_the_request_id_is_forgotten_with_the_request(app):
 
 
 def test_requests_on_the_lane_are_counted_under_the_blueprints_endpoints(app):
+    metrics = app.extensions["mechamap"].metrics
+    before = metrics.figures()
     for path in (SINGLE, BATCH):
         answer(app.wsgi_app, b"{", BEARER, path)
-    text = app.extensions["mechamap"].metrics.render()[0].decode()
+    after, text = metrics.figures(), metrics.render()[0].decode()
+    assert after.requests == before.requests + 2
+    assert after.request_ms * after.requests > before.request_ms * before.requests
     for endpoint in ("broadcast.broadcast", "broadcast.batch"):
         assert f'realtime_http_requests_total{{endpoint="{endpoint}",status="400"}}' in text
 

@@ -7,7 +7,7 @@ from flask import Flask
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from mechamap.api import broadcasting
-from mechamap.sockets import transport
+from mechamap.sockets import encoding
 
 from .conftest import KEY
 
@@ -36,9 +36,9 @@ def publish(app: Flask) -> Callable[[bytes], bytes]:
 def framed(monkeypatch) -> list[bytes]:
     """The payloads that were put into frames."""
     found = []
-    packet = transport.event_packet
+    packet = encoding.event_packet
     monkeypatch.setattr(
-        transport,
+        encoding,
         "event_packet",
         lambda event, data, **place: found.append(data) or packet(event, data, **place),
     )

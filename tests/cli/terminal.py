@@ -97,6 +97,7 @@ class Runner:
     """Runs commands of an application in this process."""
 
     def __init__(self, app: Flask) -> None:
+        self.app = app
         self._runner = app.test_cli_runner(env={"COLUMNS": "80"})
 
     def flask(self, *arguments: str, stdin: str | None = None) -> Outcome:

@@ -25,6 +25,7 @@ def settings(tmp_path) -> Settings:
             "REDIS_URL": f"redis://:{SECRET}@cache:6379/0",
             "DATABASE_URL": f"mysql://mechamap:{SECRET}@db/realtime",
             "ROLE_LEVELS": "vip=senior_member",
+            "MAX_CONNECTIONS_PER_ROLE": "guest=3,supplier=0",
         }
     )
 
@@ -53,6 +54,10 @@ def test_a_secret_short_enough_to_be_guessed_gets_no_fingerprint():
 
 def test_only_what_was_added_to_the_ladder_is_shown(settings: Settings):
     assert effective(settings)["ROLE_LEVELS"] == "vip=senior_member"
+
+
+def test_limits_of_roles_are_shown_as_they_are_set(settings: Settings):
+    assert effective(settings)["MAX_CONNECTIONS_PER_ROLE"] == "guest=3, supplier=0"
 
 
 @pytest.mark.parametrize(

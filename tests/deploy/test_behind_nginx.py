@@ -121,6 +121,16 @@ def test_a_driver_without_a_key_does_not_come_through_nginx(
     assert driven_through(start_nginx(server.port)) == (401, "driver_untrusted")
 
 
+def test_monitors_see_through_nginx_whether_the_server_is_well_and_nothing_more(
+    server: Application, start_nginx: StartNginx
+) -> None:
+    nginx = start_nginx(server.port)
+    assert nginx.request("GET", "/api/health").status == 200
+    assert nginx.request("GET", "/api/monitoring/metrics").status == 200
+    for path in ("monitoring/prometheus", "monitoring/info", "connections/stats", "connections/user/2"):
+        assert nginx.request("GET", f"/api/{path}").status == 401, path
+
+
 def test_a_stranger_beside_nginx_cannot_choose_an_address(server: Application) -> None:
     def send(method: str, path: str, body: bytes | None = None) -> Answer:
         connection = HTTPConnection("127.0.0.1", server.port, timeout=10, source_address=("127.0.0.7", 0))

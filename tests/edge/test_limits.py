@@ -10,8 +10,10 @@ from mechamap.edge.limits import (
     ADMIN_SIGNINS,
     FAILED_KEYS,
     FAILED_SIGNINS,
+    GROUP_MESSAGES,
     PER_CONNECTION,
     PER_KEY,
+    TYPING,
     RateLimits,
 )
 
@@ -55,6 +57,12 @@ def test_a_block_ends(limits, monkeypatch):
 def test_a_flooding_connection_is_refused_and_its_neighbour_is_not(limits):
     assert until_refused(lambda: limits.check_connection("a"), 200) == PER_CONNECTION.amount
     limits.check_connection("b")
+
+
+def test_one_browser_cannot_keep_the_others_looking_or_laravel_storing(limits):
+    for check, limit in ((limits.check_typing, TYPING), (limits.check_group_message, GROUP_MESSAGES)):
+        assert until_refused(lambda check=check: check("a"), 200) == limit.amount
+        check("b")
 
 
 def test_a_batch_counts_as_its_events(limits):

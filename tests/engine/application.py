@@ -76,6 +76,17 @@ def close(sid):
     return {"known": known, "seconds": time.monotonic() - before}
 
 
+@app.post("/ping/<sid>")
+def ping(sid):
+    socketio.ping(sid)
+    return {}
+
+
+@app.post("/answers/<sid>")
+def answers(sid):
+    return {"answers": socketio.answers(sid)}
+
+
 @app.post("/emit")
 def emit_to_all():
     order = request.get_json()

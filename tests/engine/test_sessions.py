@@ -8,6 +8,8 @@ import time
 
 import pytest
 
+from tests.services.processes import wait_until
+
 from .wire import frame
 
 
@@ -59,6 +61,24 @@ def test_pings_come_at_the_announced_interval(engine):
             client.send("3")
         assert 0.45 < times[1] - times[0] < 1.0
         assert 0.45 < times[2] - times[1] < 1.0
+
+
+def test_a_client_is_pinged_when_the_application_asks(engine):
+    with engine.client() as client:
+        sid = client.join()
+        client.packet()
+        for _ in range(3):
+            engine.post(f"/ping/{sid}")
+        assert not engine.post(f"/answers/{sid}")["answers"]
+        assert client.text() == "2"
+        client.sock.settimeout(0.2)
+        with pytest.raises(TimeoutError):  # one ping is under way at a time
+            client.text()
+        client.send("3")
+        wait_until(lambda: engine.post(f"/answers/{sid}")["answers"], "the pong", 1)
+    wait_until(lambda: engine.state()["sessions"] == 0, "the client to be gone", 2)
+    engine.post(f"/ping/{sid}")
+    assert not engine.post(f"/answers/{sid}")["answers"]
 
 
 def test_pongs_nobody_asked_for_start_no_extra_pings(engine):

@@ -133,6 +133,7 @@ def _entries(log: Log, known: _Known) -> Iterator[Violation]:
 
     seen: set[Key] = set()
     ended: set[str] = set()
+    leaving: set[str] = set()
     out: set[str] = set()
     last: Position | None = None
     owes_word = False
@@ -143,9 +144,12 @@ def _entries(log: Log, known: _Known) -> Iterator[Violation]:
             owes_word = not entry.recovered
         elif isinstance(entry, Told):
             owes_word = False
-        elif isinstance(entry, Left):
+        elif isinstance(entry, Leaving):
+            leaving.add(entry.channel)
+        elif isinstance(entry, Left) and entry.channel in leaving:
             out.add(entry.channel)
-        elif isinstance(entry, Asked):
+        elif isinstance(entry, Asked):  # perhaps before the answer to its leaving came
+            leaving.discard(entry.channel)
             out.discard(entry.channel)
         if not isinstance(entry, Received):
             continue

@@ -44,6 +44,7 @@ class Wanderer:
         self._client: Client | None = None
         self._asked: dict[int, tuple[str, str]] = {}
         self._away: set[str] = set()
+        self._left: dict[str, int] = {}  # by channel, the number of the last word that it be left
         self._asks = 0
         self._resume = gevent.event.Event()
         self._resume.set()
@@ -165,6 +166,8 @@ class Wanderer:
         if what == "subscribe":
             self.log.entries.append(Asked(time.monotonic(), channel))
         self._asks += 1
+        if what == "unsubscribe":
+            self._left[channel] = self._asks
         self._asked[self._asks] = (what, channel)
         client.send(f'42{self._asks}["{what}",{{"channel":"{channel}"}}]')
         gevent.spawn_later(PATIENCE, self._ask_again, client, self._asks)
@@ -179,6 +182,8 @@ class Wanderer:
         if number not in self._asked or "error" in answer:
             return  # asked again when patience ends
         what, channel = self._asked.pop(number)
+        if what == "subscribe" and number < self._left.get(channel, 0):
+            return  # it was left since; the answer to that follows
         kind = Joined if what == "subscribe" else Left
         self.log.entries.append(kind(time.monotonic(), channel))
 

@@ -200,6 +200,7 @@ def test_an_event_of_a_channel_that_was_left():
     assert kinds(log(*ALL[:1], Leaving(1.9, A), ALL[1], Left(2.5, A))) == []
     assert kinds(log(*ALL[:1], Leaving(1.9, A), Left(2.1, A), ALL[1])) == ["not subscribed"]
     assert kinds(log(*ALL[:1], Leaving(1.9, A), Left(2.1, A), Asked(2.15, A), ALL[1])) == []
+    assert kinds(log(*ALL[:1], Leaving(1.9, A), Asked(2.05, A), Left(2.1, A), ALL[1])) == []
 
 
 def test_a_fresh_session_without_a_word():

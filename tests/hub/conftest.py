@@ -20,7 +20,7 @@ from mechamap.hub.arrivals import Admission
 from mechamap.hub.connections import Connection
 from mechamap.hub.hub import Hub
 from mechamap.hub.presence import Presence
-from mechamap.hub.protocol import ChannelAuthorizer
+from mechamap.hub.protocol import ChannelAuthorizer, Observer
 from mechamap.hub.reading import Reading
 from mechamap.hub.rechecks import Rechecks
 from mechamap.hub.recovery import Recovery
@@ -44,6 +44,8 @@ class World:
     now: float = 1_000_000.0
     policy: Policy = field(default_factory=Policy)
     site: ChannelAuthorizer | None = None
+    observer: Observer | None = None
+    max_connections: int = 20
     sessions: MemorySessions = field(init=False)
     members: MemoryMembers = field(init=False)
 
@@ -51,7 +53,7 @@ class World:
         judge = Judge(self.facts, self.policy, self.site)
         self.sessions = MemorySessions(120.0, clock=lambda: self.now)
         self.members = MemoryMembers(5.0, clock=lambda: self.now)
-        presence = Presence(self.members, self.broker, self.transport)
+        presence = Presence(self.members, self.broker, self.transport, self.observer)
         self.hub = Hub(
             worker_id="w1",
             transport=self.transport,
@@ -61,9 +63,10 @@ class World:
             meter=self.meter,
             recovery=Recovery(self.sessions, self.broker, judge, answers_within=60.0, clock=lambda: self.now),
             presence=presence,
-            max_connections=20,
+            max_connections=self.max_connections,
             max_subscriptions=4,
             parse=parser(site_channels=self.policy.site_channels),
+            observer=self.observer,
             clock=lambda: self.now,
         )
         self.reading = Reading(

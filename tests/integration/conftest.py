@@ -62,7 +62,9 @@ class Site:
 
 
 def settings(**more: str) -> dict[str, str]:
-    return {"JWT_SECRET": JWT_SECRET, "WEBSOCKET_API_KEY": KEY, **more}
+    """Those of a site on which a test may have as many browsers of one user as it likes."""
+    own = {"JWT_SECRET": JWT_SECRET, "WEBSOCKET_API_KEY": KEY, "MAX_CONNECTIONS_PER_USER": "0"}
+    return {**own, **more}
 
 
 def plan_database(path) -> str:

@@ -35,6 +35,9 @@ def test_while_redis_is_away_publishing_answers_503_and_nothing_is_pretended(on_
     wait_until(lambda: ready(site)[0] == 503, "readiness to turn red")
     assert any(reason.startswith("broker") for reason in ready(site)[1]["reasons"])
     assert site.server.get("/health").status == 200
+    monitored = site.server.get("/api/health")
+    assert (monitored.status, monitored.json()["status"]) == (503, "unhealthy")
+    assert site.server.get("/api/status").json()["features"]["redis"] is False
     assert browser.connected()
     refused = browser.emit_ack("subscribe", {"channel": "public.x"})
     assert (refused["error"], refused["code"]) == ("Service unavailable", "broker_unavailable")
@@ -55,10 +58,11 @@ def test_a_redis_that_hangs_does_not_hang_publishers_or_health(on_redis, redis_s
     browser = site.browser(2, **WEBSOCKET)
     redis_server.pause()
     try:
-        for path in ("/health", "/health/ready", "/metrics"):
+        for path in ("/health", "/health/ready", "/metrics", "/api/health", "/api/monitoring/metrics"):
             started = time.monotonic()
-            site.server.get(path)
+            answer = site.server.get(path)
             assert time.monotonic() - started < 2, path
+        assert (answer.status, answer.json()["code"]) == (503, "broker_unavailable")
         assert site.broadcast("private-user.2").status == 503
         assert browser.emit_ack("ping")
     finally:

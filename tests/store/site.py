@@ -129,7 +129,7 @@ def own_server(request: pytest.FixtureRequest, server_for: Serving) -> Server:
     mariadb = request.getfixturevalue("mariadb_server")
     mariadb.execute("CREATE DATABASE IF NOT EXISTS own_tables")
     server = server_for(own=mariadb.url("own_tables"))
-    for table in ("rt_api_keys", "rt_apps", "rt_audit_log", "rt_revoked_tokens"):
+    for table in ("rt_api_keys", "rt_apps", "rt_audit_log", "rt_revoked_tokens", "rt_webhook_failures"):
         mariadb.execute(f"DELETE FROM {table}", database="own_tables")
     return server
 

@@ -17,7 +17,7 @@ from .site import Server, Serving, Site
 
 OURS = {
     *("rt_alembic_version", "rt_api_keys", "rt_apps", "rt_audit_log", "rt_console_sessions"),
-    "rt_revoked_tokens",
+    *("rt_revoked_tokens", "rt_webhook_failures"),
 }
 
 
@@ -104,6 +104,7 @@ def test_what_is_pending_is_named_until_it_ran(site: Site, server_for: Serving) 
     assert revisions.pending(server.app, server.databases.own) == [
         "0001 Own tables: API keys, audit log, revoked tokens",
         "0002 Apps: their keys and encrypted secrets",
+        "0003 Webhooks that were given up",
         "0004 Console sessions: who is signed in",
         "0006 Keys may have an end: the secret before a rotation",
     ]

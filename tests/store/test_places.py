@@ -7,6 +7,7 @@ import pytest
 
 from mechamap.domain.access import ConversationFacts, Fact, MembershipFacts, SellerFacts, ShowcaseFacts
 from mechamap.store.laravel.directory import LaravelDirectory
+from mechamap.store.laravel.groups import LaravelGroups
 
 from . import shapes
 from .site import Serving, Site, Statements
@@ -55,6 +56,24 @@ def test_conversations_and_who_takes_part_in_them(places: Site, directory: Larav
     assert directory.gather([(Fact.MEMBERSHIP, (0, 7)), (Fact.CONVERSATION, -1)]) == {}
 
 
+def test_the_sizes_of_groups_are_of_active_members(
+    places: Site, directory: LaravelDirectory, watch: Callable[..., Statements]
+) -> None:
+    groups = LaravelGroups(directory.schema, 60)
+    places.add(
+        "group_members",
+        *({"conversation_id": 6, "user_id": user, "is_active": int(user != 8)} for user in (7, 8, 9)),
+        {"conversation_id": 5, "user_id": 7, "is_active": 1},
+    )
+    directory.knows_users()
+    seen = watch(directory.schema.source.engine)
+    jobs = [gevent.spawn(groups.count, group_id) for group_id in (5, 6, 7, 6, 0, 2**63)]
+    gevent.joinall(jobs)
+    assert [job.get() for job in jobs] == [1, 2, 0, 2, 0, 0]
+    assert groups.count(6) == 2
+    assert len(seen) == 1
+
+
 def test_showcases_and_sellers(places: Site, directory: LaravelDirectory) -> None:
     statuses = ("draft", "pending", "approved", "rejected", "featured", "archived")
     places.add("showcases", *({"id": n, "user_id": 7, "status": s} for n, s in enumerate(statuses, start=1)))
@@ -74,6 +93,7 @@ def test_without_the_tables_nobody_is_anywhere(site: Site, server_for: Serving) 
     directory = LaravelDirectory(server.databases.laravel, server.settings)
     everything = [(fact, (5, 7) if fact is Fact.MEMBERSHIP else 5) for fact in Fact]
     assert [directory.find(*place) for place in everything] == [None] * len(Fact)
+    assert LaravelGroups(directory.schema, 0).count(5) == 0
     assert directory.gather(everything) == {}
 
 
@@ -102,6 +122,7 @@ def test_missing_columns_are_not_asked_for(site: Site, server_for: Serving) -> N
     assert directory.find(Fact.CONVERSATION, 6) is None
     assert directory.find(Fact.MEMBERSHIP, (5, 7)) == MembershipFacts(5, 7, group_member=True)
     assert directory.find(Fact.MEMBERSHIP, (5, 8)) is None
+    assert LaravelGroups(directory.schema, 0).count(5) == 1
     assert directory.find(Fact.SHOWCASE, 1) == ShowcaseFacts(1, None)
     assert directory.find(Fact.SELLER, 1) == SellerFacts(1, None)
 

@@ -59,7 +59,17 @@ def command(services: "Services", url: str | None, as_json: bool) -> None:
 
 def examine(app: Flask, services: "Services", url: str | None) -> Iterator[Finding]:
     """Every examination, one after the other. One that breaks down is a finding, not the end."""
-    from . import certificates, credentials, databases, laravel_http, laravel_redis, machine, redis, server
+    from . import (
+        certificates,
+        credentials,
+        databases,
+        laravel_http,
+        laravel_redis,
+        machine,
+        redis,
+        server,
+        webhooks,
+    )
 
     settings = services.settings
     examinations: tuple[tuple[str, Callable[[], Iterator[Finding]]], ...] = (
@@ -67,6 +77,7 @@ def examine(app: Flask, services: "Services", url: str | None) -> Iterator[Findi
         (redis.AREA, lambda: redis.examine(settings)),
         (laravel_redis.AREA, lambda: laravel_redis.examine(settings)),
         (laravel_http.AREA, lambda: laravel_http.examine(settings, services.sanctum)),
+        (webhooks.AREA, lambda: webhooks.examine(services)),
         (databases.OWN, lambda: databases.examine(app, services)),
         (machine.AREA, lambda: machine.examine(settings, _workers(services))),
         (certificates.AREA, lambda: certificates.examine(settings)),

@@ -28,6 +28,7 @@ VARIABLES: Mapping[str, str] = {
     "laravel_api_url": "LARAVEL_API_URL",
     "laravel_api_key": "LARAVEL_API_KEY",
     "laravel_auth_url": "LARAVEL_AUTH_URL",
+    "laravel_group_message_path": "LARAVEL_GROUP_MESSAGE_PATH",
     "sanctum_mode": "SANCTUM_MODE",
     "sanctum_cache_seconds": "SANCTUM_CACHE_SECONDS",
     "channel_auth": "CHANNEL_AUTH",
@@ -35,6 +36,9 @@ VARIABLES: Mapping[str, str] = {
     "pusher_app_keys": "PUSHER_APP_KEY",
     "pusher_app_secrets": "PUSHER_APP_SECRET",
     "pusher_path": "PUSHER_PATH",
+    "webhook_urls": "WEBHOOK_URL",
+    "webhook_events": "WEBHOOK_EVENTS",
+    "webhook_app": "WEBHOOK_APP",
     "history_seconds": "HISTORY_SECONDS",
     "history_user_seconds": "HISTORY_USER_SECONDS",
     "history_events": "HISTORY_EVENTS",
@@ -67,6 +71,8 @@ VARIABLES: Mapping[str, str] = {
     "recheck_seconds": "RECHECK_SECONDS",
     "audit_days": "AUDIT_DAYS",
     "max_connections": "MAX_CONNECTIONS",
+    "max_connections_per_user": "MAX_CONNECTIONS_PER_USER",
+    "max_connections_per_role": "MAX_CONNECTIONS_PER_ROLE",
     "max_subscriptions": "MAX_SUBSCRIPTIONS",
     "max_broadcast_bytes": "MAX_BROADCAST_BYTES",
 }
@@ -110,6 +116,8 @@ def shown(name: str, value: object) -> str:
         )
     if isinstance(value, ConsoleRoles):
         return ", ".join(f"{name}={role.label if role else NOBODY}" for name, role in value.changes.items())
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}={number}" for name, number in value.items())
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, tuple):

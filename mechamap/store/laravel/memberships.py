@@ -1,9 +1,9 @@
-"""Who takes part in which conversation, from the two tables in which the application keeps it."""
+"""Who takes part in which conversation, and how many do, from the two tables in which that is kept."""
 
 from collections.abc import Collection
 from itertools import islice
 
-from sqlalchemy import ColumnElement, Connection, bindparam, column, select, table, tuple_
+from sqlalchemy import ColumnElement, Connection, bindparam, column, func, select, table, tuple_
 
 from mechamap.domain.access import MembershipFacts
 from mechamap.store.cache import BATCH
@@ -35,6 +35,30 @@ def memberships(schema: LaravelSchema, pairs: Collection[Pair]) -> dict[Pair, Me
         return found
 
     return schema.read(ask) if pairs else {}
+
+
+def group_sizes(schema: LaravelSchema, group_ids: Collection[int]) -> dict[int, int]:
+    """How many active members each group has; those without any are left out.
+
+    Raises:
+        DirectoryUnavailable: the database cannot be asked.
+    """
+
+    def ask(connection: Connection, known: Schema) -> dict[int, int]:
+        if not known.has(MEMBERS, "conversation_id", "user_id"):
+            return {}
+        group = column("conversation_id")
+        query = (
+            select(group, func.count())
+            .select_from(table(MEMBERS))
+            .where(group.in_(bindparam("ids", expanding=True)))
+        )
+        for condition in _still(known, MEMBERS):
+            query = query.where(condition)
+        rows = connection.execute(query.group_by(group), {"ids": list(group_ids)})
+        return {int(group_id): int(size) for group_id, size in rows}
+
+    return schema.read(ask) if group_ids else {}
 
 
 def _named(connection: Connection, schema: Schema, name: str, pairs: list[Pair]) -> set[Pair]:
