@@ -148,7 +148,7 @@ def compose(settings: Settings) -> Flask:
     group_members = LaravelGroups(directory.schema, settings.cache_seconds)
     outbox_rows = OutboxRows(databases.laravel)
     api_keys = ApiKeys(databases.own)
-    apps = Apps(databases.own, settings.secret_key)
+    apps = Apps(databases.own, settings.secret_key, [app.id for app in settings.apps])
     audit = AuditTrail(databases.own)
     webhook_failures = WebhookFailures(databases.own)
 

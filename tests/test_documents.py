@@ -131,7 +131,10 @@ def test_the_api_document_names_every_metric(app):
 
 @pytest.mark.parametrize(
     "document",
-    ["README.md", *(f"docs/{n}.md" for n in ("API", "ARCHITECTURE", "DEPLOYMENT", "TROUBLESHOOTING"))],
+    [
+        "README.md",
+        *(f"docs/{n}.md" for n in ("API", "ARCHITECTURE", "CONSOLE", "DEPLOYMENT", "TROUBLESHOOTING")),
+    ],
 )
 def test_files_that_a_document_names_exist(document):
     text = (ROOT / document).read_text()

@@ -8,6 +8,7 @@ from mechamap.services import Services
 
 from . import figures, permissions, session, signin
 from .account import Account
+from .apps import Apps
 from .audit import Audit
 from .channels import Channels
 from .connections import Connections
@@ -38,5 +39,5 @@ def init_app(app: Flask, services: Services) -> None:
         index_view=overview,
         theme=Theme(folder="bootstrap4", base_template="console/base.html"),
     )
-    console.add_views(connections, channels, watch, Explain(services), Keys(services))
+    console.add_views(connections, channels, watch, Explain(services), Keys(services), Apps(services))
     console.add_views(People(services), Audit(services), Rules(services), Account(services))

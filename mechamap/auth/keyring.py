@@ -126,6 +126,11 @@ class BroadcastKeyRing:
             log.info("key_use_not_noted", extra={"key_id": key_id, "code": err.code})
 
 
+def names_in_settings(settings: Settings) -> list[str]:
+    """What the keys of the settings are called in logs, rates and the console."""
+    return [name for name, _ in _named_secrets(settings)]
+
+
 def _named_secrets(settings: Settings) -> list[tuple[str, str]]:
     """The settings' keys under the names of their variables, for logs and the console."""
     several = len(settings.api_keys) > 1

@@ -16,6 +16,7 @@ from . import (
     explain,
     keys,
     outbox,
+    sessions,
     tokens,
     watch,
     webhooks,
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 def register(app: Flask, services: "Services") -> None:
     """Add the commands to ``app``. They import what is heavy when they run: workers register them too."""
     command.attach(app, services)
-    for noun in (keys, apps, audit, outbox, webhooks, tokens, channels, clients, workers, explain, demo):
+    nouns = (keys, apps, audit, sessions, outbox, webhooks, tokens, channels, clients, workers, explain, demo)
+    for noun in nouns:
         app.cli.add_command(noun.group)
     app.cli.add_command(broadcast.command)
     app.cli.add_command(watch.command)

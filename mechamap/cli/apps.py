@@ -5,8 +5,6 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from mechamap.domain.errors import InvalidField
-
 from .command import Nouns, confirm, json_option, pass_services, yes_option
 from .printing import ago, note, print_json, table
 from .trail import actor, audited
@@ -48,8 +46,6 @@ def create(
     """Make an app and print its secret, this once."""
     given = None if secret_file is None else secret_file.read(10_000).strip()
     with audited(services.audit, "app.create", name, detail="legacy" if legacy else ""):
-        if app_id is not None and app_id == services.settings.pusher_app_id:
-            raise InvalidField("id", f"PUSHER_APP_ID has the id {app_id!r} already.", code="app_taken")
         record, pair = services.apps.create(
             name, actor(), app_id=app_id, key=key, secret=given, legacy=legacy
         )

@@ -1,13 +1,16 @@
-"""``flask keys``: publishers' keys, made, listed and revoked."""
+"""``flask keys``: publishers' keys, made, listed, changed and revoked."""
 
 from dataclasses import asdict
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import click
 
 from mechamap.domain.errors import NotFound
+from mechamap.store.keys import MAX_KEEP
 
 from .command import Nouns, confirm, json_option, pass_services, yes_option
+from .durations import Duration
 from .printing import ago, note, print_json, table
 from .trail import actor, audited
 
@@ -65,7 +68,7 @@ def list_keys(services: "Services", as_json: bool) -> None:
                     _scopes(record),
                     f"{ago(record.created_at)} ago",
                     "never" if record.last_used_at is None else f"{ago(record.last_used_at)} ago",
-                    "live" if record.live else "revoked",
+                    _state(record),
                 )
                 for record in records
             ],
@@ -76,6 +79,61 @@ def list_keys(services: "Services", as_json: bool) -> None:
         note("There are no keys in the database. Make one with `flask keys create laravel`.")
     if fixed := len(services.settings.api_keys):
         note(f"Besides these, WEBSOCKET_API_KEY in the settings holds {fixed}, which no command revokes.")
+
+
+@group.command("rotate")
+@click.argument("name_or_id", metavar="NAME|ID")
+@click.option(
+    "--keep",
+    type=Duration(most=int(MAX_KEEP.total_seconds())),
+    default="7d",
+    show_default=True,
+    metavar="7d",
+    help="How long the present secret goes on.",
+)
+@click.option("--now", is_flag=True, help="It leaked: refuse the present secret at once.")
+@yes_option
+@json_option
+@pass_services
+def rotate(services: "Services", name_or_id: str, keep: int, now: bool, yes: bool, as_json: bool) -> None:
+    """Make a new secret and print it, this once; the present one goes on for a while."""
+    found = _live(services, name_or_id)
+    if now:
+        confirm(f"Refuse the present secret of {found.name!r} at once? Whoever has it is refused.", yes=yes)
+    kept = timedelta() if now else timedelta(seconds=keep)
+    with audited(services.audit, "key.rotate", found.name, detail=f"{found.prefix} goes on for {kept}"):
+        record, secret, before = services.api_keys.rotate(found.id, kept, actor())
+    if as_json:
+        print_json({**_public(record), "secret": secret, "before": _public(before)})
+        return
+    until = f"is good until {before.expires_at:%Y-%m-%d %H:%M} UTC" if before.live else "is refused"
+    note(f"Key {record.name!r} has a new secret; the old one, {before.prefix}…, {until}.")
+    note("The new one is shown this once and kept nowhere:")
+    click.echo(secret)
+
+
+@group.command("scopes")
+@click.argument("name_or_id", metavar="NAME|ID")
+@click.option("--scope", "scopes", multiple=True, metavar="PATTERN", help="As with create; repeat for more.")
+@click.option("--everything", is_flag=True, help="Instead, every channel.")
+@yes_option
+@json_option
+@pass_services
+def rescope(
+    services: "Services", name_or_id: str, scopes: tuple[str, ...], everything: bool, yes: bool, as_json: bool
+) -> None:
+    """Let a key publish to other channels."""
+    if bool(scopes) is everything:
+        raise click.UsageError("Say --scope, or --everything.")
+    found = _live(services, name_or_id)
+    told = ", ".join(scopes) or "every channel"
+    confirm(f"Let key {found.name!r} publish to {told}, instead of {_scopes(found)}?", yes=yes)
+    with audited(services.audit, "key.scopes", found.name, detail=f"{_scopes(found)} → {told}"):
+        record = services.api_keys.rescope(found.id, scopes)
+    if as_json:
+        print_json(_public(record))
+        return
+    click.echo(f"Key {record.name!r} may publish to {_scopes(record)}; servers follow within seconds.")
 
 
 @group.command("revoke")
@@ -96,9 +154,10 @@ def revoke(services: "Services", name_or_id: str, yes: bool, as_json: bool) -> N
 
 
 def _live(services: "Services", name_or_id: str) -> "KeyRecord":
-    """The live key so called. A name goes before an id, since a name may be a number."""
+    """The live key so called. A name goes before an id, since a name may be a number; an old secret has only
+    its id."""
     live = services.api_keys.list(revoked=False)
-    for matches in (lambda key: key.name == name_or_id, lambda key: str(key.id) == name_or_id):
+    for matches in (lambda key: key.live_name == name_or_id, lambda key: str(key.id) == name_or_id):
         if found := next(filter(matches, live), None):
             return found
     raise NotFound(
@@ -106,8 +165,15 @@ def _live(services: "Services", name_or_id: str) -> "KeyRecord":
     )
 
 
+def _state(record: "KeyRecord") -> str:
+    if record.live:
+        return "live" if record.current else f"until {record.expires_at:%Y-%m-%d}"
+    return "ended" if record.revoked_at is None else "revoked"
+
+
 def _public(record: "KeyRecord") -> dict[str, object]:
-    return {**asdict(record), "live": record.live}
+    told = {name: value for name, value in asdict(record).items() if name != "live_name"}
+    return {**told, "live": record.live, "current": record.current}
 
 
 def _scopes(record: "KeyRecord") -> str:

@@ -5,6 +5,7 @@ Signatures need the secrets themselves, so these are kept, encrypted under SECRE
 
 import re
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -42,8 +43,10 @@ class AppRecord:
 class Apps:
     """The repository of ``rt_apps``. Every method raises Unavailable when our database is away."""
 
-    def __init__(self, source: Source, secret_key: str) -> None:
+    def __init__(self, source: Source, secret_key: str, reserved: Collection[str] = ()) -> None:
+        """``reserved``: ids of the settings' apps, which no other may have."""
         self._source = source
+        self._reserved = reserved
         self._seal = Seal(secret_key, "apps")
 
     def create(
@@ -69,6 +72,8 @@ class Apps:
         app_id = app_id if app_id is not None else str(secrets.randbelow(9_000_000) + 1_000_000)
         if not APP_ID.fullmatch(app_id):
             raise InvalidField("id", "id must be 1 to 64 letters, digits, dashes or underscores.")
+        if app_id in self._reserved:
+            raise InvalidField("id", f"PUSHER_APP_ID has the id {app_id!r} already.", code="app_taken")
         pair = _pair(key, secret)
         values = {
             "app_id": app_id,

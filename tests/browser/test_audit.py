@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 
+import gevent
 import pytest
 
 from .inside import Here, application
@@ -73,3 +74,24 @@ def test_a_day_that_is_none_is_refused_beside_its_field(client, day):
     assert answer.status_code == 422
     assert 'id="error-until"' in answer.text
     assert client.get(f"/admin/audit/export?until={day}").status_code == 422
+
+
+def test_a_running_server_removes_old_rows_and_tells_what_publishers_sent(seeded, tmp_path, monkeypatch):
+    monkeypatch.setattr("mechamap.runtime.HOUSEKEEPING_SECONDS", 0.05)
+    monkeypatch.setattr("mechamap.composition.BUCKET", 0.05)
+    with application(seeded, tmp_path, AUDIT_DAYS="30") as here:
+        for target in ("old", "young"):
+            here.services.audit.record("x", "kick", target)
+        here.sql("UPDATE rt_audit_log SET at = '2026-01-01 00:00:00' WHERE target = 'old'")
+        told = []
+        monkeypatch.setattr(here.services.rates, "_told", told)
+        here.services.rates.count("key:blog", 3)
+        gevent.sleep(0.3)
+        assert [row.target for row in here.services.audit.recent()] == ["young"]
+        assert [counted for _, counted in told] == [{"key:blog": 3}]
+
+
+def test_a_log_may_be_kept_for_ever(seeded, tmp_path):
+    with application(seeded, tmp_path, AUDIT_DAYS="0") as here:
+        assert here.services.runtime.housekeeping is None
+        assert "Rows are kept" not in here.operator().get("/admin/audit/").text

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -63,6 +64,7 @@ def test_a_form_without_its_token_does_nothing(here):
 def test_asking_for_the_head_of_a_page_changes_nothing(here):
     client = here.operator()
     row, _ = here.services.api_keys.create("kept", [], "test")
+    app, _ = here.services.apps.create("kept", "test", app_id="x")
     before = len(here.services.audit.recent(limit=500))
     for method, path in here.addresses():
         if method != "POST":
@@ -71,7 +73,10 @@ def test_asking_for_the_head_of_a_page_changes_nothing(here):
         for query in ({"user_id": "2"}, {"channel": "public.x", "event": "x", "data": "{}", "step": "send"}):
             assert client.head(path, query_string=query).status_code in (200, 405, 422)
     assert len(here.services.audit.recent(limit=500)) == before
-    assert here.services.api_keys.revoke(row.id).name == "kept"
+    assert here.services.apps.find("x") == app
+    assert here.services.api_keys.revoke(row.id) == replace(
+        row, live_name=None, revoked_at=here.services.api_keys.list()[0].revoked_at
+    )
 
 
 def test_the_door_itself_takes_no_forged_form(here):

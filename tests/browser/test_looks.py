@@ -20,10 +20,28 @@ CONSOLE = (
     "/admin/explain/?ask=join&user=2&channel=forum.2",
     "/admin/explain/?ask=event&user=2&channel=private-user.2&event=1",
     "/admin/keys/",
+    "/admin/apps/",
+    "/admin/people/",
+    "/admin/people/end?user_id=1",
+    "/admin/account/",
     "/admin/audit/",
+    "/admin/audit/?outcome=refused&since=2026-01-01",
     "/admin/rules/",
 )
 OPEN = ("/admin/login", "/demo", "/demo/2", "/demo/5")
+
+
+@pytest.fixture(scope="module")
+def publishers(place) -> tuple[str, ...]:
+    """Pages about one key that was rotated, and one app."""
+    operator = place.operator()
+    operator.submit("/admin/keys/", "/admin/keys/create", name="looks", scopes="forum.* nothing.*")
+    operator.submit("/admin/keys/1/rotate", "/admin/keys/1/rotate", keep="3600")
+    operator.submit("/admin/apps/", "/admin/apps/create", name="looks", id="77")
+    return (
+        *("/admin/keys/2/scopes", "/admin/keys/2/rotate", "/admin/keys/2/revoke", "/admin/keys/"),
+        *("/admin/apps/77/rotate", "/admin/apps/77/delete", "/admin/apps/"),
+    )
 
 
 # Structure is the same in both schemes; only colours differ.
@@ -51,22 +69,22 @@ def visit(page: Page, url: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_page_is_accessible(place, demo, console, scheme):
+def test_every_page_is_accessible(place, demo, console, publishers, scheme):
     demo(2)
     page = console(color_scheme=scheme)
     problems = {}
-    for path in (*CONSOLE, *OPEN):
+    for path in (*CONSOLE, *publishers, *OPEN):
         visit(page, place.url + path)
         if found := serious(page, RULES[scheme]):
             problems[path] = found
     assert problems == {}
 
 
-def test_no_page_is_wider_than_a_phone(place, demo, console):
+def test_no_page_is_wider_than_a_phone(place, demo, console, publishers):
     demo(2)
     page = console(viewport=PHONE)
     wide = {}
-    for path in (*CONSOLE, *OPEN):
+    for path in (*CONSOLE, *publishers, *OPEN):
         visit(page, place.url + path)
         width = page.evaluate("document.documentElement.scrollWidth")
         if width > PHONE["width"]:

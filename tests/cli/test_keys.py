@@ -63,3 +63,40 @@ def test_an_unknown_key_and_a_name_in_use_are_refused_in_a_sentence(here: Runner
 
 def test_without_our_tables_the_refusal_says_how_to_make_them(alone: Runner):
     alone.flask("keys", "create", "early").refused("flask db upgrade")
+
+
+def test_a_rotated_key_publishes_with_both_secrets_until_the_old_one_is_revoked(
+    here: Runner, server: Application, eventually
+):
+    first = here.flask("keys", "create", "turning").succeeded().out.strip()
+    turned = here.flask("keys", "rotate", "turning", "--keep", "1h").succeeded()
+    second = turned.out.strip()
+    assert second.startswith("mmk_") and second not in turned.err
+    eventually(lambda: (publish(server, first), publish(server, second)) == (200, 200))
+    rows = [row for row in here.flask("keys", "list", "--json").json() if row["name"] == "turning"]
+    assert [(row["current"], row["live"]) for row in rows] == [(True, True), (False, True)]
+    assert "until 2" in here.flask("keys", "list").succeeded().out
+    here.flask("keys", "revoke", str(rows[1]["id"]), "--yes").succeeded()
+    eventually(lambda: (publish(server, first), publish(server, second)) == (401, 200))
+
+
+def test_a_leaked_secret_is_refused_after_asking(here: Runner):
+    here.flask("keys", "create", "leaked").succeeded()
+    here.flask("keys", "rotate", "leaked", "--now").refused("--yes", code=2)
+    told = here.flask("keys", "rotate", "leaked", "--now", "--yes", "--json").succeeded().json()
+    assert (told["live"], told["before"]["live"]) == (True, False)
+    here.flask("keys", "rotate", "leaked", "--keep", "91d").refused("90 days", code=2)
+    here.flask("keys", "rotate", "nobody").refused("No live key")
+
+
+def test_scopes_are_changed_after_asking(here: Runner):
+    here.flask("keys", "create", "widening", "--scope", "forum.*").succeeded()
+    here.flask("keys", "scopes", "widening").refused("--everything", code=2)
+    here.flask("keys", "scopes", "widening", "--everything").refused("instead of forum.*", "--yes", code=2)
+    told = (
+        here.flask("keys", "scopes", "widening", "--scope", "public.*", "--yes", "--json").succeeded().json()
+    )
+    assert told["scopes"] == ["public.*"]
+    assert (
+        "every channel" in here.flask("keys", "scopes", "widening", "--everything", "--yes").succeeded().out
+    )
