@@ -1,6 +1,6 @@
 """Console sessions: who is signed in.
 
-Revises: 0002
+Revises: 0003
 """
 
 import sqlalchemy as sa
