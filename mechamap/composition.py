@@ -23,6 +23,7 @@ from mechamap.api.pusher_gate import PusherGate
 from mechamap.api.readers import Readers
 from mechamap.auth import jwt
 from mechamap.auth.authenticator import TokenAuthenticator
+from mechamap.auth.blocklist import Blocklist
 from mechamap.auth.channel_authorization import ChannelAuthorization
 from mechamap.auth.channel_laravel import LaravelChannels
 from mechamap.auth.channel_signature import ChannelSignatures
@@ -30,6 +31,7 @@ from mechamap.auth.keyring import BroadcastKeyRing
 from mechamap.auth.passwords import Passwords
 from mechamap.auth.protocol import BroadcastKey
 from mechamap.auth.pusher import AppRegistry
+from mechamap.auth.revoking import Revoking
 from mechamap.auth.sanctum import Sanctum
 from mechamap.auth.sanctum_http import VERIFY_PATH, SanctumByLaravel
 from mechamap.auth.sanctum_modes import SanctumModes
@@ -44,6 +46,7 @@ from mechamap.broker.redis import PREFIX, RedisBroker
 from mechamap.broker.turns import LocalTurns, RedisTurns
 from mechamap.domain.access import Policy
 from mechamap.domain.channels import Parse, parser
+from mechamap.domain.commands import Command
 from mechamap.domain.credentials import ChannelAuth
 from mechamap.domain.webhooks import WebhookEvent
 from mechamap.edge import errors, requests
@@ -57,6 +60,7 @@ from mechamap.hub.explaining import Explaining
 from mechamap.hub.groups import Groups
 from mechamap.hub.hub import Hub
 from mechamap.hub.inquiries import Inquiries
+from mechamap.hub.inspections import Inspections
 from mechamap.hub.joining import JoinExplaining
 from mechamap.hub.journal import Journal
 from mechamap.hub.last_seen import LastSeen
@@ -67,6 +71,7 @@ from mechamap.hub.publishing import Publisher
 from mechamap.hub.reading import Reading
 from mechamap.hub.rechecks import Rechecks
 from mechamap.hub.recovery import Recovery
+from mechamap.hub.seeing import Seeing
 from mechamap.hub.tracing import Tracing
 from mechamap.hub.typing import FORGOTTEN, Typing
 from mechamap.hub.watching import Watching
@@ -98,6 +103,7 @@ from mechamap.sockets.typing import TypingEvents
 from mechamap.store import database
 from mechamap.store.apps import Apps
 from mechamap.store.audit import AuditTrail
+from mechamap.store.blocks import Blocks
 from mechamap.store.console_sessions import ConsoleSessions
 from mechamap.store.keys import ApiKeys
 from mechamap.store.laravel.accounts import Accounts
@@ -154,9 +160,11 @@ def compose(settings: Settings) -> Flask:
 
     # proof of identity
     jwt.configure(app, settings)
-    jwts = jwt.Jwts(app, settings, Revocations(databases.own, settings.cache_seconds))
+    revocations = Revocations(databases.own, settings.cache_seconds)
+    blocklist = Blocklist(Blocks(databases.own))
+    jwts = jwt.Jwts(app, settings, revocations)
     sanctum = _sanctum(settings, TokenRows(databases.laravel, settings, directory.schema), directory)
-    authenticator = TokenAuthenticator(jwts, sanctum, directory)
+    authenticator = TokenAuthenticator(jwts, sanctum, directory, revocations, blocklist)
     keyring = BroadcastKeyRing(settings, api_keys)
     registry = AppRegistry(settings, apps)
     sign_in = SignIn(
@@ -230,14 +238,23 @@ def compose(settings: Settings) -> Flask:
     # half a second more than facts are kept for
     orders = Orders(hub, transport, gevent.spawn, gevent.spawn_later, settings.cache_seconds + 0.5)
     hub.ordered = orders.take
+
+    def barred(command: Command) -> None:
+        """What sign-ins remember of our database is out of date."""
+        blocklist.forget()
+        revocations.forget()
+
+    hub.barred = barred
     publisher = Publisher(broker, metrics, settings.max_broadcast_bytes, rates.count, journal.tap)
     inquiries = Inquiries(asking, roster)
+    Seeing(hub.connections, transport).register(inquiries)
+    inspections = Inspections(broker, roster, inquiries)
     explaining = Explaining(broker, roster, inquiries, parse)
     explaining.answer_with(Tracing(hub.connections, journal, broker, socketio.waiting))
     joining = JoinExplaining(judge, directory, settings.ladder, settings.cache_seconds)
     watching = Watching(inquiries)
     watching.answer_with(journal.tap, worker_id)
-    operations = ClusterOperations(broker, roster, members, publisher, parse)
+    operations = ClusterOperations(broker, roster, members, publisher, inspections, parse)
     ingester = _ingester(settings, worker_id, publisher, metrics, parse)
     outbox = _outbox(settings, worker_id, publisher, metrics, outbox_rows, parse)
     seen = LaravelLastSeen(databases.laravel, settings, directory.schema)
@@ -245,7 +262,7 @@ def compose(settings: Settings) -> Flask:
         worker_id=worker_id,
         hub=hub,
         sessions=sessions,
-        rechecks=Rechecks(hub, judge, directory, transport),
+        rechecks=Rechecks(hub, judge, directory, transport, blocked=blocklist.ends),
         broker=broker,
         roster=roster,
         members=members,
@@ -285,6 +302,8 @@ def compose(settings: Settings) -> Flask:
         directory=directory,
         sanctum=sanctum,
         authenticator=authenticator,
+        revoking=Revoking(authenticator, revocations),
+        blocklist=blocklist,
         jwts=jwts,
         sign_in=sign_in,
         api_keys=api_keys,

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 from mechamap.auth.authenticator import TokenAuthenticator
+from mechamap.auth.blocklist import Blocklist
 from mechamap.auth.jwt import Jwts
+from mechamap.auth.revoking import Revoking
 from mechamap.auth.sanctum_modes import SanctumModes
 from mechamap.auth.signin import SignIn
 from mechamap.broker.rates import Rates
@@ -46,6 +48,8 @@ class Services:
     directory: LaravelDirectory
     sanctum: SanctumModes
     authenticator: TokenAuthenticator
+    revoking: Revoking
+    blocklist: Blocklist
     jwts: Jwts
     sign_in: SignIn
     api_keys: ApiKeys

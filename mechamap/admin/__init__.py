@@ -10,8 +10,10 @@ from . import figures, permissions, session, signin
 from .account import Account
 from .apps import Apps
 from .audit import Audit
+from .channel import Channel
 from .channels import Channels
-from .connections import Connections
+from .connection import Connection
+from .connections import Blocks, Connections
 from .explain import Explain
 from .keys import Keys
 from .overview import Overview
@@ -31,7 +33,9 @@ def init_app(app: Flask, services: Services) -> None:
     connections = Connections(services)
     channels = Channels(services)
     watch = Watch(services)
-    overview.live_views = {view.endpoint: view for view in (overview, connections, channels, watch)}
+    close = (Connection(services), Channel(services), Blocks(services))
+    live = (overview, connections, channels, *close, watch)
+    overview.live_views = {view.endpoint: view for view in live}
     # The folder is where Flask-Admin looks for its own templates; ours extend none of them.
     console = Admin(
         app,
@@ -39,5 +43,5 @@ def init_app(app: Flask, services: Services) -> None:
         index_view=overview,
         theme=Theme(folder="bootstrap4", base_template="console/base.html"),
     )
-    console.add_views(connections, channels, watch, Explain(services), Keys(services), Apps(services))
+    console.add_views(connections, channels, *close, watch, Explain(services), Keys(services), Apps(services))
     console.add_views(People(services), Audit(services), Rules(services), Account(services))

@@ -40,6 +40,7 @@ class Channels(LiveView):
             "rows": matching[:SHOWN],
             "matches": len(matching),
             "query": query,
+            "live_query": {"q": query} if query else {},
             "demo": self.services.settings.demo,
         }
 
@@ -63,7 +64,8 @@ class Channels(LiveView):
             return self.page("publish", 422, fields=fields, error=err)
         if request.form.get("step") != "send":
             reach = self._reach(publication)
-            return self.page("publish_preview", fields=fields, publication=publication, reach=reach)
+            who = self.services.operations.reach(publication.channels[0])
+            return self.page("publish_preview", fields=fields, publication=publication, reach=reach, who=who)
         channel = publication.channels[0]
         try:
             receipt = self.act(

@@ -69,6 +69,14 @@ def shape(data: object) -> str:
     return f"number, {size}"
 
 
+def size(number: int) -> str:
+    """``0 B``, ``512 B``, ``1.4 KB``, ``12 MB``"""
+    if number < 1_000:
+        return f"{number} B"
+    scale, unit = (1_000, "KB") if number < 1_000_000 else (1_000_000, "MB")
+    return f"{number / scale:,.{1 if number < 10 * scale else 0}f} {unit}"
+
+
 def filters(zone: str) -> dict[str, Callable[..., str]]:
     """The filters; moments are shown in the application's time zone."""
     local = ZoneInfo(zone)
@@ -93,6 +101,7 @@ def filters(zone: str) -> dict[str, Callable[..., str]]:
         "moment": moment,
         "shape": shape,
         "since": since,
+        "size": size,
         "span": span,
         "spelled": spell,
     }

@@ -197,7 +197,7 @@ class LiveView(ConsoleView):
 
     def live(self) -> dict[str, Any]:
         """The parts and the figures for the chart."""
-        facts = self.facts()
+        facts = {**self.facts(), "form_token": session.form_token}
         snapshot = facts["snapshot"]
         return {
             "at": round(time.time(), 1),

@@ -4,14 +4,16 @@ Callers prove that they share the server's SECRET_KEY by a signed stamp that liv
 or user token opens it.
 """
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
+import msgspec
 from flask import Blueprint, Response, jsonify, request
 from itsdangerous import BadSignature, TimestampSigner
 
 from mechamap.domain.channels import Parse, parse_channel
 from mechamap.domain.commands import Action, Command
-from mechamap.domain.errors import InvalidField, InvalidRequest, KeyRefused
+from mechamap.domain.errors import InvalidField, InvalidRequest, KeyRefused, NotFound
+from mechamap.domain.searching import MAX_PAGE, Search
 from mechamap.hub.operations import Operations
 
 from .broadcasting import encode, read_json
@@ -86,10 +88,39 @@ def blueprint(operations: Operations, secret_key: str, parse: Parse = parse_chan
         if not isinstance(body, dict):
             raise InvalidRequest("The body must be a JSON object.")
         try:
-            command = Command(Action.KICK, **body)
+            command = Command(**{**body, "action": Action(body.get("action", Action.KICK))})
+            return jsonify({"connections": operations.kick(command)})
         except (TypeError, ValueError) as err:
             raise InvalidField("body", str(err)) from err
-        return jsonify({"connections": operations.kick(command)})
+
+    @api.post("/find")
+    def find() -> Response:
+        try:
+            search = msgspec.json.decode(request.get_data(cache=False), type=Search)
+        except (msgspec.MsgspecError, ValueError, RecursionError) as err:
+            raise InvalidRequest("The body must be a search.") from err
+        return _json(operations.find(replace(search, limit=max(1, min(search.limit, MAX_PAGE)))))
+
+    @api.get("/connection")
+    def connection() -> Response:
+        try:
+            return _json(operations.connection(request.args.get("sid", "")))
+        except NotFound as err:  # a 404 would mean a server without this question
+            raise InvalidField("sid", err.message, code=err.code) from err
+
+    @api.get("/reach")
+    def reach() -> Response:
+        return _json(operations.reach(parse(request.args.get("channel"))))
+
+    @api.get("/channel")
+    def channel() -> Response:
+        return _json(operations.channel(parse(request.args.get("channel"))))
+
+    @api.post("/purge")
+    def purge() -> Response:
+        body = read_json(request.get_data(cache=False))
+        name = body.get("channel") if isinstance(body, dict) else None
+        return jsonify({"events": operations.purge(parse(name))})
 
     @api.post("/publish")
     def publish() -> Response:
@@ -97,3 +128,7 @@ def blueprint(operations: Operations, secret_key: str, parse: Parse = parse_chan
         return jsonify(asdict(receipt))
 
     return api
+
+
+def _json(found: object) -> Response:
+    return Response(msgspec.json.encode(found), content_type="application/json")

@@ -8,10 +8,12 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Protocol
 
-from mechamap.domain.errors import AuthenticationFailed, DirectoryUnavailable
+from mechamap.domain.errors import AuthenticationFailed, DirectoryUnavailable, Unavailable
 from mechamap.domain.identity import Identity, TokenKind, UserFacts
 from mechamap.store.laravel.directory import LaravelDirectory
+from mechamap.store.revocations import REF_LENGTH, Revocations, digest_of_jti, names_of_token
 
+from .blocklist import Blocklist
 from .jwt import Jwts
 from .sanctum import OPAQUE_LENGTH, VerifiedSanctum
 
@@ -43,7 +45,7 @@ def shape_of(token: str) -> TokenShape:
 
 def token_ref(token: str) -> str:
     """Names a token without revealing it."""
-    return hashlib.sha256(token.encode()).hexdigest()[:16]
+    return hashlib.sha256(token.encode()).hexdigest()[:REF_LENGTH]
 
 
 class SanctumTokens(Protocol):
@@ -60,26 +62,55 @@ class SanctumTokens(Protocol):
 class TokenAuthenticator:
     """Implements ``auth.protocol.Authenticator``."""
 
-    def __init__(self, jwts: Jwts, sanctum: SanctumTokens, directory: LaravelDirectory) -> None:
+    def __init__(
+        self,
+        jwts: Jwts,
+        sanctum: SanctumTokens,
+        directory: LaravelDirectory,
+        revocations: Revocations | None = None,
+        blocklist: Blocklist | None = None,
+    ) -> None:
+        """``revocations``: those of Sanctum tokens; ``jwts`` looks after its own."""
         self._jwts = jwts
         self._sanctum = sanctum
         self._directory = directory
+        self._revocations = revocations
+        self._blocklist = blocklist
 
     def authenticate(self, token: object) -> Identity:
-        text = _readable(token)
+        identity = self._verified(_readable(token))
+        if self._blocklist is not None:
+            self._blocklist.check(identity.user_id)
+        return identity
+
+    def _verified(self, text: str) -> Identity:
         ref = token_ref(text)
         match shape_of(text):
             case TokenShape.JWT:
                 jwt = self._jwts.verify(text)
                 user = self._user(jwt.user_id)
                 role, name = (user.role, user.name) if user else (jwt.role, jwt.name)
-                return Identity(jwt.user_id, role, name, TokenKind.JWT, jwt.expires_at, ref)
+                jti = jwt.claims.get("jti")
+                jti_ref = digest_of_jti(jti)[:REF_LENGTH] if isinstance(jti, str) else ""
+                return Identity(jwt.user_id, role, name, TokenKind.JWT, jwt.expires_at, ref, jti_ref=jti_ref)
             case TokenShape.SANCTUM:
-                return self._owner(self._sanctum.verify(text), ref)
+                owner = self._owner(self._sanctum.verify(text), ref)
+                self._check_revoked(text)
+                return owner
             case _:
                 raise AuthenticationFailed(
                     "the token is neither a JWT nor a Sanctum token.", code="token_malformed"
                 )
+
+    def _check_revoked(self, token: str) -> None:
+        """What Laravel accepts may have been revoked here."""
+        try:
+            if self._revocations is not None and self._revocations.any_revoked(names_of_token(token)):
+                raise AuthenticationFailed("the token was revoked.", code="token_revoked")
+        except Unavailable as err:
+            raise DirectoryUnavailable(
+                "Revoked tokens cannot be looked up now.", retry_after=err.retry_after
+            ) from err
 
     def _owner(self, token: VerifiedSanctum, ref: str) -> Identity:
         """The user of a Sanctum token. Where Laravel vouched for them, a table of users may be away or

@@ -18,7 +18,7 @@ from jwt.algorithms import HMACAlgorithm
 
 from mechamap.domain.errors import AuthenticationFailed, DirectoryUnavailable, Unavailable
 from mechamap.settings import Settings, SettingsError
-from mechamap.store.revocations import Revocations, digest_of_jti, digest_of_token
+from mechamap.store.revocations import Revocations, digest_of_jti, digest_of_token, names_of_token
 
 from .claims import check_use, expiry_of, refused, user_id_of
 
@@ -192,7 +192,7 @@ class Jwts:
 
 def _digests(token: str, claims: Mapping[str, Any]) -> list[str]:
     jti = claims.get("jti")
-    return [digest_of_token(token), *([digest_of_jti(jti)] if isinstance(jti, str) else [])]
+    return [*names_of_token(token), *([digest_of_jti(jti)] if isinstance(jti, str) else [])]
 
 
 def _text(value: Any) -> str | None:

@@ -19,7 +19,7 @@ class Authenticator(Protocol):
             AuthenticationFailed: with a stable code (``token_missing``, ``token_malformed``,
                 ``token_invalid``, ``token_type``, ``token_expired``, ``token_revoked``,
                 ``token_unsupported`` (the database has no table of such tokens), ``development_token``,
-                ``user_unknown``, ``user_inactive``, ``user_banned``).
+                ``user_unknown``, ``user_inactive``, ``user_banned``, ``user_blocked``).
             DirectoryUnavailable: the user's rows cannot be read now; the same token may pass later.
             Unavailable: Laravel, which is to verify the token, gives no verdict (``verify_…``); likewise.
         """

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from ..domain.commands import Command
 from ..domain.errors import BrokerUnavailable, RealtimeError
-from ..domain.history import Bounds, History, Position
+from ..domain.history import Bounds, History, LogState, Position
 from ..domain.publication import Publication, Receipt
 from .delivery import Delivery
 from .envelope import check_publication, encode_command
@@ -99,6 +99,16 @@ class MemoryBroker:
                 [self._recent.read(name, Position(epoch, since), limit) for name, since in channels.items()],
                 self._recent.position,
             )
+
+    def log_state(self, channel: str) -> LogState:
+        self._started()
+        with self._lock:
+            return self._recent.state(channel)
+
+    def purge(self, channel: str) -> int:
+        self._started()
+        with self._lock:
+            return self._recent.purge(channel)
 
     def position(self, channel: str) -> Position:
         return self._recent.position

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from mechamap.domain.commands import Command
 from mechamap.domain.errors import RealtimeError
-from mechamap.domain.history import Gap, History, Position
+from mechamap.domain.history import Gap, History, LogState, Position
 from mechamap.domain.inquiries import Question, Replies, Reply
 from mechamap.domain.publication import Publication, Receipt
 
@@ -123,6 +123,21 @@ class Broker(Protocol):
 
         The position is one up to which nothing is left out; what came later may be in it or not. Without
         events where the epoch is another one now, and with a gap where one of the channels has one.
+
+        Raises:
+            BrokerUnavailable
+        """
+
+    def log_state(self, channel: str) -> LogState:
+        """How much the log of the canonical ``channel`` holds. For people: it reads all of it.
+
+        Raises:
+            BrokerUnavailable
+        """
+
+    def purge(self, channel: str) -> int:
+        """Empty the log of the canonical ``channel``; how many events it held. Its events keep their numbers,
+        so whoever asks for them is told that they are ``trimmed``; later ones are kept as ever.
 
         Raises:
             BrokerUnavailable

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import islice
 
-from ..domain.history import Bounds, Gap, History, Position
+from ..domain.history import Bounds, Gap, History, LogState, Position
 from ..domain.publication import Publication
 from .stamp import new_epoch
 
@@ -106,6 +106,24 @@ class RecentEvents:
         if len(events) > limit:
             end = Position(self._epoch, events[limit - 1].offset)
         return History(tuple(events[:limit]), end, gap)
+
+    def state(self, channel: str) -> LogState:
+        """What ``Broker.log_state`` promises."""
+        self._expire(self._clock())
+        log = self._logs.get(channel)
+        newest = self._last.get(channel, (0, 0.0))[0]
+        if log is None:
+            return LogState(self._epoch, 0, 0, 0, 0, newest)
+        first, last = (log.kept[place].publication.offset for place in (0, -1))
+        return LogState(self._epoch, len(log.kept), sum(kept.size for kept in log.kept), first, last, newest)
+
+    def purge(self, channel: str) -> int:
+        """What ``Broker.purge`` promises."""
+        log = self._logs.get(channel)
+        held = len(log.kept) if log is not None else 0
+        while log is not None and log.kept:
+            self._drop_first(channel, log)
+        return held
 
     def _gap(self, channel: str, log: _Log | None, since: int) -> Gap | None:
         if log is not None:

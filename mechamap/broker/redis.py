@@ -15,8 +15,9 @@ import redis
 
 from ..domain.commands import Command
 from ..domain.errors import BrokerUnavailable, RealtimeError
-from ..domain.history import Bounds, History, Position
+from ..domain.history import Bounds, History, LogState, Position
 from ..domain.publication import Publication, Receipt
+from . import log_care
 from .backfill import Backfill
 from .connection import command_client, listening_connection, primary_of, translated
 from .delivery import Delivery
@@ -134,6 +135,14 @@ class RedisBroker:
     def replay(self, channels: Mapping[str, int], epoch: str, limit: int) -> History:
         with translated("the history cannot be read"):
             return replay_many(self._logs, channels, epoch, limit)
+
+    def log_state(self, channel: str) -> LogState:
+        with translated("the log cannot be read"):
+            return log_care.state(self._client, self._prefix, channel)
+
+    def purge(self, channel: str) -> int:
+        with translated("the log was not emptied"):
+            return log_care.purge(self._client, self._prefix, channel)
 
     def position(self, channel: str) -> Position:
         return self._progress.position_of(channel)

@@ -15,9 +15,10 @@ from mechamap.domain.recovery import offset_text, parse_offset
 from mechamap.domain.roles import Ladder, Level
 from mechamap.hub.history import MOST_EVENTS
 
-from .cluster import operations_of
-from .command import Nouns, json_option, pass_services
-from .printing import fields, heading, note, print_json, table
+from .cluster import operations_of, told_silent
+from .command import Nouns, confirm, json_option, pass_services, yes_option
+from .printing import counted, fields, heading, note, print_json, table
+from .trail import audited
 
 if TYPE_CHECKING:
     from mechamap.services import Services
@@ -107,6 +108,64 @@ def members(services: "Services", channel: str, after: int, limit: int, as_json:
         note("The channel has no member at the moment.")
 
 
+@group.command("show")
+@click.argument("channel")
+@json_option
+@pass_services
+def show(services: "Services", channel: str, as_json: bool) -> None:
+    """Tell who listens to a channel, how busy it is, and what its log holds."""
+    operations, wanted = operations_of(services), services.parse_channel(channel)
+    seen, reach = operations.channel(wanted), operations.reach(wanted)
+    if as_json:
+        names = {"channel": wanted.name, "canonical": wanted.canonical}
+        print_json({**names, "reach": asdict(reach), **asdict(seen)})
+        return
+    state, over = seen.log, "over " if seen.at_least else ""
+    extent = f", offsets {state.first} to {state.last}" if state.events else ""
+    fields(
+        (
+            ("channel", f"{wanted.name} ({wanted.canonical})"),
+            ("listens", f"{counted(reach.connections, 'connection')} on {counted(reach.workers, 'worker')}"),
+            ("dialects", _counts(reach.dialects)),
+            ("transports", _counts(reach.transports)),
+            ("log", f"{counted(state.events, 'event')}, {state.bytes:,} bytes{extent}"),
+            ("newest event", state.newest or "none is remembered"),
+            ("epoch", state.epoch or "none yet"),
+            ("last minute", f"{over}{counted(seen.per_minute, 'event')}"),
+        )
+    )
+    if seen.events:
+        click.echo()
+        table(
+            ("OFFSET", "AT", "EVENT", "BYTES", "ORIGIN"),
+            [(each.offset, each.moment, each.event, each.size, each.origin or "") for each in seen.events],
+            flexible=2,
+            right=(0, 3),
+        )
+    told_silent(reach.silent)
+
+
+@group.command("purge")
+@click.argument("channel")
+@yes_option
+@json_option
+@pass_services
+def purge(services: "Services", channel: str, yes: bool, as_json: bool) -> None:
+    """Empty a channel's log.
+
+    Pages that come back for what was in it are told `trimmed`. Live subscribers notice nothing.
+    """
+    operations, wanted = operations_of(services), services.parse_channel(channel)
+    held = operations.channel(wanted).log.events
+    confirm(f"Purge {counted(held, 'event')} from the log of {wanted.name}?", yes=yes)
+    with audited(services.audit, "channels.purge", f"channel:{wanted.name}"):
+        held = operations.purge(wanted)
+    if as_json:
+        print_json({"channel": wanted.name, "events": held})
+    else:
+        click.echo(f"The log of {wanted.name} is empty; it held {counted(held, 'event')}.")
+
+
 @group.command("rules")
 @json_option
 @pass_services
@@ -181,6 +240,10 @@ def judged(services: "Services", user_id: int, channel: Channel) -> tuple[access
     role, name = (user.role, user.name) if user else (None, None)
     identity = Identity(user_id, role, name, TokenKind.JWT, None, "")
     return services.judge.facts(identity, channel), services.judge.decide(identity, channel)
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{number:,} {name}" for name, number in sorted(counts.items())) or "nobody"
 
 
 def _told(rule: dict[str, object]) -> str:

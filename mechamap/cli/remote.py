@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -11,18 +11,29 @@ import msgspec
 from mechamap.api.operator import STAMP_HEADER, stamp
 from mechamap.domain.channels import Channel
 from mechamap.domain.commands import Command
-from mechamap.domain.errors import BrokerUnavailable, InvalidField, InvalidRequest, KeyRefused, RealtimeError
+from mechamap.domain.errors import (
+    BrokerUnavailable,
+    InvalidField,
+    InvalidRequest,
+    KeyRefused,
+    NotFound,
+    RealtimeError,
+)
 from mechamap.domain.history import Position
 from mechamap.domain.members import Member, MemberPage
 from mechamap.domain.publication import Receipt
+from mechamap.domain.searching import Search
 from mechamap.hub.explaining import Delivery, Wanted
 from mechamap.hub.history import Page, PastEvent
+from mechamap.hub.inspections import ChannelSeen, ConnectionSeen, ConnectionsFound, Reach
 from mechamap.hub.operations import ChannelRow, Totals
 from mechamap.hub.tap import Filter, Watch
 from mechamap.hub.watching import Seen
 from mechamap.presence.protocol import ConnectionRecord, WorkerRecord
 
 from .door import Answer, Door, NoAnswer
+
+T = TypeVar("T")
 
 
 class RemoteOperations:
@@ -77,9 +88,27 @@ class RemoteOperations:
         return self._read(lambda: Totals(**counts))
 
     def kick(self, command: Command) -> int:
-        order = {name: value for name, value in asdict(command).items() if name != "action"}
-        answer = self._ask("/kick", order)
+        answer = self._ask("/kick", asdict(command))
         return self._read(lambda: int(answer["connections"]))
+
+    def find(self, search: Search) -> ConnectionsFound:
+        return self._read_as(ConnectionsFound, "/find", msgspec.to_builtins(search))
+
+    def connection(self, sid: str) -> ConnectionSeen:
+        try:
+            return self._read_as(ConnectionSeen, f"/connection?{urlencode({'sid': sid})}")
+        except InvalidField as err:
+            raise NotFound(err.message, code=err.code) from err
+
+    def reach(self, channel: Channel) -> Reach:
+        return self._read_as(Reach, f"/reach?{urlencode({'channel': channel.name})}")
+
+    def channel(self, channel: Channel) -> ChannelSeen:
+        return self._read_as(ChannelSeen, f"/channel?{urlencode({'channel': channel.name})}")
+
+    def purge(self, channel: Channel) -> int:
+        answer = self._ask("/purge", {"channel": channel.name})
+        return self._read(lambda: int(answer["events"]))
 
     def publish(self, body: object, origin: str) -> Receipt:
         """``origin`` is decided by the server's door: whoever comes through it is the command line."""
@@ -115,6 +144,10 @@ class RemoteOperations:
         if answer.status != 200:
             raise self._refusal(answer)
         return self._read(lambda: json.loads(answer.body))
+
+    def _read_as(self, kind: type[T], path: str, body: object = None) -> T:
+        found = self._ask(path, body)
+        return self._read(lambda: msgspec.convert(found, kind))
 
     def _read(self, build: Any) -> Any:
         try:

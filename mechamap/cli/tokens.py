@@ -9,9 +9,10 @@ import click
 
 from mechamap.domain.errors import AuthenticationFailed
 
+from .cluster import give
 from .command import Nouns, json_option, pass_services
 from .durations import Duration
-from .printing import fields, moment, note, print_json, span
+from .printing import counted, fields, moment, note, print_json, span
 from .trail import audited
 
 if TYPE_CHECKING:
@@ -105,31 +106,30 @@ def inspect_token(services: "Services", token: str, as_json: bool) -> None:
 @json_option
 @pass_services
 def revoke(services: "Services", token: str, as_json: bool) -> None:
-    """Make a JWT useless before its time.
+    """Make a token useless before its time, and close the connections that came with it.
 
-    A dash reads it from standard input. Sanctum tokens are Laravel's to revoke.
+    A dash reads it from standard input. A Sanctum token is refused here only: to Laravel it stays good until
+    its row is deleted.
     """
     from mechamap.auth.authenticator import TokenShape, shape_of, token_ref
 
     text = _given(token)
-    if shape_of(text) is TokenShape.SANCTUM:
-        raise click.ClickException(
-            "This is a Sanctum token: Laravel revokes it by deleting its row, for example with "
-            "$user->tokens()->delete() in `php artisan tinker`."
-        )
     try:
         with audited(services.audit, "token.revoke", f"token {token_ref(text)}"):
-            verified = services.jwts.revoke(text)
+            identity, closed = services.revoking.token(text, give(services))
     except AuthenticationFailed as err:
         raise click.ClickException(
             f"This token opens nothing anyway: {_reason(err.message)} [{err.code}]"
         ) from err
     if as_json:
-        print_json({"revoked": True, "user_id": verified.user_id, "expires_at": verified.expires_at})
+        about = {"user_id": identity.user_id, "expires_at": identity.expires_at, "connections": closed}
+        print_json({"revoked": True, **about})
         return
     within = services.settings.cache_seconds
-    click.echo(f"The token of user {verified.user_id} is revoked; servers refuse it within {within:g} s.")
-    note(f"Connections already open stay: `flask clients kick --user {verified.user_id}` closes them.")
+    click.echo(f"The token of user {identity.user_id} is revoked; servers refuse it within {within:g} s.")
+    note(f"{counted(closed, 'connection')} ordered to close.")
+    if shape_of(text) is TokenShape.SANCTUM:
+        note("Laravel itself goes on accepting it until its row in personal_access_tokens is deleted.")
 
 
 def _given(token: str) -> str:

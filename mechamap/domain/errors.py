@@ -7,6 +7,7 @@ RealtimeError
 ├── PayloadTooLarge           413  names the size and the limit
 ├── Unauthenticated           401  no credential, or one that does not verify
 │   ├── AuthenticationFailed  401  of a person: message begins «Authentication failed»
+│   │   └── UserBlocked       401  carries ``until``
 │   ├── KeyRefused            401  of a broadcast key
 │   └── SignatureRefused      401  of a request signed with an app's secret
 ├── Forbidden                 403  known, but may not do this
@@ -21,6 +22,8 @@ RealtimeError
 ``code`` is a stable snake_case string: the wire, the log line, the metric and the dashboard all use it.
 ``str(error)`` is one sentence fit for a stranger; it never holds a secret, a token or a payload.
 """
+
+from .moments import iso
 
 
 class RealtimeError(Exception):
@@ -106,6 +109,19 @@ class AuthenticationFailed(Unauthenticated):
 
     def __init__(self, reason: str, *, code: str) -> None:
         super().__init__(f"Authentication failed: {reason}", code=code)
+
+
+class UserBlocked(AuthenticationFailed):
+    """An operator keeps the user out; ``until`` is Unix seconds."""
+
+    code = "user_blocked"
+
+    def __init__(self, until: float) -> None:
+        self.until = until
+        super().__init__(f"the user is blocked until {iso(until)}.", code=self.code)
+
+    def details(self) -> dict[str, object]:
+        return {"until": iso(self.until)}
 
 
 class KeyRefused(Unauthenticated):

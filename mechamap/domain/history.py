@@ -75,6 +75,24 @@ class Bounds:
 
 
 @dataclass(frozen=True, slots=True)
+class LogState:
+    """How much the log of one channel holds.
+
+    Attributes:
+        events, bytes: that are kept, whispers included.
+        first, last: offsets of the first and the last of them; 0 without any.
+        newest: offset of the channel's last event, kept or not; 0 if none is remembered.
+    """
+
+    epoch: str
+    events: int
+    bytes: int
+    first: int
+    last: int
+    newest: int
+
+
+@dataclass(frozen=True, slots=True)
 class History:
     """Events of one channel in order.
 

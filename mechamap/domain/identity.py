@@ -26,10 +26,11 @@ class Identity:
         name: for display in the console only.
         kind: how the token was verified.
         expires_at: Unix seconds after which the token proves nothing; None for tokens without an end.
-        token_ref: identifies the token without revealing it (first 16 hex digits of its SHA-256); known while
-            a token is being judged, and not kept with a connection.
+        token_ref: identifies the token without revealing it (first 16 hex digits of its SHA-256).
         vouched: Laravel itself said just now that the user may sign in: a directory that is away need not be
-            asked. Not kept with a connection either.
+            asked. Not kept with a connection.
+        jti_ref: the same of the token's ``jti`` claim, as ``revocations.digest_of_jti`` has it; empty without
+            one.
     """
 
     user_id: int
@@ -39,6 +40,7 @@ class Identity:
     expires_at: float | None
     token_ref: str = ""
     vouched: bool = False
+    jti_ref: str = ""
 
     @property
     def guest(self) -> bool:

@@ -21,6 +21,7 @@ from socketio import packet as sio
 from socketio.exceptions import ConnectionRefusedError as Refusal
 
 from .development import serve
+from .members import Member
 from .msgpack import MsgPackPacket
 from .options import check_names, logger_of, refuse, take_limits
 from .packets import Packet, Sendable
@@ -44,6 +45,7 @@ class ConnectionInfo:
     remote_addr: str | None
     connected_at: float  # unix seconds
     queued_packets: int
+    queued_bytes: int
 
 
 class SocketIO(flask_socketio.SocketIO):
@@ -193,20 +195,24 @@ class SocketIO(flask_socketio.SocketIO):
 
     def connections(self) -> list[ConnectionInfo]:
         """The accepted sockets of the default namespace on this worker."""
-        found = []
-        for member in self.server.manager.members("/"):
-            session = self.server.eio.sockets.get(member.eio_sid)
-            environ = self.server.environ.get(member.eio_sid) or {}
-            found.append(
-                ConnectionInfo(
-                    sid=member.sid,
-                    transport="websocket" if session is not None and session.upgraded else "polling",
-                    remote_addr=environ.get("REMOTE_ADDR"),
-                    connected_at=member.since,
-                    queued_packets=session.queued_packets if session is not None else 0,
-                )
-            )
-        return found
+        return [self._info(member) for member in self.server.manager.members("/")]
+
+    def connection(self, sid: str) -> ConnectionInfo | None:
+        """The accepted socket of this id, if it is in the default namespace on this worker."""
+        manager = self.server.manager
+        return self._info(manager.member(sid, "/")) if manager.is_connected(sid, "/") else None
+
+    def _info(self, member: Member) -> ConnectionInfo:
+        session = self.server.eio.sockets.get(member.eio_sid)
+        environ = self.server.environ.get(member.eio_sid) or {}
+        return ConnectionInfo(
+            sid=member.sid,
+            transport="websocket" if session is not None and session.upgraded else "polling",
+            remote_addr=environ.get("REMOTE_ADDR"),
+            connected_at=member.since,
+            queued_packets=session.queued_packets if session is not None else 0,
+            queued_bytes=session.queued_bytes if session is not None else 0,
+        )
 
     @property
     def draining(self) -> bool:

@@ -14,6 +14,7 @@ from mechamap.domain.identity import Identity, UserFacts
 from mechamap.domain.recovery import Reason, Returning
 from mechamap.presence.protocol import Roster
 
+from .bars import Bars
 from .catching_up import CatchingUp
 from .connections import Connection, Connections
 from .journal import Journal
@@ -62,6 +63,7 @@ class Arrivals:
         journal: Journal,
         most: int,
         clock: Callable[[], float],
+        bars: Bars,
     ) -> None:
         self._worker_id = worker_id
         self._connections = connections
@@ -75,6 +77,7 @@ class Arrivals:
         self._journal = journal
         self._most = most
         self._clock = clock
+        self._bars = bars
 
     def admit(
         self,
@@ -95,6 +98,7 @@ class Arrivals:
         Raises:
             Unavailable: this worker is full, or the broker cannot promise delivery, or it cannot be told now
                 what a session may have back.
+            AuthenticationFailed: an operator barred the user or the token a moment ago.
         """
         if len(self._connections) >= self._most:
             raise Unavailable("The server is full; try again shortly.", code="server_full", retry_after=5)
@@ -118,7 +122,7 @@ class Arrivals:
         followed: list[str] = []
         try:
             admission = self._follow(connection, own, claim, followed)
-            self._enter(admission, own, returning)
+            self._enter(admission, own, returning, identity)
         except BaseException:
             self._catching_up.drop(sid)
             self._recovery.give_up(connection, returning)
@@ -150,7 +154,9 @@ class Arrivals:
         del followed[len(first) :]
         return Admission(connection, lost=missed)
 
-    def _enter(self, admission: Admission, own: Channel | None, returning: Returning | None) -> None:
+    def _enter(
+        self, admission: Admission, own: Channel | None, returning: Returning | None, identity: Identity
+    ) -> None:
         connection, claim = admission.connection, admission.claim
         if claim is not None:
             for channel, since in claim.owed.items():
@@ -163,6 +169,7 @@ class Arrivals:
             self._recovery.resume(connection, returning.pid, claim)
             self._presence.reenter(connection)
             self._catching_up.check(connection.sid)
+        self._bars.check(identity)  # the last moment: once it is in the books, orders find it
         self._connections.add(connection)
         self._roster.record(connection)
         self._meter.connection("accepted")

@@ -1,6 +1,8 @@
 """The live connections of this worker and what each is subscribed to."""
 
 import math
+import time
+from array import array
 from collections.abc import Callable, Iterator
 
 from mechamap.domain.channels import Channel, known_channel, spell
@@ -25,9 +27,9 @@ class Connection:
     """
 
     __slots__ = (
-        "_begin", "_channels", "_claims", "_echo", "_epoch", "_given", "_since", "active_at", "address",
-        "connected_at", "dialect", "expires_at", "facts", "kind", "pid", "sid", "transport", "user_agent",
-        "user_id", "worker",
+        "_begin", "_channels", "_claims", "_echo", "_epoch", "_given", "_joined", "_since", "_token",
+        "active_at", "address", "connected_at", "dialect", "expires_at", "facts", "kind", "pid", "sid",
+        "transport", "user_agent", "user_id", "worker",
     )  # fmt: skip
 
     def __init__(
@@ -67,6 +69,10 @@ class Connection:
         self._epoch, self._begin = position.epoch, position.offset
         self._since: tuple[int, ...] = ()
         self._given: Position | None = None
+        # seconds after its beginning at which it joined each channel, four bytes for each
+        self._joined = b""
+        # names of its token, eight bytes for each (49 in all with a ``jti``): to be found when it is revoked
+        self._token = bytes.fromhex(identity.token_ref + identity.jti_ref)
         self.pid: str | None = None
 
     @property
@@ -81,6 +87,20 @@ class Connection:
     def identity(self) -> Identity:
         """Who it is, for the rules."""
         return Identity(self.user_id, self.role, self.name, self.kind, self.expires_at)
+
+    @property
+    def token_ref(self) -> str:
+        """Names its token, as ``Identity`` has it; empty for guests."""
+        return self._token[:8].hex()
+
+    def came_with(self, ref: str) -> bool:
+        """Whether its token, or that token's ``jti``, has this name."""
+        return bool(ref) and ref in (self._token[:8].hex(), self._token[8:].hex())
+
+    @property
+    def joined_at(self) -> tuple[float, ...]:
+        """When it joined each of its channels, in Unix seconds: to the second."""
+        return tuple(self.connected_at + after for after in array("I", self._joined))
 
     @property
     def channels(self) -> dict[str, Channel]:
@@ -172,6 +192,8 @@ class Connection:
     def join(self, channel: Channel, position: Position, dialect: Dialect = Dialect.PLAN) -> None:
         """Add a channel whose events it is owed from ``position`` on; the caller knows that it is not there
         yet."""
+        after = int(time.time() - self.connected_at)
+        self._joined += array("I", (min(max(after, 0), 2**32 - 1),)).tobytes()
         if position.epoch != self._epoch:  # offsets of different epochs cannot be compared
             self._epoch, self._begin, self._since = position.epoch, 0, (0,) * len(self._since)
         if position.offset < self._begin:  # it is owed what it was once past
@@ -243,6 +265,7 @@ class Connection:
             return False
         self._channels = self._channels[:index] + self._channels[index + 1 :]
         self._since = self._since[:index] + self._since[index + 1 :]
+        self._joined = self._joined[: 4 * index] + self._joined[4 * index + 4 :]
         self._echo = tuple(name for name in self._echo if name != canonical)
         return True
 
@@ -346,6 +369,9 @@ class Connections:
 
     def of_channel(self, canonical: str) -> list[Connection]:
         return [connection for connection in self._by_sid.values() if canonical in connection.canonicals]
+
+    def of_token(self, ref: str) -> list[Connection]:
+        return [connection for connection in self._by_sid.values() if connection.came_with(ref)]
 
     def expired(self, now: float) -> list[Connection]:
         """Connections whose token ended by ``now`` (Unix seconds); the caller removes them."""

@@ -1,22 +1,25 @@
 """What operators see and do, cluster-wide: the console and the command line share it."""
 
 import logging
+import time
 from dataclasses import dataclass
 from typing import Protocol
 
 from mechamap.auth.protocol import BroadcastKey
 from mechamap.broker.protocol import Broker
 from mechamap.domain.channels import Channel, Parse, parse_channel, spell
-from mechamap.domain.commands import Action, Command
+from mechamap.domain.commands import CLOSING, Action, Command
 from mechamap.domain.errors import InvalidChannel
 from mechamap.domain.history import Position
 from mechamap.domain.members import MemberPage
 from mechamap.domain.publication import Receipt
+from mechamap.domain.searching import Search
 from mechamap.domain.wire import read_broadcast
 from mechamap.presence.protocol import ConnectionRecord, Members, Roster, WorkerRecord
 
 from .audience import Audience, audience
 from .history import Page, page
+from .inspections import ChannelSeen, ConnectionSeen, ConnectionsFound, Inspections, Reach
 from .publishing import Publisher
 
 log = logging.getLogger(__name__)
@@ -72,7 +75,27 @@ class Operations(Protocol):
     def totals(self) -> Totals: ...
 
     def kick(self, command: Command) -> int:
-        """Order the connections a command names to be closed; how many they were."""
+        """Order the connections a command names to be closed, or a user to be let in again; how many they
+        were."""
+
+    def find(self, search: Search) -> ConnectionsFound:
+        """One page of the connections that match, as their workers know them."""
+
+    def connection(self, sid: str) -> ConnectionSeen:
+        """One connection in full.
+
+        Raises:
+            NotFound: there is none of this id.
+        """
+
+    def reach(self, channel: Channel) -> Reach:
+        """Who is in the channel, as the workers know it."""
+
+    def channel(self, channel: Channel) -> ChannelSeen:
+        """The channel's log, and how busy it is."""
+
+    def purge(self, channel: Channel) -> int:
+        """Empty the channel's log; how many events it held."""
 
     def publish(self, body: object, origin: str) -> Receipt:
         """Publish ``{channel | channels, event, data}`` as an operator.
@@ -101,12 +124,14 @@ class ClusterOperations:
         roster: Roster,
         members: Members,
         publisher: Publisher,
+        inspections: Inspections,
         parse: Parse = parse_channel,
     ) -> None:
         self._broker = broker
         self._roster = roster
         self._members = members
         self._publisher = publisher
+        self._inspections = inspections
         self._parse = parse
 
     def clients(
@@ -140,12 +165,29 @@ class ClusterOperations:
         return Totals(connections, users, len(channels), sum(channels.values()), len(self._roster.workers()))
 
     def kick(self, command: Command) -> int:
-        if command.action is not Action.KICK:
-            raise ValueError("not a kick")
+        if command.action not in CLOSING | {Action.UNBLOCK}:
+            raise ValueError(f"{command.action} closes nothing")
         named = self._count(command)
         self._broker.command(command)
         log.info("kick_ordered", extra={"command": command.id, "connections": named, "code": command.code})
         return named
+
+    def find(self, search: Search) -> ConnectionsFound:
+        return self._inspections.find(search)
+
+    def connection(self, sid: str) -> ConnectionSeen:
+        return self._inspections.connection(sid)
+
+    def reach(self, channel: Channel) -> Reach:
+        return self._inspections.reach(channel)
+
+    def channel(self, channel: Channel) -> ChannelSeen:
+        return self._inspections.channel(channel, time.time())
+
+    def purge(self, channel: Channel) -> int:
+        held = self._inspections.purge(channel)
+        log.info("log_purged", extra={"channel": channel.canonical, "events": held})
+        return held
 
     def order(self, command: Command) -> int:
         named = self._count(command)
@@ -164,6 +206,8 @@ class ClusterOperations:
     def _count(self, command: Command) -> int:
         if command.everyone:
             return self._roster.totals()[0]
+        if command.token is not None:
+            return self._inspections.find(Search(token=command.token, limit=1)).matches
         if command.channel is not None:
             return self._broker.channels().get(command.channel, 0)
         return len(self._roster.connections(user_id=command.user_id, sid=command.sid, limit=10_000))

@@ -21,6 +21,22 @@ class Link:
     transport: str
 
 
+@dataclass(frozen=True, slots=True)
+class Buffered:
+    """What waits for one connection, beside what the kernel holds."""
+
+    transport: str
+    bytes: int
+    packets: int
+
+
+class Buffers(Protocol):
+    """The transport's queues, for people."""
+
+    def buffered(self, sid: str) -> Buffered | None:
+        """Of a local connection; None if there is none of this id."""
+
+
 class Transport(Protocol):
     """The browsers connected to this worker. No method waits for a browser."""
 

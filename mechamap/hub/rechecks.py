@@ -26,7 +26,11 @@ GRACE = 10.0
 
 class Rechecks:
     """Walks this worker's connections. A directory that is away changes nothing: live connections keep what
-    they had."""
+    they had.
+
+    ``blocked`` tells until when (Unix seconds) which users are kept out, and never raises: a block acts at
+    once by a command, and here where that did not reach this worker.
+    """
 
     def __init__(
         self,
@@ -35,6 +39,7 @@ class Rechecks:
         directory: Directory,
         links: Links,
         *,
+        blocked: Callable[[], Mapping[int, float]] = dict,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -42,6 +47,7 @@ class Rechecks:
         self._judge = judge
         self._directory = directory
         self._links = links
+        self._blocked = blocked
         self._sleep = sleep
         self._clock = clock
 
@@ -81,8 +87,11 @@ class Rechecks:
         places = self._judge.fetch(
             (connection.user_id, channel) for connection, channels in had for channel in channels
         )
+        blocked, now = self._blocked(), self._clock()
         for connection, channels in had:
-            if self._person(connection, users.get(connection.user_id)):
+            if now < blocked.get(connection.user_id, 0.0):
+                self._hub.close(connection, "user_blocked", "An operator blocked this account for a time.")
+            elif self._person(connection, users.get(connection.user_id)):
                 self._channels(connection, channels, places)
 
     def reconcile(self) -> None:

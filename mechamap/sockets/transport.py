@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mechamap.domain.dialects import Dialect, mark
 from mechamap.domain.publication import Publication
-from mechamap.hub.protocol import Link
+from mechamap.hub.protocol import Buffered, Link
 
 from .encoding import copy_of, packet_of
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class EngineTransport:
-    """Implements ``Transport``, ``Links`` and ``Pings`` on the namespace ``/``."""
+    """Implements ``Transport``, ``Links``, ``Pings`` and ``Buffers`` on the namespace ``/``."""
 
     def __init__(self, socketio: "SocketIO") -> None:
         self._socketio = socketio
@@ -99,6 +99,10 @@ class EngineTransport:
 
     def links(self) -> list[Link]:
         return [Link(info.sid, info.transport) for info in self._socketio.connections()]
+
+    def buffered(self, sid: str) -> Buffered | None:
+        info = self._socketio.connection(sid)
+        return None if info is None else Buffered(info.transport, info.queued_bytes, info.queued_packets)
 
 
 def _room(spelled: str) -> str:

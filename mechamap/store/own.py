@@ -142,6 +142,21 @@ class ConsoleSession(db.Model):
     __table_args__ = (UniqueConstraint("digest", name="uq_rt_console_sessions_digest"),)
 
 
+class BlockedUser(db.Model):
+    """A user whom an operator keeps out for a time."""
+
+    __tablename__ = "rt_blocked_users"
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    user_id: Mapped[int] = mapped_column(BigInteger)
+    until: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    reason: Mapped[str] = mapped_column(String(200))
+    blocked_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    blocked_by: Mapped[str] = mapped_column(String(191))
+
+    __table_args__ = (UniqueConstraint("user_id", name="uq_rt_blocked_users_user_id"),)
+
+
 class WebhookFailure(db.Model):
     """A webhook that was given up: ``events`` is the JSON list that would have been sent to ``receiver``."""
 

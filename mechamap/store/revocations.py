@@ -1,4 +1,4 @@
-"""JWTs that were revoked before their time, in our own database.
+"""Tokens that were revoked before their time, in our own database.
 
 While they are few, as in every healthy site, all of them are kept in memory. Whoever signs in asks for the
 newest row only, together with everybody who does so at the moment, and all are read again when it is another
@@ -34,9 +34,24 @@ def digest_of_token(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
+REF_LENGTH = 16
+"""Hex digits of a digest that name a token where it is only to be told apart."""
+
+
+def names_of_token(token: str) -> list[str]:
+    """All names by which the token itself may have been revoked."""
+    digest = digest_of_token(token)
+    return [digest, digest_of_ref(digest[:REF_LENGTH])]
+
+
 def digest_of_jti(jti: str) -> str:
     """Names every token with this ``jti`` claim. The prefix keeps it apart from the digest of a token."""
     return hashlib.sha256(f"jti:{jti}".encode()).hexdigest()
+
+
+def digest_of_ref(ref: str) -> str:
+    """Names a token by its reference (``Identity.token_ref``), for who never saw the token itself."""
+    return hashlib.sha256(f"ref:{ref}".encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +105,10 @@ class Revocations:
                 )
             except IntegrityError:
                 pass  # revoked already
+        self.forget()
+
+    def forget(self) -> None:
+        """Something was revoked: nothing that was read before counts."""
         self._read = None
         self._asked.clear()
         self._known.clear()

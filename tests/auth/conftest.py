@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 
 from mechamap.auth.authenticator import TokenAuthenticator
+from mechamap.auth.blocklist import Blocklist
 from mechamap.auth.jwt import Jwts
+from mechamap.auth.revoking import Revoking
 from mechamap.auth.sanctum import Sanctum
 from mechamap.domain.errors import AuthenticationFailed
 from mechamap.domain.identity import Identity
+from mechamap.store.blocks import Blocks
 from mechamap.store.laravel.directory import LaravelDirectory
 from mechamap.store.laravel.tokens import TokenRows
 from mechamap.store.revocations import Revocations
@@ -42,6 +45,8 @@ class Door:
     jwts: Jwts
     directory: LaravelDirectory
     authenticator: TokenAuthenticator
+    revoking: Revoking
+    blocklist: Blocklist
 
     def admit(self, token: object) -> Identity:
         return self.authenticator.authenticate(token)
@@ -58,9 +63,13 @@ class Door:
 
 def door_of(server: Server) -> Door:
     directory = LaravelDirectory(server.databases.laravel, server.settings)
-    jwts = Jwts(server.app, server.settings, Revocations(server.databases.own, server.settings.cache_seconds))
+    revocations = Revocations(server.databases.own, server.settings.cache_seconds)
+    blocklist = Blocklist(Blocks(server.databases.own))
+    jwts = Jwts(server.app, server.settings, revocations)
     rows = TokenRows(server.databases.laravel, server.settings, directory.schema)
-    return Door(server, jwts, directory, TokenAuthenticator(jwts, Sanctum(rows, server.settings), directory))
+    sanctum = Sanctum(rows, server.settings)
+    authenticator = TokenAuthenticator(jwts, sanctum, directory, revocations, blocklist)
+    return Door(server, jwts, directory, authenticator, Revoking(authenticator, revocations), blocklist)
 
 
 OpenDoor = Callable[..., Door]

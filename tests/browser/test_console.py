@@ -94,11 +94,11 @@ def test_opened_details_and_focus_survive_the_renewal_of_a_list(demo, console):
         tab.click("#subscribe")
         expect(tab.locator("#joined")).to_contain_text(name)
     page = console("/admin/connections/?q=dung")
-    page.locator("summary").click()
+    page.locator("#live-connections summary").click()
     page.get_by_role("link", name="Disconnect Dung").focus()
     seen = page.locator("#live-connections tbody td.number").first.inner_text()
     expect(page.locator("#live-connections tbody td.number").first).not_to_have_text(seen)
-    assert page.evaluate("document.querySelector('details').open")
+    assert page.evaluate("document.querySelector('#live-connections details').open")
     assert page.evaluate("document.activeElement.textContent.startsWith('Disconnect')")
 
 

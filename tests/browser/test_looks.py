@@ -1,5 +1,7 @@
 """Every page in both schemes and at both widths: readable for people and for their tools."""
 
+import re
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
@@ -12,7 +14,12 @@ CONSOLE = (
     "/admin/connections/?q=binh",
     "/admin/connections/?q=nothing-like-it",
     "/admin/connections/disconnect?user_id=2",
+    "/admin/connections/?order=queue&age=1",
+    "/admin/blocks/",
+    "/admin/blocks/block?user_id=2",
     "/admin/channels/",
+    "/admin/channel/?name=private-user.2",
+    "/admin/channel/purge?name=private-user.2",
     "/admin/channels/publish?channel=private-user.2",
     "/admin/channels/disconnect?channel=private-user.2",
     "/admin/watch/",
@@ -61,6 +68,12 @@ def serious(page: Page, rules: object) -> list[str]:
     ]
 
 
+def of_somebody(place) -> tuple[str, ...]:
+    """The pages of one live connection."""
+    sid = re.search(r'<tr data-key="([^"]+)"', place.operator().get("/admin/connections/").text)[1]
+    return f"/admin/connection/?sid={sid}", f"/admin/connection/revoke?sid={sid}"
+
+
 def visit(page: Page, url: str) -> None:
     """Open a page and let its connection, if it has one, be accepted or refused."""
     page.goto(url)
@@ -73,7 +86,7 @@ def test_every_page_is_accessible(place, demo, console, publishers, scheme):
     demo(2)
     page = console(color_scheme=scheme)
     problems = {}
-    for path in (*CONSOLE, *publishers, *OPEN):
+    for path in (*CONSOLE, *publishers, *OPEN, *of_somebody(place)):
         visit(page, place.url + path)
         if found := serious(page, RULES[scheme]):
             problems[path] = found
@@ -84,7 +97,7 @@ def test_no_page_is_wider_than_a_phone(place, demo, console, publishers):
     demo(2)
     page = console(viewport=PHONE)
     wide = {}
-    for path in (*CONSOLE, *publishers, *OPEN):
+    for path in (*CONSOLE, *publishers, *OPEN, *of_somebody(place)):
         visit(page, place.url + path)
         width = page.evaluate("document.documentElement.scrollWidth")
         if width > PHONE["width"]:

@@ -1,5 +1,6 @@
 """Who may do what: every address of the server, by every method, asked by everybody."""
 
+import html
 import re
 from collections.abc import Iterator
 
@@ -7,6 +8,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from mechamap.admin.permissions import Permission, stated
+from mechamap.domain.history import Position
+from mechamap.domain.identity import Identity, TokenKind, UserFacts
+from mechamap.hub.connections import Connection
 from tests.services.processes import ROOT
 
 from .inside import Here, application, form_token
@@ -168,3 +172,47 @@ def test_who_falls_in_rank_may_do_less_with_the_next_request(here, people):
     finally:
         here.sql("UPDATE users SET role = 'super_admin' WHERE id = 1")
     assert "late" not in [row.name for row in here.services.api_keys.list()]
+
+
+def test_the_data_of_events_is_offered_to_administrators_only(here, people):
+    here.services.operations.publish({"channel": "public.masked", "event": "x", "data": "inside"}, "test")
+    for person, offered, acts in (
+        ("viewer", False, False),
+        ("operator", False, True),
+        ("administrator", True, True),
+    ):
+        page = people[person].get("/admin/channel/?name=public.masked").text
+        assert ('action="/admin/channel/data"' in page) is offered, person
+        assert ("Purge the log" in page) is acts, person
+        assert "inside" not in page
+
+
+def test_the_parts_of_a_channels_page_renew_themselves_with_their_forms(here, people):
+    here.services.operations.publish({"channel": "public.renewed", "event": "x", "data": 1}, "test")
+    for person, offered in (("viewer", False), ("administrator", True)):
+        answer = people[person].get("/admin/live.json?page=channel&name=public.renewed")
+        assert answer.status_code == 200
+        assert ("csrf_token" in answer.json["fragments"]["channel"]) is offered
+
+
+def test_a_list_longer_than_a_page_is_leafed_through(here, people):
+    hub, position = here.services.runtime.hub, Position("e", 0)
+    facts = UserFacts(99, "Many", "member")
+    for number in range(60):
+        identity = Identity(99, "member", "Many", TokenKind.JWT, None)
+        about = {"transport": "websocket", "address": None, "user_agent": None}
+        at = 1_700_000_000.0 + number // 2  # several at the same moment
+        hub.connections.add(
+            Connection(f"1.{number}", identity, facts, "w", position, connected_at=at, **about)
+        )
+    page, seen = "/admin/connections/?q=99", []
+    while page:
+        text = people["viewer"].get(page).text
+        assert "60 matches «99»" in text
+        seen += re.findall(r'<tr data-key="([^"]+)"', text)
+        following = re.search(r'href="([^"]+)">Next page', text)
+        page = html.unescape(following[1]) if following else None
+    assert len(seen) == 60
+    assert set(seen) == {f"1.{number}" for number in range(60)}
+    for number in range(60):
+        hub.connections.remove(f"1.{number}")

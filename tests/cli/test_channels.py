@@ -102,3 +102,16 @@ def test_without_a_table_of_users_the_verdict_says_what_it_rests_on(alone: Runne
     outcome = alone.flask("channels", "explain", "2", "private-user.2").succeeded()
     assert outcome.out.startswith("allowed")
     assert "no table of users" in outcome.err
+
+
+def test_a_channel_is_shown_and_its_log_is_purged(browser, server, here: Runner):
+    browser(2).emit_ack("subscribe", {"channel": "public.purged"})
+    for number in range(3):
+        here.flask("broadcast", "public.purged", "news", str(number)).succeeded()
+    told = here.flask("channels", "show", "public.purged", "--json").succeeded().json()
+    assert (told["reach"]["connections"], told["log"]["events"], told["per_minute"]) == (1, 3, 3)
+    assert "news" in here.flask("channels", "show", "public.purged").succeeded().out
+    purged = here.flask("channels", "purge", "public.purged", "--yes", "--json").succeeded().json()
+    assert purged == {"channel": "public.purged", "events": 3}
+    past = here.flask("channels", "history", "public.purged", "--json").json()
+    assert (past["events"], past["complete"], past["reason"]) == ([], False, "trimmed")

@@ -107,3 +107,46 @@ def test_the_workers_are_those_of_the_server(server, here: Runner):
 @pytest.mark.parametrize("noun", ["clients", "workers", "channels"])
 def test_without_a_server_a_list_fails_in_a_sentence(alone: Runner, noun: str):
     alone.flask(noun, "list", "--json").refused("does not answer at http://127.0.0.1:9", "make run")
+
+
+def test_connections_are_searched_a_page_at_a_time(browser, here: Runner):
+    clients = {browser(2).id, browser(2).id}
+    found = here.flask("clients", "find", "binh", "--limit", "1", "--json").succeeded().json()
+    assert found["matches"] == 2 and found["after"]
+    rest = here.flask("clients", "find", "binh", "--after", found["after"], "--json").json()
+    assert {row["sid"] for row in found["rows"] + rest["rows"]} == clients
+    shown = here.flask("clients", "find", "--channel", "user.2", "--transport", "websocket").succeeded()
+    assert all(sid in shown.out for sid in clients) and widest(shown.out) <= 80
+    here.flask("clients", "find", "--queue", "1000000").succeeded()
+    here.flask("clients", "find", "--after", "x").refused("end of a page")
+
+
+def test_one_connection_is_shown_in_full(browser, here: Runner):
+    client = browser(3)
+    told = here.flask("clients", "show", client.id, "--json").succeeded().json()
+    assert told["full"]["channels"][0]["name"] == "private-user.3"
+    shown = here.flask("clients", "show", client.id).succeeded().out
+    assert "private-user.3" in shown and told["full"]["token"] in shown
+    here.flask("clients", "show", "1.2").refused("ended")
+
+
+def test_a_blocked_user_is_out_until_let_in(browser, node_client, server, here: Runner):
+    client = browser(3)
+    told = here.flask("clients", "block", "3", "--for", "5m", "--yes", "--json").succeeded().json()
+    assert told["connections"] == 1
+    assert client.wait_for("force_disconnect")[0]["code"] == "user_blocked"
+    assert "3" in here.flask("clients", "blocked").succeeded().out
+    token = here.flask("tokens", "issue", "3").succeeded().out.strip()
+    refusal = node_client().connect_error(server.url, auth={"token": token})
+    assert refusal["data"]["code"] == "user_blocked" and refusal["data"]["until"].endswith("Z")
+    here.flask("clients", "unblock", "3").succeeded()
+    assert browser(3).connected()
+    here.flask("clients", "unblock", "3").refused("not blocked")
+
+
+def test_a_connections_token_is_revoked_without_having_it(browser, here: Runner):
+    client, other = browser(3), browser(3)
+    told = here.flask("clients", "revoke", client.id, "--yes", "--json").succeeded().json()
+    assert told["connections"] == 1
+    assert client.wait_for("force_disconnect")[0]["code"] == "token_revoked"
+    assert other.connected()

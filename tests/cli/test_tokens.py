@@ -92,8 +92,20 @@ def test_a_revoked_token_opens_nothing(here: Runner, server: Application, node_c
     assert refusal["data"]["code"] == "token_revoked"
 
 
+def test_a_revoked_token_ends_what_is_open_and_no_other_token_of_the_user(
+    here: Runner, server: Application, node_client, browser
+):
+    token, other = issued(here, 3), browser(3)
+    client = node_client().connect(server.url, auth={"token": token})
+    client.wait_for("connected")
+    told = here.flask("tokens", "revoke", token, "--json").succeeded().json()
+    assert told["connections"] == 1
+    assert client.wait_for("force_disconnect")[0]["code"] == "token_revoked"
+    assert other.connected()
+
+
 def test_what_cannot_be_revoked_is_refused_in_a_sentence(here: Runner):
-    here.flask("tokens", "revoke", "1|" + "a" * 40).refused("Sanctum", "Laravel")
+    here.flask("tokens", "revoke", "1|" + "a" * 40).refused("opens nothing anyway")
     here.flask("tokens", "revoke", "a.b.c").refused("opens nothing anyway", "token_malformed")
 
 

@@ -168,3 +168,36 @@ def test_at_least_one_event_is_given(worker: Worker, limit: int):
     place(worker, "a")
     place(worker, "b")
     assert names(worker.broker.history(NEWS, start, limit)) == ["a"]
+
+
+def test_the_state_of_a_log_tells_its_extent(worker: Worker):
+    assert worker.broker.log_state(NEWS).events == 0
+    first = place(worker, "a", data={"n": 1})
+    place(worker, "b", "forum.3")
+    last = place(worker, "c")
+    state = worker.broker.log_state(NEWS)
+    assert (state.epoch, state.events) == (first.epoch, 2)
+    assert (state.first, state.last, state.newest) == (first.offset, last.offset, last.offset)
+    assert 2 * 50 < state.bytes < 2 * 1000
+
+
+def test_a_purged_log_is_empty_and_says_that_something_is_missing(worker: Worker):
+    worker.broker.subscribe(NEWS)
+    start = place(worker, "before")
+    place(worker, "wide", "public.news", "forum.3")
+    end = place(worker, "last")
+    assert worker.broker.purge(NEWS) == 3
+    assert worker.broker.purge(NEWS) == 0
+    for since in (start, None):
+        history = worker.broker.history(NEWS, since, 10)
+        assert (names(history), history.gap) == ([], Gap.TRIMMED)
+    assert worker.broker.replay({NEWS: start.offset}, start.epoch, 10).gap is Gap.TRIMMED
+    assert worker.broker.history(NEWS, end, 10).complete
+    assert (worker.broker.log_state(NEWS).events, worker.broker.log_state(NEWS).newest) == (0, end.offset)
+    # other channels keep theirs, and what comes later is kept and whole
+    assert names(worker.broker.history("forum:3", start, 10)) == ["wide"]
+    place(worker, "after")
+    assert names(worker.broker.history(NEWS, end, 10)) == ["after"]
+    assert worker.broker.history(NEWS, end, 10).complete
+    assert worker.broker.history(NEWS, start, 10).gap is Gap.TRIMMED
+    worker.heard("before", "wide", "last", "after")

@@ -41,6 +41,14 @@ def test_a_user_who_may_no_longer_sign_in_is_closed(world, change, code):
     assert world.transport.closed == {"a": code}
 
 
+def test_a_block_whose_order_did_not_come_here_is_found_at_a_recheck(world):
+    blocked = {7: world.now + 60, 8: world.now}
+    world.rechecks._blocked = lambda: blocked
+    world.connect("a"), world.connect("over", 8), world.connect("other", 1)
+    world.rechecks.everyone()
+    assert world.transport.closed == {"a": "user_blocked"}
+
+
 def test_a_lost_role_takes_its_channels_and_nothing_else(world):
     world.connect("m", 4)
     for channel in ("moderator.queue", "forum.2", "public.news"):

@@ -129,7 +129,8 @@ def own_server(request: pytest.FixtureRequest, server_for: Serving) -> Server:
     mariadb = request.getfixturevalue("mariadb_server")
     mariadb.execute("CREATE DATABASE IF NOT EXISTS own_tables")
     server = server_for(own=mariadb.url("own_tables"))
-    for table in ("rt_api_keys", "rt_apps", "rt_audit_log", "rt_revoked_tokens", "rt_webhook_failures"):
+    ours = ("api_keys", "apps", "audit_log", "blocked_users", "revoked_tokens", "webhook_failures")
+    for table in (f"rt_{name}" for name in ours):
         mariadb.execute(f"DELETE FROM {table}", database="own_tables")
     return server
 

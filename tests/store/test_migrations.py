@@ -16,8 +16,8 @@ from . import shapes
 from .site import Server, Serving, Site
 
 OURS = {
-    *("rt_alembic_version", "rt_api_keys", "rt_apps", "rt_audit_log", "rt_console_sessions"),
-    *("rt_revoked_tokens", "rt_webhook_failures"),
+    *("rt_alembic_version", "rt_api_keys", "rt_apps", "rt_audit_log", "rt_blocked_users"),
+    *("rt_console_sessions", "rt_revoked_tokens", "rt_webhook_failures"),
 }
 
 
@@ -106,6 +106,7 @@ def test_what_is_pending_is_named_until_it_ran(site: Site, server_for: Serving) 
         "0002 Apps: their keys and encrypted secrets",
         "0003 Webhooks that were given up",
         "0004 Console sessions: who is signed in",
+        "0005 Users whom an operator keeps out for a time",
         "0006 Keys may have an end: the secret before a rotation",
     ]
     revisions.upgrade(server.app, server.settings)
