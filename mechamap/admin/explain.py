@@ -9,7 +9,7 @@ from flask_admin import expose
 
 from mechamap.auth.inspection import TokenReport, inspect
 from mechamap.domain.errors import AuthenticationFailed, InvalidField, RealtimeError
-from mechamap.domain.moments import read_moment
+from mechamap.domain.when import read_moment
 from mechamap.hub.explaining import Delivery, Wanted
 from mechamap.hub.joining import Joining
 from mechamap.services import Services

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mechamap.domain.moments import iso, read_moment
+from mechamap.domain.moments import iso
+from mechamap.domain.when import read_moment
 from mechamap.hub.explaining import Delivery, Found, Wanted
 from mechamap.hub.tracing import Outcome
 
