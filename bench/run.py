@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import cluster
+import console
 import presence
 import scale
 import works
@@ -47,6 +48,10 @@ _VANISH = (
 )  # fmt: skip
 _SCALE = ("connections", "cpu_us_per_deliv", "cpu_us_per_pub", "lat_p99_ms", "lost")
 _REDIS = {"redis": True}
+_CONSOLE = (
+    "alone_percent", "watched_percent", "viewer_percent", "live_ms", "list_ms", "looks", "deliv_per_s",
+    "lat_p99_ms", "lost",
+)  # fmt: skip
 _PRESENCE = (
     "members", "announcements", "cpu_ms_per_joining", "cpu_us_per_deliv", "bytes_per_member", "last_told_ms",
     "late_cpu_ms_per_joining", "late_cpu_us_per_deliv", "late_last_told_ms",
@@ -95,6 +100,8 @@ WORKS: dict[str, Work] = {
         ("ours", "node"),
         {"app": "watched:app"},
     ),
+    "console": Work(console.console, _CONSOLE, ("ours",)),
+    "console-redis": Work(console.console, _CONSOLE, ("ours",), _REDIS),
     # what logs, positions and sessions cost
     "kept-thirty": Work(works.thirty, _ROOM, WITHOUT),
     "kept-sixteen": Work(works.sixteen, _FULL, WITHOUT),
@@ -109,6 +116,7 @@ GROUPS = {
     "saturation": ("two", "sixteen"),
     "publishing": ("private", "batch", "ingest"),
     "cluster": ("one-connect", "one-room", "two-room", "two-private", "two-idle"),
+    "watching": ("console", "console-redis"),
     "vanish": ("vanish-5000", "vanish-10000"),
     "recovery": ("kept-thirty", "kept-sixteen", "kept-private", "kept-idle"),
     "scale": tuple(scale.series()),

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import bcrypt
 import jwt
 
 HERE = Path(__file__).resolve().parent
@@ -25,6 +26,7 @@ ROOT = HERE.parent
 SECRET = "bench-jwt-secret-bench-jwt-secret-bench"
 KEY = "bench-broadcast-key-bench-broadcast-key"
 TOKENS = 20_001
+OPERATOR, PASSWORD = "operator", "bench-operator-bench-operator"
 INGEST_PREFIX = "bench_database_"
 SERVER_CORE = "0"
 CLIENT_CORE = "1"
@@ -188,9 +190,14 @@ def most_connections() -> int:
 def _ours(port: int, directory: Path) -> tuple[list[str], dict[str, str], Path]:
     laravel = directory / "laravel.sqlite"
     with closing(sqlite3.connect(laravel)) as database:
-        database.execute("CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT, role TEXT)")
+        database.execute(
+            "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT, role TEXT, username TEXT, password TEXT)"
+        )
         rows = ((user_id(n), f"user {n}", "member") for n in range(TOKENS))
-        database.executemany("INSERT INTO users VALUES (?, ?, ?)", rows)
+        database.executemany("INSERT INTO users VALUES (?, ?, ?, NULL, NULL)", rows)
+        password = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
+        operator = (1, "Operator", "super_admin", OPERATOR, password)  # no browser has this id
+        database.execute("INSERT INTO users VALUES (?, ?, ?, ?, ?)", operator)
         database.execute("CREATE TABLE forums (id INTEGER PRIMARY KEY, required_role TEXT)")
         database.execute("CREATE TABLE threads (id INTEGER PRIMARY KEY, forum_id INTEGER)")
         database.execute("INSERT INTO forums VALUES (1, NULL)")

@@ -10,7 +10,7 @@ from flask import Flask
 
 from mechamap import admin, cli, demo, health, logs
 from mechamap.admin.ui_namespace import AdminNamespace
-from mechamap.api import audiences, broadcast, connections, dialects, history, monitoring, operator
+from mechamap.api import audiences, broadcast, connections, dialects, history, monitoring, openapi, operator
 from mechamap.api import explaining as explaining_api
 from mechamap.api import members as members_api
 from mechamap.api import pusher as pusher_api
@@ -49,7 +49,7 @@ from mechamap.domain.channels import Parse, parser
 from mechamap.domain.commands import Command
 from mechamap.domain.credentials import ChannelAuth
 from mechamap.domain.webhooks import WebhookEvent
-from mechamap.edge import errors, requests
+from mechamap.edge import assets, errors, requests
 from mechamap.edge.limits import RateLimits
 from mechamap.edge.networks import Networks
 from mechamap.edge.proxies import TrustedProxies
@@ -72,6 +72,7 @@ from mechamap.hub.reading import Reading
 from mechamap.hub.rechecks import Rechecks
 from mechamap.hub.recovery import Recovery
 from mechamap.hub.seeing import Seeing
+from mechamap.hub.statistics import ClusterStatistics
 from mechamap.hub.tracing import Tracing
 from mechamap.hub.typing import FORGOTTEN, Typing
 from mechamap.hub.watching import Watching
@@ -100,6 +101,8 @@ from mechamap.sockets.events import Events
 from mechamap.sockets.groups import GroupEvents
 from mechamap.sockets.transport import EngineTransport
 from mechamap.sockets.typing import TypingEvents
+from mechamap.statistics.memory import MemoryRing
+from mechamap.statistics.redis import RedisRing
 from mechamap.store import database
 from mechamap.store.apps import Apps
 from mechamap.store.audit import AuditTrail
@@ -181,6 +184,7 @@ def compose(settings: Settings) -> Flask:
         turns = LocalTurns()
         asking = LocalInquiries(worker_id)
         rates = LocalRates()
+        ring = MemoryRing()
         typists = MemoryTypists(FORGOTTEN)
     else:
         broker = RedisBroker(
@@ -196,11 +200,12 @@ def compose(settings: Settings) -> Flask:
         turns = RedisTurns(command_client(settings.redis_url), PREFIX, worker_id)
         asking = RedisInquiries(settings.redis_url, worker_id, on_lost=_leave)
         rates = RedisRates(command_client(settings.redis_url, timeout=0.5), PREFIX)
+        ring = RedisRing(settings.redis_url, worker_id)
         typists = RedisTypists(command_client(settings.redis_url), PREFIX, FORGOTTEN)
 
     # the use cases on the transport
     socketio = _socketio(app, settings)
-    transport = EngineTransport(socketio)
+    transport = EngineTransport(socketio, metrics)
     authorization = _authorization(settings, registry)
     policy = Policy(settings.ladder, settings.private_forum_level, site_channels=authorization is not None)
     parse = parser(site_channels=policy.site_channels)
@@ -254,7 +259,8 @@ def compose(settings: Settings) -> Flask:
     joining = JoinExplaining(judge, directory, settings.ladder, settings.cache_seconds)
     watching = Watching(inquiries)
     watching.answer_with(journal.tap, worker_id)
-    operations = ClusterOperations(broker, roster, members, publisher, inspections, parse)
+    statistics = ClusterStatistics(ring)
+    operations = ClusterOperations(broker, roster, members, publisher, inspections, statistics, parse)
     ingester = _ingester(settings, worker_id, publisher, metrics, parse)
     outbox = _outbox(settings, worker_id, publisher, metrics, outbox_rows, parse)
     seen = LaravelLastSeen(databases.laravel, settings, directory.schema)
@@ -277,6 +283,8 @@ def compose(settings: Settings) -> Flask:
         recheck_seconds=settings.recheck_seconds,
         slot=current_slot,
         draining=lambda: socketio.draining,
+        ring=ring,
+        backlog=socketio.backlog,
         databases=(
             ("database", Probe(databases.own).available),
             ("laravel_database", directory.available),
@@ -322,6 +330,7 @@ def compose(settings: Settings) -> Flask:
 
     # the edges
     errors.init_app(app)
+    assets.init_app(app)
     origins = settings.origins
     requests.init_app(app, allowed_origins=origins, tls=settings.tls, seen=metrics.request)
     Events(
@@ -338,6 +347,7 @@ def compose(settings: Settings) -> Flask:
     app.register_blueprint(operator.blueprint(operations, settings.secret_key, parse))
     app.register_blueprint(explaining_api.blueprint(explaining, watching, settings.secret_key, parse))
     _pusher(app, settings, registry, publisher, operations, limits, metrics, parse)
+    app.register_blueprint(openapi.blueprint())
     app.register_blueprint(health.blueprint(runtime.checks, metrics.render))
     readers = Readers(keyring, limits, networks)
     app.register_blueprint(connections.blueprint(operations, readers))

@@ -6,7 +6,7 @@ go when the arbiter marks it dead.
 """
 
 import os
-from bisect import bisect_left
+import time
 from collections import defaultdict
 
 from prometheus_client import (
@@ -20,9 +20,10 @@ from prometheus_client import (
     multiprocess,
 )
 
+from .domain.statistics import LAG_BOUNDS as BUCKETS
+from .domain.statistics import Tally
 from .metric_aliases import PEAK, Figures, WithAliases, figures
-
-BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+from .metric_counts import Count, Delays
 
 
 class Metrics:
@@ -39,8 +40,12 @@ class Metrics:
         self._delivered = 0
         # since the start of this process, up to the last second
         self.received_total = self.delivered_total = 0
-        self._lags = [0] * (len(BUCKETS) + 1)
-        self._lag_sum = 0.0
+        # publications written when they were queued, those written later, and when that was
+        self._at_once, self._later, self._written = Delays(), Delays(), Delays()
+        self._deferred = False
+        self._late = Delays()
+        self._longest = 0.0
+        self._tally = Count()
         disable_created_metrics()  # a second series for every counter, which nothing reads
         self._registry = registry = CollectorRegistry()
         self.connections = Gauge(
@@ -82,6 +87,42 @@ class Metrics:
             "From the acceptance of a publication until it was queued for a worker's browsers.",
             registry=registry,
             buckets=BUCKETS,
+        )
+        self._write_lag = Histogram(
+            "realtime_write_lag_seconds",
+            "From the acceptance of a publication until it was offered to a worker's sockets.",
+            registry=registry,
+            buckets=BUCKETS,
+        )
+        self._stall = Histogram(
+            "realtime_loop_lateness_seconds",
+            "How late a timer of the worker's loop comes, forty times a second.",
+            registry=registry,
+            buckets=BUCKETS,
+        )
+        self._slow = Gauge(
+            "realtime_slow_consumers",
+            "Connections whose socket takes no more.",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+        self._backlog = Gauge(
+            "realtime_backlog_bytes",
+            "Bytes that wait for those connections.",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+        self._largest = Gauge(
+            "realtime_backlog_largest_bytes",
+            "The most that waits for one of them.",
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
+        self._memory = Gauge(
+            "realtime_memory_bytes",
+            "Resident memory of the workers.",
+            registry=registry,
+            multiprocess_mode="livesum",
         )
         self._recovery = Counter(
             "realtime_recoveries",
@@ -199,6 +240,12 @@ class Metrics:
             ["endpoint", "status"],
             registry=registry,
         )
+        self._kinds = {
+            self._connection: "connection",
+            self._subscription: "subscription",
+            self._publication: "publication",
+            self._disconnection: "disconnection",
+        }
         self._request_seconds = Counter(
             "realtime_http_request_seconds", "Seconds that those took together.", registry=registry
         )
@@ -219,8 +266,25 @@ class Metrics:
     def delivery(self, connections: int, seconds: float) -> None:
         if connections:
             self._delivered += connections
-            self._lags[bisect_left(BUCKETS, seconds)] += 1
-            self._lag_sum += seconds
+            if self._deferred:
+                self._deferred = False
+                self._later.observe(seconds)
+            else:
+                self._at_once.observe(seconds)
+
+    def deferred(self) -> None:
+        """The next delivery is not written yet."""
+        self._deferred = True
+
+    def written(self, accepted_at: float) -> None:
+        """A publication that was accepted then was offered to every recipient's socket."""
+        self._written.observe(max(0.0, time.time() - accepted_at))
+
+    def late(self, seconds: float) -> None:
+        """The loop came so late to a timer."""
+        self._late.observe(seconds)
+        if seconds > self._longest:
+            self._longest = seconds
 
     def recovery(self, outcome: str) -> None:
         self._recovery.labels(outcome).inc()
@@ -260,17 +324,34 @@ class Metrics:
             (counter.labels(*labels) if labels else counter).inc(count)
             if counter is self._received:
                 self.received_total += count
+            self._count(counter, labels, count)
         self._request_seconds.inc(self._seconds)
         self._seconds = 0.0
+        tally = self._tally
         self._deliveries.inc(self._delivered)
         self.delivered_total += self._delivered
+        tally.deliveries += self._delivered
         self._delivered = 0
-        # What observe() of prometheus_client 0.26 does, many observations at a time.
-        for bucket, count in zip(self._lag._buckets, self._lags, strict=True):
-            if count:
-                bucket.inc(count)
-        self._lag._sum.inc(self._lag_sum)
-        self._lags, self._lag_sum = [0] * len(self._lags), 0.0
+        at_once = self._at_once.take()
+        written = at_once + self._written.take()
+        (at_once + self._later.take()).write_to(self._lag)
+        written.write_to(self._write_lag)
+        tally.lags += written
+        self._late.take().write_to(self._stall)
+        tally.stall, self._longest = max(tally.stall, self._longest), 0.0
+
+    def _count(self, counter: Counter, labels: list, count: int) -> None:
+        """Note what the statistics want to know of it."""
+        if counter is self._requests:
+            self._tally.add_requests(labels[-1], count)
+        elif counter in self._kinds:
+            self._tally.add_code(self._kinds[counter], labels[-1], count)
+
+    def take(self) -> Tally:
+        """What this process counted since the last call; what Prometheus is told goes on as before."""
+        self.flush()
+        count, self._tally = self._tally, Count()
+        return count.tally()
 
     def sample(self, *, connections: int, subscriptions: int, broker_up: bool) -> None:
         """Set the gauges from what was just measured, once a second; counts are written down as well."""
@@ -278,6 +359,13 @@ class Metrics:
         self.connections.set(connections)
         self.subscriptions.set(subscriptions)
         self._broker_up.set(1 if broker_up else 0)
+
+    def sample_process(self, *, slow: int, backlog: int, largest: int, memory: int) -> None:
+        """Set the gauges of slow consumers (how many, bytes of all and of the worst), and of memory."""
+        self._slow.set(slow)
+        self._backlog.set(backlog)
+        self._largest.set(largest)
+        self._memory.set(memory)
 
     def sample_ingest(self, *, leader: bool, waiting: int, lag: float) -> None:
         """Set the gauges of the ingester."""

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import gevent
 
 from .broker.protocol import BrokerLink, InquiriesLink
+from .domain.statistics import Load
+from .engine import Backlog, Lateness
 from .health import Check
 from .hub import connection_limit, last_seen, typing
 from .hub.connection_limit import ConnectionLimit
@@ -25,6 +27,9 @@ from .metrics import Metrics
 from .outbox.relay import Relay
 from .presence.protocol import MembersLink, RosterLink, WorkerRecord
 from .recovery.protocol import SessionsLink
+from .statistics import sampler
+from .statistics.protocol import Ring
+from .statistics.sampler import Sampler
 from .webhooks.webhooks import Webhooks
 
 log = logging.getLogger(__name__)
@@ -48,6 +53,8 @@ class Runtime:
     Attributes:
         slot: this worker's slot number under gunicorn.
         draining: whether the engine is closing its clients.
+        ring: where this worker's statistics go.
+        backlog: what its clients did not take.
         connection_limit: what ends the connections that a user has too many.
         databases: (name, probe) pairs; a probe answers (ok, one sentence) within about a second.
         ingester: what listens to Laravel's Redis, if anything does.
@@ -74,6 +81,8 @@ class Runtime:
     recheck_seconds: float
     slot: Callable[[], int]
     draining: Callable[[], bool]
+    ring: Ring
+    backlog: Callable[[], Backlog]
     databases: tuple[tuple[str, Callable[[], tuple[bool, str]]], ...]
     ingester: Ingester | None = None
     outbox: Relay | None = None
@@ -82,6 +91,7 @@ class Runtime:
     rates: tuple[float, Callable[[], object]] | None = None
     housekeeping: Callable[[], object] | None = None
     _started_at: float = 0.0
+    _lateness: Lateness | None = None
     _greenlets: tuple[gevent.Greenlet, ...] = ()
 
     def start(self) -> None:
@@ -95,7 +105,17 @@ class Runtime:
         self.members.start(self.presence.announce)
         self.sessions.start()
         self.asking.start(self.inquiries.answer)
+        self._lateness = Lateness(self.metrics.late)
+        self._lateness.start()
+        statistics = Sampler(
+            self.ring,
+            self.worker_id,
+            place=lambda: f"{socket.gethostname()[:40]}/{self.slot()}",
+            count=self.metrics.take,
+            load=self.load,
+        )
         rounds = [
+            (sampler.ROUND, statistics.round),
             (1.0, self._second),
             (connection_limit.ROUND, self.connection_limit.look),
             (RECONCILE_SECONDS, self.rechecks.reconcile),
@@ -127,6 +147,8 @@ class Runtime:
             self.webhooks.stop()
         gevent.killall(self._greenlets)
         self.asking.stop()
+        if self._lateness is not None:
+            self._lateness.stop()
         self.typing.expire()  # of connections that have just been closed
         self.sessions.stop()
         self.members.stop()
@@ -144,6 +166,19 @@ class Runtime:
             connections=len(self.hub.connections),
             memory=_resident_bytes(),
             draining=self.draining(),
+        )
+
+    def load(self) -> Load:
+        """What it carries now."""
+        connections, backlog = self.hub.connections, self.backlog()
+        return Load(
+            connections=len(connections),
+            subscriptions=connections.subscriptions,
+            slow=backlog.connections,
+            backlog=backlog.bytes,
+            largest=backlog.largest,
+            memory=_resident_bytes(),
+            broker=self.broker.state().ok,
         )
 
     def checks(self) -> list[Check]:
@@ -171,11 +206,12 @@ class Runtime:
     def _second(self) -> None:
         self.rechecks.end_expired()
         self.hub.confirm_received()
-        connections = self.hub.connections
+        load = self.load()
         self.metrics.sample(
-            connections=len(connections),
-            subscriptions=connections.subscriptions,
-            broker_up=self.broker.state().ok,
+            connections=load.connections, subscriptions=load.subscriptions, broker_up=load.broker
+        )
+        self.metrics.sample_process(
+            slow=load.slow, backlog=load.backlog, largest=load.largest, memory=load.memory
         )
         if self.ingester is not None:
             ingest = self.ingester.state()

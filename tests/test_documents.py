@@ -5,6 +5,7 @@ import re
 from itertools import groupby
 from pathlib import Path
 
+import click
 import pytest
 
 import mechamap
@@ -129,13 +130,20 @@ def test_the_api_document_names_every_metric(app):
         assert f"`{name}`" in API, name
 
 
-@pytest.mark.parametrize(
-    "document",
-    [
-        "README.md",
-        *(f"docs/{n}.md" for n in ("API", "ARCHITECTURE", "CONSOLE", "DEPLOYMENT", "TROUBLESHOOTING")),
-    ],
+NAMED = (
+    "API",
+    "ARCHITECTURE",
+    "CONSOLE",
+    "DEPLOYMENT",
+    "MIGRATING",
+    "TROUBLESHOOTING",
+    "laravel/README",
+    "laravel/patches",
 )
+DOCUMENTS = ("README.md", *(f"docs/{name}.md" for name in NAMED))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
 def test_files_that_a_document_names_exist(document):
     text = (ROOT / document).read_text()
     links = re.findall(r"\]\(([^)#:]+)\)", text)
@@ -151,6 +159,38 @@ def test_the_deployment_document_grants_every_table_that_is_read():
     )
     # the old name of notifications, which no site of today has
     assert set(TABLES) - {"custom_notifications"} <= set(granted)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_commands_that_a_document_names_exist(app, document):
+    named = re.findall(
+        r"(?:`|^)flask ([a-z][\w-]*)(?: ([a-z][\w-]*))?", (ROOT / document).read_text(), re.MULTILINE
+    )
+    for word, more in named:
+        command = app.cli.get_command(None, word)
+        assert command is not None, f"flask {word}"
+        if more and isinstance(command, click.Group):
+            assert command.get_command(None, more) is not None, f"flask {word} {more}"
+
+
+def variables(text: str) -> set[str]:
+    return set(re.findall(r"`([A-Z][A-Z0-9_]{2,})(?:=[^`]*)?`", text))
+
+
+def test_settings_that_the_document_of_the_move_names_are_ours_or_the_other_program_s():
+    ours = set(re.findall(r"^([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    text = (ROOT / "docs" / "MIGRATING.md").read_text()
+    theirs: set[str] = set()
+    for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+        titles, _, *rows = (
+            [cell.strip() for cell in line.strip("|\n").split("|")] for line in table.splitlines()
+        )
+        for title, cell in ((title, cell) for row in rows for title, cell in zip(titles, row, strict=True)):
+            if title == "here":
+                assert variables(cell) <= ours, cell
+            elif title not in ("", "new value"):
+                theirs |= variables(cell)
+    assert variables(text) <= ours | theirs
 
 
 def test_the_readme_maps_every_file_of_the_plan():

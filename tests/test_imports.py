@@ -14,6 +14,7 @@ MAY_IMPORT = {
     "engine": set(),
     "broker": {"domain"},
     "presence": {"domain", "broker"},
+    "statistics": {"domain", "broker"},
     "recovery": {"domain", "broker"},
     "store": {"domain", "settings"},
     "laravel": {"domain", "store"},
@@ -29,13 +30,16 @@ MAY_IMPORT = {
     "settings": {"domain", "environment"},
     "logs": set(),
     "metric_aliases": set(),
-    "metrics": {"metric_aliases"},
+    "metric_counts": {"domain"},
+    "metrics": {"domain", "metric_aliases", "metric_counts"},
     "health": set(),
 }
 """Place → places it may import besides itself and any ``protocol`` module."""
 
 PURE = {"domain"}
-NO_FRAMEWORK = {"domain", "hub", "broker", "ingest", "outbox", "presence", "recovery", "webhooks"}
+NO_FRAMEWORK = {
+    "domain", "hub", "broker", "ingest", "outbox", "presence", "recovery", "statistics", "webhooks",
+}  # fmt: skip
 FRAMEWORKS = {"flask", "flask_socketio", "socketio", "engineio", "sqlalchemy", "flask_sqlalchemy"}
 
 

@@ -3,9 +3,11 @@
 import subprocess
 import sys
 import textwrap
+import time
 
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 
+from mechamap.domain.statistics import Tally
 from mechamap.metrics import BUCKETS, Metrics
 from tests.services.processes import ROOT, clean_environment
 
@@ -43,6 +45,41 @@ def test_lags_are_counted_as_the_librarys_histogram_counts_them():
         line for line in text_of(metrics).splitlines() if line.startswith("realtime_delivery_lag")
     ] == expected
     assert f"realtime_deliveries_total {2.0 * (len(BUCKETS) + 5)}" in text_of(metrics)
+
+
+def test_what_is_written_later_counts_when_it_is_written_and_the_rest_when_it_was_queued():
+    metrics = Metrics()
+    metrics.delivery(2, 0.003)
+    metrics.deferred()
+    metrics.delivery(2_000, 0.003)
+    metrics.delivery(2, 0.003)
+    text = text_of(metrics)
+    assert "realtime_delivery_lag_seconds_count 3.0" in text
+    assert "realtime_write_lag_seconds_count 2.0" in text
+    metrics.written(time.time() - 0.3)
+    text = text_of(metrics)
+    assert "realtime_delivery_lag_seconds_count 3.0" in text
+    assert 'realtime_write_lag_seconds_bucket{le="0.25"} 2.0' in text
+    assert 'realtime_write_lag_seconds_bucket{le="0.5"} 3.0' in text
+    assert metrics.take().lags == (0, 0, 0, 2, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0)
+    assert metrics.take() == Tally()
+
+
+def test_a_tally_has_what_was_counted_since_the_last_one():
+    metrics = Metrics()
+    metrics.publication("accepted", 3)
+    metrics.publication("key_scope")
+    metrics.subscription("user", "allowed")
+    metrics.delivery(7, 0.1)
+    metrics.request("broadcast.broadcast", 500, 0.1)
+    metrics.request("broadcast.broadcast", 200, 0.1)
+    metrics.late(0.3)
+    metrics.late(0.01)
+    tally = metrics.take()
+    assert (tally.events, tally.deliveries, tally.errors, tally.stall) == (3, 7, 1, 0.3)
+    assert tally.codes == {"publication": {"accepted": 3, "key_scope": 1}, "subscription": {"allowed": 1}}
+    assert metrics.take() == Tally()
+    assert "realtime_publications_total" in text_of(metrics)
 
 
 def test_another_process_sees_what_was_written_down(tmp_path):

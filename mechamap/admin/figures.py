@@ -77,6 +77,21 @@ def size(number: int) -> str:
     return f"{number / scale:,.{1 if number < 10 * scale else 0}f} {unit}"
 
 
+def rate(number: float) -> str:
+    """``0``, ``0.4``, ``1,204``: per second"""
+    return f"{number:,.1f}".removesuffix(".0") if number < 10 else f"{number:,.0f}"
+
+
+def delay(seconds: float | None) -> str:
+    """``0.4 ms``, ``120 ms``, ``1.3 s``"""
+    if seconds is None:
+        return "—"
+    if seconds >= 1:
+        return f"{seconds:.1f} s"
+    milliseconds = seconds * 1000
+    return f"{milliseconds:.1f} ms" if milliseconds < 10 else f"{milliseconds:.0f} ms"
+
+
 def filters(zone: str) -> dict[str, Callable[..., str]]:
     """The filters; moments are shown in the application's time zone."""
     local = ZoneInfo(zone)
@@ -95,10 +110,12 @@ def filters(zone: str) -> dict[str, Callable[..., str]]:
     return {
         "clock": clock,
         "count": count,
+        "delay": delay,
         "first_upper": first_upper,
         "iso": iso,
         "memory": memory,
         "moment": moment,
+        "rate": rate,
         "shape": shape,
         "since": since,
         "size": size,

@@ -196,12 +196,15 @@ class LiveView(ConsoleView):
         """What the templates show, read now; never raises because something of the cluster is away."""
 
     def live(self) -> dict[str, Any]:
-        """The parts and the figures for the chart."""
-        facts = {**self.facts(), "form_token": session.form_token}
+        """What the open page is sent."""
+        return self.renewed(self.facts())
+
+    def renewed(self, facts: dict[str, Any]) -> dict[str, Any]:
+        """The parts, made of these facts."""
+        facts = {**facts, "form_token": session.form_token}
         snapshot = facts["snapshot"]
         return {
             "at": round(time.time(), 1),
-            "connections": snapshot.totals.connections if snapshot.totals else None,
             "spoken": snapshot.spoken,
             "fragments": {
                 name: render_template(f"console/live/{name}.html", **facts) for name in self.fragments

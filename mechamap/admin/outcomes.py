@@ -1,20 +1,18 @@
-"""What happened on this machine since the server started, by the codes that logs, metrics and clients use."""
+"""What happened in the last hour on all workers, by the codes that logs, metrics and clients use."""
 
 from collections import Counter
 from dataclasses import dataclass
 
-from prometheus_client.parser import text_string_to_metric_families
-
-from mechamap.metrics import Metrics
+from mechamap.domain.statistics import Tally
 
 TITLES = {
-    "realtime_connection_attempts": "Connections",
-    "realtime_subscription_decisions": "Subscriptions",
-    "realtime_publications": "Publications",
-    "realtime_disconnections": "Ended",
+    "connection": "Connections",
+    "subscription": "Subscriptions",
+    "publication": "Publications",
+    "disconnection": "Ended",
 }
 GOOD = frozenset({"accepted", "allowed"})
-SHOWN = 8
+SHOWN = 10
 """Codes per row, most frequent first; ``/metrics`` has them all."""
 
 
@@ -26,13 +24,10 @@ class Outcome:
     codes: list[tuple[str, int]]
 
 
-def outcomes(metrics: Metrics) -> list[Outcome]:
-    """Read back from what ``/metrics`` shows, summed over this machine's workers: 3 ms for sixty codes."""
-    text, _ = metrics.render()
-    counted: dict[str, Counter[str]] = {title: Counter() for title in TITLES.values()}
-    for family in text_string_to_metric_families(text.decode()):
-        if family.name in TITLES:
-            for sample in family.samples:
-                if sample.name.endswith("_total"):
-                    counted[TITLES[family.name]][sample.labels["code"]] += int(sample.value)
-    return [Outcome(title, codes.most_common(SHOWN)) for title, codes in counted.items()]
+def outcomes(total: Tally | None) -> list[Outcome]:
+    """A row for each kind, server errors only if there were some."""
+    codes = total.codes if total is not None else {}
+    rows = [Outcome(title, Counter(codes.get(kind, {})).most_common(SHOWN)) for kind, title in TITLES.items()]
+    if total is not None and total.errors:
+        rows.append(Outcome("Server errors", [("HTTP 5xx", total.errors)]))
+    return rows

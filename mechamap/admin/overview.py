@@ -1,13 +1,15 @@
-"""The first page: how many are connected, whether everything is well, which workers and channels carry it."""
+"""The first page: what the cluster carries and carried in the last hour, and whether everything is well."""
 
 from typing import Any
 
 from flask import Response, jsonify, request
 from flask_admin import expose
 
-from mechamap.domain.errors import NotFound
+from mechamap.domain.errors import NotFound, Unavailable
+from mechamap.hub.statistics import Overview as Statistics
 from mechamap.services import Services
 
+from . import hour
 from .gate import LiveView
 from .outcomes import GOOD, outcomes
 from .permissions import Permission, PermissionMissing
@@ -26,13 +28,28 @@ class Overview(LiveView):
 
     def facts(self) -> dict[str, Any]:
         snapshot = take(self.services)
+        statistics = self._statistics()
+        measured = {each.record.id: each.pulse for each in statistics.workers} if statistics else {}
         return {
             "snapshot": snapshot,
+            "statistics": statistics,
+            "measured": measured,
+            "hour": hour.columns(statistics),
             "busiest": snapshot.channels[:BUSIEST],
-            "outcomes": outcomes(self.services.metrics),
+            "outcomes": outcomes(statistics.total if statistics else None),
             "good_codes": GOOD,
             "demo": self.services.settings.demo,
         }
+
+    def live(self) -> dict[str, Any]:
+        facts = self.facts()
+        return {**self.renewed(facts), "hour": facts["hour"]}
+
+    def _statistics(self) -> Statistics | None:
+        try:
+            return self.services.operations.statistics()
+        except Unavailable:
+            return None  # the snapshot says why
 
     @expose("/")
     def index(self) -> Response:

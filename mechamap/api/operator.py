@@ -82,6 +82,10 @@ def blueprint(operations: Operations, secret_key: str, parse: Parse = parse_chan
     def totals() -> Response:
         return jsonify(asdict(operations.totals()))
 
+    @api.get("/statistics")
+    def statistics() -> Response:
+        return jsonify(asdict(operations.statistics()))
+
     @api.post("/kick")
     def kick() -> Response:
         body = read_json(request.get_data(cache=False))

@@ -11,6 +11,7 @@ from . import (
     channels,
     clients,
     command,
+    convert,
     demo,
     doctor,
     explain,
@@ -18,6 +19,7 @@ from . import (
     outbox,
     sessions,
     tokens,
+    top,
     watch,
     webhooks,
     workers,
@@ -34,5 +36,7 @@ def register(app: Flask, services: "Services") -> None:
     for noun in nouns:
         app.cli.add_command(noun.group)
     app.cli.add_command(broadcast.command)
+    app.cli.add_command(convert.command)
     app.cli.add_command(watch.command)
     app.cli.add_command(doctor.command)
+    app.cli.add_command(top.command)

@@ -27,6 +27,7 @@ from mechamap.hub.explaining import Delivery, Wanted
 from mechamap.hub.history import Page, PastEvent
 from mechamap.hub.inspections import ChannelSeen, ConnectionSeen, ConnectionsFound, Reach
 from mechamap.hub.operations import ChannelRow, Totals
+from mechamap.hub.statistics import Overview
 from mechamap.hub.tap import Filter, Watch
 from mechamap.hub.watching import Seen
 from mechamap.presence.protocol import ConnectionRecord, WorkerRecord
@@ -86,6 +87,10 @@ class RemoteOperations:
     def totals(self) -> Totals:
         counts = self._ask("/totals")
         return self._read(lambda: Totals(**counts))
+
+    def statistics(self) -> Overview:
+        found = self._ask("/statistics")
+        return self._read(lambda: msgspec.convert(found, Overview))
 
     def kick(self, command: Command) -> int:
         answer = self._ask("/kick", asdict(command))
@@ -152,7 +157,7 @@ class RemoteOperations:
     def _read(self, build: Any) -> Any:
         try:
             return build()
-        except (TypeError, ValueError, KeyError, AttributeError) as err:
+        except (TypeError, ValueError, KeyError, AttributeError, msgspec.MsgspecError) as err:
             raise BrokerUnavailable(
                 f"What answers at {self._base_url} is not this version of the server; restart it.",
                 code="server_differs",

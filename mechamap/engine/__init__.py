@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .ids import new_id, slot_of
+    from .lateness import Lateness
     from .raw import Server
     from .reasons import Postponed
     from .rooms import RoomManager
     from .slots import current_slot
-    from .socketio import ConnectionInfo, SocketIO
+    from .socketio import Backlog, ConnectionInfo, SocketIO
 
 _HOMES = {
     "SocketIO": ".socketio",
+    "Backlog": ".socketio",
     "ConnectionInfo": ".socketio",
+    "Lateness": ".lateness",
     "RoomManager": ".rooms",
     "Postponed": ".reasons",
     "Server": ".raw",
@@ -28,7 +31,9 @@ _HOMES = {
     "slot_of": ".ids",
 }
 __all__ = [
+    "Backlog",
     "ConnectionInfo",
+    "Lateness",
     "Postponed",
     "RoomManager",
     "Server",

@@ -8,7 +8,7 @@ same call: joined under backlog, never delayed for the sake of joining.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 import gevent
@@ -21,24 +21,55 @@ if TYPE_CHECKING:
     from .clock import Clock
     from .connection import Connection
     from .members import Member
+    from .outflow import Outflow
     from .reasons import Limits
 
 # System calls (5 to 8 us each) before the others get their turn: a private message does not wait longer for a
 # broadcast than these take.
 _SLICE = 64
+_MILESTONES = 256  # that wait at once; what is to be measured beyond that is not
+
+
+class Milestone:
+    """Stands behind the connections of a broadcast: when its turn comes, all of them were written to."""
+
+    __slots__ = ("_arguments", "_callback", "_flusher", "marked")
+
+    def __init__(self, flusher: Flusher, callback: Callable[..., object], arguments: tuple) -> None:
+        self.marked = True
+        self._flusher = flusher
+        self._callback = callback
+        self._arguments = arguments
+
+    def flush(self) -> bool:
+        """As a connection's: whether the kernel was asked."""
+        self._flusher.milestones -= 1
+        self._callback(*self._arguments)
+        return False
 
 
 class Flusher:
-    """One per server; it also knows what its connections share: the clock and the bounds."""
+    """One per server; it also knows what its connections share: the clock and the bounds.
 
-    __slots__ = ("_dirty", "_greenlet", "clock", "limits", "max_bytes", "max_frames", "spare_parser")
+    Attributes:
+        spreads: how many broadcasts went to rooms that are not written to at once.
+        stalled: the connections whose peer does not take what the kernel was offered.
+    """
+
+    __slots__ = (
+        "_dirty", "_greenlet", "clock", "limits", "max_bytes", "max_frames", "milestones", "spare_parser",
+        "spreads", "stalled",
+    )  # fmt: skip
 
     def __init__(self, clock: Clock, limits: Limits) -> None:
         self.clock = clock
         self.limits = limits
         self.max_bytes = limits.max_queue_bytes
         self.max_frames = limits.max_queue_packets
-        self._dirty: deque[Connection] = deque()
+        self._dirty: deque[Connection | Milestone] = deque()
+        self.milestones = 0
+        self.spreads = 0
+        self.stalled: set[Outflow] = set()
         self._greenlet: gevent.Greenlet | None = None
         self.spare_parser: FrameParser | None = None  # most messages come whole: one parser serves them all
 
@@ -54,6 +85,17 @@ class Flusher:
         if self._greenlet is None:
             self._greenlet = gevent.spawn(self._run)
 
+    def when_written(self, callback: Callable[..., object], *arguments: object) -> None:
+        """Call back once all that is marked was written, at once if nothing is. It must neither wait nor
+        raise. One measurement for a broadcast, whatever the number of its recipients; some are left out when
+        very many broadcasts wait.
+        """
+        if not self._dirty:
+            callback(*arguments)
+        elif self.milestones < _MILESTONES:
+            self.milestones += 1
+            self._dirty.append(Milestone(self, callback, arguments))
+
     def spread(self, members: Collection[Member], frame: bytes) -> tuple[int, list[Member]]:
         """Queue one frame for every member with a connection: how many have it, and the members that are to
         be served one by one (polling, slow, leaving).
@@ -62,6 +104,7 @@ class Flusher:
         for nothing, or for just what the one before it waits for. What waits is looked up by identity: those
         that wait for the same go on sharing it, in whatever order they come.
         """
+        self.spreads += 1
         dirty, before, after, others = self._dirty, self, None, []
         seen: dict[int, tuple[object, Run]] = {}  # with what it is the identity of, or it could be used again
         for member in members:

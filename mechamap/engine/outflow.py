@@ -116,6 +116,7 @@ class Outflow:
     def _stall(self, rest: memoryview) -> None:
         watcher, clock = gevent.get_hub().loop.io(self.fd, _WRITABLE), self._flusher.clock
         self.pending = stalled = Stalled(rest, watcher, clock.now())
+        self._flusher.stalled.add(self)
         stalled.deadline = clock.after(self._flusher.limits.stall_timeout, self._check_stall)
         watcher.start(self._writable)
 
@@ -146,6 +147,7 @@ class Outflow:
 
     def _caught_up(self, stalled: Stalled) -> None:
         _let_go(stalled)
+        self._flusher.stalled.discard(self)
         self.pending = None
         if self.closing:
             self._said_goodbye()
@@ -192,6 +194,7 @@ class Outflow:
         pending, self.pending = self.pending, GONE
         if type(pending) is Stalled:
             _let_go(pending)
+            self._flusher.stalled.discard(self)
 
 
 def _let_go(stalled: Stalled) -> None:

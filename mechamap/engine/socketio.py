@@ -21,6 +21,7 @@ from socketio import packet as sio
 from socketio.exceptions import ConnectionRefusedError as Refusal
 
 from .development import serve
+from .flusher import Flusher
 from .members import Member
 from .msgpack import MsgPackPacket
 from .options import check_names, logger_of, refuse, take_limits
@@ -46,6 +47,15 @@ class ConnectionInfo:
     connected_at: float  # unix seconds
     queued_packets: int
     queued_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What clients of this worker did not take: how many clients, bytes of all, bytes of the worst."""
+
+    connections: int
+    bytes: int
+    largest: int
 
 
 class SocketIO(flask_socketio.SocketIO):
@@ -213,6 +223,16 @@ class SocketIO(flask_socketio.SocketIO):
             queued_packets=session.queued_packets if session is not None else 0,
             queued_bytes=session.queued_bytes if session is not None else 0,
         )
+
+    @property
+    def flusher(self) -> Flusher:
+        """What writes: it tells when a broadcast to a large room was written (`when_written`)."""
+        return self.server.eio.flusher
+
+    def backlog(self) -> Backlog:
+        """What waits for clients that do not read. Clients that poll are not among them."""
+        waiting = [outflow.queued for outflow in self.flusher.stalled]
+        return Backlog(len(waiting), sum(waiting), max(waiting, default=0))
 
     @property
     def draining(self) -> bool:

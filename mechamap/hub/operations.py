@@ -21,6 +21,7 @@ from .audience import Audience, audience
 from .history import Page, page
 from .inspections import ChannelSeen, ConnectionSeen, ConnectionsFound, Inspections, Reach
 from .publishing import Publisher
+from .statistics import ClusterStatistics, Overview
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +75,9 @@ class Operations(Protocol):
 
     def totals(self) -> Totals: ...
 
+    def statistics(self) -> Overview:
+        """This moment and the last hour, as the workers measured them."""
+
     def kick(self, command: Command) -> int:
         """Order the connections a command names to be closed, or a user to be let in again; how many they
         were."""
@@ -125,6 +129,7 @@ class ClusterOperations:
         members: Members,
         publisher: Publisher,
         inspections: Inspections,
+        statistics: ClusterStatistics,
         parse: Parse = parse_channel,
     ) -> None:
         self._broker = broker
@@ -132,6 +137,7 @@ class ClusterOperations:
         self._members = members
         self._publisher = publisher
         self._inspections = inspections
+        self._statistics = statistics
         self._parse = parse
 
     def clients(
@@ -163,6 +169,9 @@ class ClusterOperations:
         channels = self._broker.channels()
         connections, users = self._roster.totals()
         return Totals(connections, users, len(channels), sum(channels.values()), len(self._roster.workers()))
+
+    def statistics(self) -> Overview:
+        return self._statistics.overview(self._roster.workers())
 
     def kick(self, command: Command) -> int:
         if command.action not in CLOSING | {Action.UNBLOCK}:

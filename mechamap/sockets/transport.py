@@ -6,7 +6,7 @@ Echo client is here.
 """
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from mechamap.domain.dialects import Dialect, mark
 from mechamap.domain.publication import Publication
@@ -18,16 +18,36 @@ if TYPE_CHECKING:
     from mechamap.engine import SocketIO
 
 
+class WriteMeter(Protocol):
+    """Told of publications that are not written when ``deliver`` returns; all others are."""
+
+    def deferred(self) -> None:
+        """The publication that is being delivered is one of them."""
+
+    def written(self, accepted_at: float) -> None:
+        """One that was accepted then was now offered to the sockets of all its recipients."""
+
+
 class EngineTransport:
     """Implements ``Transport``, ``Links``, ``Pings`` and ``Buffers`` on the namespace ``/``."""
 
-    def __init__(self, socketio: "SocketIO") -> None:
+    def __init__(self, socketio: "SocketIO", meter: WriteMeter | None = None) -> None:
         self._socketio = socketio
+        self._flusher = socketio.flusher
+        self._meter = meter
         # by canonical name: the spellings in Echo's dialect that have members
         self._spellings: dict[str, tuple[str, ...]] = {}
 
     def deliver(self, publication: Publication, having: Collection[str] = ()) -> int:
         skip = (publication.except_id, *having) if publication.except_id else having
+        spreads = self._flusher.spreads
+        queued = self._queue(publication, skip)
+        if self._flusher.spreads != spreads and queued and self._meter is not None:
+            self._meter.deferred()
+            self._flusher.when_written(self._meter.written, publication.accepted_at)
+        return queued
+
+    def _queue(self, publication: Publication, skip: Collection[str]) -> int:
         if self._spellings:
             spellings = [name for room in publication.rooms for name in self._spellings.get(room, ())]
             if spellings and len(publication.rooms) > 1:

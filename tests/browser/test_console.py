@@ -1,9 +1,12 @@
 """The console at work: numbers that move, connections that close, keys, test events, and their trail."""
 
+import json
 import re
 
 import pytest
 from playwright.sync_api import expect
+
+from tests.services.processes import wait_until
 
 from .place import KEY
 
@@ -16,7 +19,8 @@ def test_the_numbers_and_channels_move_by_themselves(demo, console):
     tab.click("#subscribe")
     expect(page.locator("[data-figure=connections]")).to_have_text(str(before + 1))
     expect(page.locator("#live-busiest")).to_contain_text("forum.1")
-    expect(page.locator("#chart svg")).to_have_attribute("aria-label", re.compile(rf"now {before + 1}"))
+    line = page.locator("[data-series=connections] svg")
+    expect(line).to_have_attribute("aria-label", re.compile(rf"now {before + 1}"))
     tab.close()
     expect(page.locator("[data-figure=connections]")).to_have_text(str(before))
     expect(page.locator("#live-busiest")).not_to_contain_text("forum.1")
@@ -30,23 +34,62 @@ def test_the_overview_names_workers_and_the_state_of_every_dependency(place, con
     expect(page.locator("#live-health")).not_to_contain_text("degraded")
 
 
-def test_the_line_of_connections_survives_walking_through_the_console(console):
+def test_the_last_hour_is_there_for_whoever_opens_the_page(place, demo, console):
+    demo(2)
+    for number in range(5):
+        assert place.broadcast("private-user.2", "news", number).status == 200
+    some = re.compile(r"highest (?!0$)")
+    for _ in range(2):  # the second time as somebody else, in another browser, who was not there before
+        page = console()
+        expect(page.locator("[data-series=deliveries] svg")).to_have_attribute("aria-label", some)
+        delays = page.locator("[data-series='p50 p99'] svg")
+        expect(delays).to_have_attribute("aria-label", re.compile("p99 .*highest .* ms"))
+
+
+def test_a_line_tells_what_it_was_where_one_points(console):
     page = console()
+    chart = page.locator("[data-series=connections]")
+    expect(chart.locator("svg")).to_be_visible()
+    chart.hover(position={"x": 200, "y": 60})
+    expect(page.locator("figure", has_text="Connections").locator(".chart-value")).to_contain_text(" at ")
+    page.mouse.move(0, 0)
+    expect(page.locator("figure", has_text="Connections").locator(".chart-value")).not_to_contain_text(" at ")
 
-    def points() -> int:
-        # evaluate, not wait_for_function: that one polls by eval, which our Content-Security-Policy forbids
-        return page.evaluate("JSON.parse(sessionStorage['mechamap.connections'] || '[]').length")
 
-    for _ in range(100):
-        if points() >= 3:
-            break
-        page.wait_for_timeout(100)
-    before = points()
-    assert before >= 3
-    page.get_by_role("link", name="Rules").click()
-    page.get_by_role("link", name="Overview").click()
-    expect(page.locator("#pulse")).to_have_attribute("data-state", "live")
-    assert points() >= before
+def test_the_numbers_agree_with_the_metrics(place, demo):
+    """Of one worker, whose whole life is in the hour: what the page shows is what Prometheus is told."""
+    demo(2)
+    for number in range(30):
+        assert place.broadcast("private-user.2", "news", number).status == 200
+    assert place.broadcast("no.such", "news", 1).status == 422
+    operator = place.operator()
+
+    def shown() -> dict[str, float]:
+        live = json.loads(operator.get("/admin/live.json").text)
+        [connections] = re.findall(r'data-figure="connections">([\d,]+)', live["fragments"]["totals"])
+        codes = live["fragments"]["outcomes"].split("<dt>Publications")[1].split("<dt>")[0]
+        publications = re.findall(r">([a-z_]+)</code> <b>([\d,]+)</b>", codes)
+        return {
+            "connections": float(connections),
+            "line": float(live["hour"]["connections"][-1]),
+            **{code: float(count.replace(",", "")) for code, count in publications},
+        }
+
+    def counted() -> dict[str, float]:
+        metrics = place.server.get("/metrics").text
+        [connections] = re.findall(r"^realtime_connections ([\d.]+)", metrics, re.MULTILINE)
+        publications = re.findall(
+            r'^realtime_publications_total\{code="(\w+)"\} ([\d.]+)', metrics, re.MULTILINE
+        )
+        return {
+            "connections": float(connections),
+            "line": float(connections),
+            **{code: float(count) for code, count in publications},
+        }
+
+    wait_until(lambda: shown() == counted(), "what is shown to be what is counted", 8)
+    assert shown()["accepted"] >= 30
+    assert shown()["channel_unknown"] >= 1
 
 
 def test_a_connection_is_found_and_closed_with_a_reason_that_its_browser_shows(place, demo, console):

@@ -188,6 +188,58 @@ def test_a_burst_is_offered_to_the_kernel_before_anything_is_refused(pairs):
     assert read(peer, 7 * len(data)) == 7 * data
 
 
+def test_peers_that_do_not_take_what_they_are_offered_are_known_until_they_do(pairs):
+    (slow, peer), (quick, _) = pairs.open(), pairs.open()
+    wanted = b"".join(numbered(n, 5_000) for n in range(10))
+    slow.put(wanted)
+    quick.put(numbered(0))
+    settle()
+    assert pairs.flusher.stalled == {slow}
+    assert 0 < slow.queued < len(wanted)
+    assert read(peer, len(wanted)) == wanted
+    settle()
+    assert pairs.flusher.stalled == set()
+
+
+@pytest.mark.parametrize("end", [Connection.abort, lambda c: c.finish(1000, discard=True)])
+def test_a_stalled_peer_that_is_cut_off_is_forgotten(pairs, end):
+    connection, _ = pairs.open()
+    connection.put(numbered(0, 100_000))
+    settle()
+    assert pairs.flusher.stalled == {connection}
+    end(connection)
+    connection.abort()
+    assert pairs.flusher.stalled == set()
+
+
+def test_a_broadcast_is_told_to_be_written_when_the_last_of_its_recipients_was_written_to(pairs):
+    opened = [pairs.open(buffer=65_536)[0] for _ in range(200)]
+    told = []
+    for number in range(3):
+        for connection in opened:
+            connection.put(numbered(number))
+        pairs.flusher.when_written(lambda n: told.append((n, len(pairs.log))), number)
+    assert told == []
+    settle()
+    assert told == [(0, 200), (1, 200), (2, 200)]
+    pairs.flusher.when_written(told.append, "at once")
+    assert told[-1] == "at once"
+
+
+def test_what_is_to_be_told_of_very_many_broadcasts_is_bounded(pairs):
+    connection, _ = pairs.open(buffer=65_536)
+    connection.put(numbered(0))
+    told = []
+    for number in range(10_000):
+        pairs.flusher.when_written(told.append, number)
+    settle()
+    assert told == list(range(256))
+    connection.put(numbered(1))
+    pairs.flusher.when_written(told.append, "again")
+    settle()
+    assert told[-1] == "again"
+
+
 def test_a_number_used_again_by_the_system_gets_nothing_of_the_connection_before(pairs):
     connection, _ = pairs.open()
     number = connection.fd

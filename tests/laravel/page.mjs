@@ -1,4 +1,4 @@
-// A page that uses docs/laravel/realtime.js as shipped. Arguments: the server's URL and a JSON object
+// A page that uses static/js/mechamap.js as shipped, in a bundle. Arguments: the server's URL and a JSON object
 // {tokens: [...], channels: [...]}: each connection takes the next token (the last one stays), null being a Laravel that
 // does not answer. Prints what happens as JSON lines, until its stdin ends.
 import { readFileSync } from 'node:fs';
@@ -6,8 +6,8 @@ import { createRequire } from 'node:module';
 
 const { io } = createRequire(new URL('../clients/', import.meta.url))('socket.io-client');
 
-const shipped = readFileSync(new URL('../../docs/laravel/realtime.js', import.meta.url), 'utf8');
-const { openRealtime } = await import(`data:text/javascript,${encodeURIComponent(shipped)}`);
+const shipped = readFileSync(new URL('../../static/js/mechamap.js', import.meta.url), 'utf8');
+await import(`data:text/javascript,${encodeURIComponent(shipped)}`);
 
 // The page's own pauses pass ten times faster; the library, with native timers, keeps its own.
 const realTimeout = globalThis.setTimeout;
@@ -23,7 +23,7 @@ async function fetchToken() {
   return token;
 }
 
-const socket = openRealtime(io, url, fetchToken, {
+const socket = MechaMapRealtime.open(io, url, fetchToken, {
   channels: scenario.channels,
   onRefused: (error) => say('refused', error.message, error.data),
   options: { useNativeTimers: true, reconnectionDelay: 50, reconnectionDelayMax: 200 },

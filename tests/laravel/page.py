@@ -1,4 +1,4 @@
-"""A page of the site in Node, with docs/laravel/realtime.js as it is shipped."""
+"""A page of the site in Node, with static/js/mechamap.js as it is shipped."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""realtime.js as it is shipped: a page stays connected through whatever passes, and gives up when told to."""
+"""mechamap.js as it is shipped: a page stays connected through whatever passes, and gives up when told to."""
 
 from collections.abc import Callable, Iterator
 

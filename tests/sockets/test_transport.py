@@ -151,3 +151,34 @@ def test_who_left_hears_nothing_and_leaves_nothing_behind(transport, page, encod
     encoded.clear()
     assert transport.deliver(news(1, "public.a")) == 0
     assert encoded == [None]
+
+
+class Told:
+    """A meter that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.heard: list[object] = []
+
+    def deferred(self) -> None:
+        self.heard.append("deferred")
+
+    def written(self, accepted_at: float) -> None:
+        self.heard.append(accepted_at)
+
+
+def test_only_publications_that_the_flusher_writes_are_measured_by_it(socketio, page):
+    meter = Told()
+    transport = EngineTransport(socketio, meter)
+    pages = [page() for _ in range(9)]
+    for each in pages[:8]:
+        transport.join(each.sid, "public:a")
+    publication = news(1, "public.a")
+    assert transport.deliver(publication) == 8  # a small room is written to at once
+    assert meter.heard == []
+    transport.join(pages[8].sid, "public:a")
+    assert transport.deliver(publication) == 9
+    assert meter.heard == ["deferred", publication.accepted_at]
+    for each in pages:
+        transport.leave(each.sid, "public:a")
+    assert transport.deliver(publication) == 0
+    assert len(meter.heard) == 2

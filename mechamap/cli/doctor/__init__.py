@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -21,9 +22,15 @@ if TYPE_CHECKING:
 
 @click.command("doctor", cls=Command)
 @click.option("--url", metavar="URL", help="Ask the server at its public address, through the proxy.")
+@click.option(
+    "--laravel-env",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="Compare with the .env of the Laravel site; of secrets only whether they are equal is told.",
+)
 @json_option
 @pass_services
-def command(services: "Services", url: str | None, as_json: bool) -> None:
+def command(services: "Services", url: str | None, laravel_env: Path | None, as_json: bool) -> None:
     """Examine settings, services and the running server.
 
     Exit code 1 when something fails; a warning alone does not.
@@ -39,7 +46,7 @@ def command(services: "Services", url: str | None, as_json: bool) -> None:
                 "must be an address such as https://realtime.mechamap.com", param_hint="--url"
             )
     app = current_app._get_current_object()  # type: ignore[attr-defined]
-    findings = list(examine(app, services, url))
+    findings = list(examine(app, services, url, laravel_env))
     status = worst(findings)
     if as_json:
         from mechamap.cli.printing import print_json
@@ -57,7 +64,9 @@ def command(services: "Services", url: str | None, as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-def examine(app: Flask, services: "Services", url: str | None) -> Iterator[Finding]:
+def examine(
+    app: Flask, services: "Services", url: str | None, laravel_env: Path | None = None
+) -> Iterator[Finding]:
     """Every examination, one after the other. One that breaks down is a finding, not the end."""
     from . import (
         certificates,
@@ -70,6 +79,7 @@ def examine(app: Flask, services: "Services", url: str | None) -> Iterator[Findi
         server,
         webhooks,
     )
+    from . import laravel_env as compared
 
     settings = services.settings
     examinations: tuple[tuple[str, Callable[[], Iterator[Finding]]], ...] = (
@@ -83,6 +93,8 @@ def examine(app: Flask, services: "Services", url: str | None) -> Iterator[Findi
         (certificates.AREA, lambda: certificates.examine(settings)),
         (server.AREA, lambda: server.examine(settings, url)),
     )
+    if laravel_env is not None:
+        examinations += ((compared.AREA, lambda: compared.examine(services, laravel_env)),)
     for area, examination in examinations:
         try:
             yield from examination()
