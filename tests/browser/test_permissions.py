@@ -27,7 +27,7 @@ MAY = {
 DOOR = {"/admin/login", "/admin/logout"}
 OPEN = {
     *("/", "/health", "/health/ready", "/metrics", "/static/<path:filename>"),
-    *("/api/health", "/api/status", "/api/metrics"),
+    *("/api/health", "/api/status", "/api/metrics", "/api/openapi.json"),
     *("/api/monitoring/health", "/api/monitoring/alerts", "/api/monitoring/metrics"),
     # not in production
     *("/demo", "/demo/<int:user_id>", "/demo/<int:user_id>/token"),
