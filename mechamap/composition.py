@@ -9,7 +9,9 @@ import gevent
 from flask import Flask
 
 from mechamap import admin, cli, demo, health, logs
+from mechamap.admin.ui_namespace import AdminNamespace
 from mechamap.api import audiences, broadcast, connections, dialects, history, monitoring, openapi, operator
+from mechamap.api import explaining as explaining_api
 from mechamap.api import members as members_api
 from mechamap.api import pusher as pusher_api
 from mechamap.api.application import ApplicationBroadcasts
@@ -54,10 +56,13 @@ from mechamap.edge.proxies import TrustedProxies
 from mechamap.engine import SocketIO, current_slot
 from mechamap.hub.access import Judge
 from mechamap.hub.connection_limit import ConnectionLimit
+from mechamap.hub.explaining import Explaining
 from mechamap.hub.groups import Groups
 from mechamap.hub.hub import Hub
 from mechamap.hub.inquiries import Inquiries
 from mechamap.hub.inspections import Inspections
+from mechamap.hub.joining import JoinExplaining
+from mechamap.hub.journal import Journal
 from mechamap.hub.last_seen import LastSeen
 from mechamap.hub.operations import ClusterOperations
 from mechamap.hub.orders import Orders
@@ -68,7 +73,9 @@ from mechamap.hub.rechecks import Rechecks
 from mechamap.hub.recovery import Recovery
 from mechamap.hub.seeing import Seeing
 from mechamap.hub.statistics import ClusterStatistics
+from mechamap.hub.tracing import Tracing
 from mechamap.hub.typing import FORGOTTEN, Typing
+from mechamap.hub.watching import Watching
 from mechamap.ingest.ingester import Ingester, Source
 from mechamap.ingest.laravel_redis import ORIGIN
 from mechamap.ingest.pusher import PusherReader
@@ -175,8 +182,8 @@ def compose(settings: Settings) -> Flask:
         sessions = MemorySessions(settings.recovery_seconds)
         members = MemoryMembers(settings.presence_grace_seconds)
         turns = LocalTurns()
-        rates = LocalRates()
         asking = LocalInquiries(worker_id)
+        rates = LocalRates()
         ring = MemoryRing()
         typists = MemoryTypists(FORGOTTEN)
     else:
@@ -191,8 +198,8 @@ def compose(settings: Settings) -> Flask:
         sessions = RedisSessions(settings.redis_url, settings.recovery_seconds, prefix=PREFIX)
         members = RedisMembers(settings.redis_url, worker_id, settings.presence_grace_seconds, on_lost=_leave)
         turns = RedisTurns(command_client(settings.redis_url), PREFIX, worker_id)
-        rates = RedisRates(command_client(settings.redis_url, timeout=0.5), PREFIX)
         asking = RedisInquiries(settings.redis_url, worker_id, on_lost=_leave)
+        rates = RedisRates(command_client(settings.redis_url, timeout=0.5), PREFIX)
         ring = RedisRing(settings.redis_url, worker_id)
         typists = RedisTypists(command_client(settings.redis_url), PREFIX, FORGOTTEN)
 
@@ -205,7 +212,8 @@ def compose(settings: Settings) -> Flask:
     judge = Judge(directory, policy, authorization)
     webhooks = _webhooks(settings, worker_id, broker, registry, webhook_failures, metrics)
     observer = None if webhooks is None else webhooks.observer
-    presence = Presence(members, broker, transport, observer)
+    journal = Journal()
+    presence = Presence(members, broker, transport, observer, journal.tap)
     hub = Hub(
         worker_id=worker_id,
         transport=transport,
@@ -215,6 +223,7 @@ def compose(settings: Settings) -> Flask:
         meter=metrics,
         recovery=Recovery(sessions, broker, judge, answers_within=settings.answers_within),
         presence=presence,
+        journal=journal,
         max_connections=-(-settings.max_connections // settings.workers),
         max_subscriptions=settings.max_subscriptions,
         parse=parse,
@@ -241,13 +250,17 @@ def compose(settings: Settings) -> Flask:
         revocations.forget()
 
     hub.barred = barred
-    publisher = Publisher(broker, metrics, settings.max_broadcast_bytes, rates.count)
+    publisher = Publisher(broker, metrics, settings.max_broadcast_bytes, rates.count, journal.tap)
     inquiries = Inquiries(asking, roster)
     Seeing(hub.connections, transport).register(inquiries)
     inspections = Inspections(broker, roster, inquiries)
-    operations = ClusterOperations(
-        broker, roster, members, publisher, inspections, ClusterStatistics(ring), parse
-    )
+    explaining = Explaining(broker, roster, inquiries, parse)
+    explaining.answer_with(Tracing(hub.connections, journal, broker, socketio.waiting))
+    joining = JoinExplaining(judge, directory, settings.ladder, settings.cache_seconds)
+    watching = Watching(inquiries)
+    watching.answer_with(journal.tap, worker_id)
+    statistics = ClusterStatistics(ring)
+    operations = ClusterOperations(broker, roster, members, publisher, inspections, statistics, parse)
     ingester = _ingester(settings, worker_id, publisher, metrics, parse)
     outbox = _outbox(settings, worker_id, publisher, metrics, outbox_rows, parse)
     seen = LaravelLastSeen(databases.laravel, settings, directory.schema)
@@ -290,6 +303,9 @@ def compose(settings: Settings) -> Flask:
         runtime=runtime,
         operations=operations,
         inquiries=inquiries,
+        explaining=explaining,
+        joining=joining,
+        watching=watching,
         judge=judge,
         directory=directory,
         sanctum=sanctum,
@@ -329,6 +345,7 @@ def compose(settings: Settings) -> Flask:
     app.register_blueprint(history.blueprint(broker, keyring, limits, parse))
     app.register_blueprint(members_api.blueprint(operations, keyring, limits, parse))
     app.register_blueprint(operator.blueprint(operations, settings.secret_key, parse))
+    app.register_blueprint(explaining_api.blueprint(explaining, watching, settings.secret_key, parse))
     _pusher(app, settings, registry, publisher, operations, limits, metrics, parse)
     app.register_blueprint(openapi.blueprint())
     app.register_blueprint(health.blueprint(runtime.checks, metrics.render))
@@ -337,6 +354,8 @@ def compose(settings: Settings) -> Flask:
     app.register_blueprint(monitoring.blueprint(_monitored(settings, runtime, metrics, operations), readers))
     app.register_blueprint(demo.blueprint(services))
     admin.init_app(app, services)
+    if settings.admin_ui:
+        AdminNamespace(services).register()
     cli.register(app, services)
     app.extensions["mechamap"] = services
     lane = BroadcastLane(app.wsgi_app, broadcasts, max_body=MAX_BODY, tls=settings.tls, seen=metrics.request)

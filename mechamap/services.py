@@ -13,8 +13,11 @@ from mechamap.domain.channels import Parse
 from mechamap.edge.limits import RateLimits
 from mechamap.engine import SocketIO
 from mechamap.hub.access import Judge
+from mechamap.hub.explaining import Explaining
 from mechamap.hub.inquiries import Inquiries
+from mechamap.hub.joining import JoinExplaining
 from mechamap.hub.operations import Operations
+from mechamap.hub.watching import Watching
 from mechamap.metrics import Metrics
 from mechamap.runtime import Runtime
 from mechamap.settings import Settings
@@ -38,6 +41,9 @@ class Services:
     runtime: Runtime
     operations: Operations
     inquiries: Inquiries
+    explaining: Explaining
+    joining: JoinExplaining
+    watching: Watching
     judge: Judge
     directory: LaravelDirectory
     sanctum: SanctumModes

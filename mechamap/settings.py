@@ -115,6 +115,7 @@ class Settings:
     private_forum_level: Level
     sanctum_expiration_minutes: int | None
     update_last_seen: bool
+    admin_ui: bool
     cache_seconds: float
     recheck_seconds: float
     audit_days: int
@@ -264,6 +265,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         private_forum_level=env.level("PRIVATE_FORUM_LEVEL", Level.MODERATOR),
         sanctum_expiration_minutes=env.optional_integer("SANCTUM_EXPIRATION", 1, 10_000_000),
         update_last_seen=env.switch("UPDATE_LAST_SEEN", False),
+        admin_ui=env.switch("ADMIN_UI", False),
         cache_seconds=env.number("DIRECTORY_CACHE_SECONDS", 5.0, 0.0, 300.0),
         recheck_seconds=env.number("RECHECK_SECONDS", 30.0, 0.2, 3600.0),
         audit_days=env.integer("AUDIT_DAYS", 365, 0, 36_500),

@@ -14,10 +14,12 @@ from .channel import Channel
 from .channels import Channels
 from .connection import Connection
 from .connections import Blocks, Connections
+from .explain import Explain
 from .keys import Keys
 from .overview import Overview
 from .people import People
 from .rules import Rules
+from .watch import Watch
 
 
 def init_app(app: Flask, services: Services) -> None:
@@ -30,8 +32,10 @@ def init_app(app: Flask, services: Services) -> None:
     overview = Overview(services)
     connections = Connections(services)
     channels = Channels(services)
+    watch = Watch(services)
     close = (Connection(services), Channel(services), Blocks(services))
-    overview.live_views = {view.endpoint: view for view in (overview, connections, channels, *close)}
+    live = (overview, connections, channels, *close, watch)
+    overview.live_views = {view.endpoint: view for view in live}
     # The folder is where Flask-Admin looks for its own templates; ours extend none of them.
     console = Admin(
         app,
@@ -39,5 +43,5 @@ def init_app(app: Flask, services: Services) -> None:
         index_view=overview,
         theme=Theme(folder="bootstrap4", base_template="console/base.html"),
     )
-    console.add_views(connections, channels, *close, Keys(services), Apps(services), People(services))
-    console.add_views(Audit(services), Rules(services), Account(services))
+    console.add_views(connections, channels, *close, watch, Explain(services), Keys(services), Apps(services))
+    console.add_views(People(services), Audit(services), Rules(services), Account(services))

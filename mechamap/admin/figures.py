@@ -1,9 +1,12 @@
 """Numbers and times as people read them: filters for the templates."""
 
+import json
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
+
+from mechamap.domain.channels import spell
 
 _STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
@@ -44,6 +47,28 @@ def memory(size: int) -> str:
     return f"{size / 1_048_576:,.0f} MB"
 
 
+def first_upper(text: str) -> str:
+    """A sentence begins with a capital; the rest stays as it is."""
+    return text[:1].upper() + text[1:]
+
+
+def shape(data: object) -> str:
+    """What a payload is, without what it says: ``object of 3 fields, 120 bytes``."""
+    size = f"{len(json.dumps(data, ensure_ascii=False, separators=(',', ':')).encode()):,} bytes"
+    match data:
+        case dict():
+            return f"object of {number_of(len(data), 'field')}, {size}"
+        case list():
+            return f"list of {len(data):,}, {size}"
+        case str():
+            return f"text, {size}"
+        case None:
+            return "null"
+        case bool():
+            return "yes or no"
+    return f"number, {size}"
+
+
 def size(number: int) -> str:
     """``0 B``, ``512 B``, ``1.4 KB``, ``12 MB``"""
     if number < 1_000:
@@ -79,5 +104,21 @@ def filters(zone: str) -> dict[str, Callable[..., str]]:
         instant = value if isinstance(value, datetime) else datetime.fromtimestamp(value, UTC)
         return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
-    plain = {each.__name__: each for each in (count, span, since, memory, size, rate, delay)}
-    return {**plain, "moment": moment, "iso": iso}
+    def clock(value: float) -> str:
+        return datetime.fromtimestamp(value, UTC).astimezone(local).strftime("%H:%M:%S.%f")[:-3]
+
+    return {
+        "clock": clock,
+        "count": count,
+        "delay": delay,
+        "first_upper": first_upper,
+        "iso": iso,
+        "memory": memory,
+        "moment": moment,
+        "rate": rate,
+        "shape": shape,
+        "since": since,
+        "size": size,
+        "span": span,
+        "spelled": spell,
+    }

@@ -30,8 +30,9 @@ def stamp(secret_key: str) -> str:
     return TimestampSigner(secret_key, salt=_SALT).sign(b"operator").decode()
 
 
-def blueprint(operations: Operations, secret_key: str, parse: Parse = parse_channel) -> Blueprint:
-    api = Blueprint("operator", __name__, url_prefix="/api/operator")
+def door(name: str, secret_key: str) -> Blueprint:
+    """A blueprint under ``/api/operator`` that only a stamp opens."""
+    api = Blueprint(name, __name__, url_prefix="/api/operator")
     signer = TimestampSigner(secret_key, salt=_SALT)
 
     @api.before_request
@@ -43,6 +44,12 @@ def blueprint(operations: Operations, secret_key: str, parse: Parse = parse_chan
                 "This door is for the command line of the same installation (SECRET_KEY).",
                 code="stamp_refused",
             ) from err
+
+    return api
+
+
+def blueprint(operations: Operations, secret_key: str, parse: Parse = parse_channel) -> Blueprint:
+    api = door("operator", secret_key)
 
     @api.get("/clients")
     def clients() -> Response:

@@ -1,14 +1,37 @@
-"""A token explained to a person: what it claims to be, and whether it is let in. Nothing of it is kept."""
+"""A token explained to a person: what it claims to be, which checks it passes, and whether it is let in.
+Nothing of it is kept."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 import jwt
 
-from mechamap.domain.errors import AuthenticationFailed, Unavailable
+from mechamap.domain.errors import AuthenticationFailed, RealtimeError, Unavailable
 from mechamap.domain.identity import Identity
 
 from .authenticator import MAX_TOKEN_LENGTH, TokenAuthenticator, TokenShape, shape_of, token_ref
+from .claims import check_use, user_id_of
+from .jwt import Jwts
+
+
+class Passed(StrEnum):
+    """How a check ended."""
+
+    YES = "passed"
+    NO = "failed"
+    OPEN = "not_decided"
+    """It could not be carried out now: what it asks is away."""
+    NOT_REACHED = "not_reached"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One of the checks, in the order in which they are made."""
+
+    name: str
+    passed: Passed
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +45,7 @@ class TokenReport:
         code: ``accepted``, or why not.
         reason: one sentence.
         identity: who it would be, when accepted.
+        checks: in their order, up to the one that refused it.
     """
 
     shape: TokenShape
@@ -32,18 +56,92 @@ class TokenReport:
     identity: Identity | None = None
     header: dict[str, Any] = field(default_factory=dict)
     claims: dict[str, Any] = field(default_factory=dict)
+    checks: tuple[Check, ...] = ()
 
 
-def inspect(token: str, authenticator: TokenAuthenticator) -> TokenReport:
-    """Explain the token. A database or a Laravel that is away is a verdict too."""
+_JWT = ("text", "form", "signature", "time", "use", "user id", "not revoked", "user")
+_SANCTUM = ("text", "form", "known", "owner", "time", "user")
+_NEITHER = ("text", "form")
+
+# where a refusal of the authenticator stands among the checks, once those before it are known to be passed
+_BY_CODE = {
+    "token_missing": "text",
+    "development_token": "text",
+    "token_malformed": "form",
+    "token_unsupported": "known",
+    "token_type": "owner",
+    "token_expired": "time",
+    "user_unknown": "user",
+    "user_banned": "user",
+    "user_inactive": "user",
+    "user_blocked": "user",
+}
+
+
+def inspect(token: str, authenticator: TokenAuthenticator, jwts: Jwts | None = None) -> TokenReport:
+    """Explain the token. A database or a Laravel that is away is a verdict too. ``jwts`` tells which check of
+    a JWT refused it."""
     shape = shape_of(token) if len(token) <= MAX_TOKEN_LENGTH else TokenShape.NONE
     header, claims = _content(token) if shape is TokenShape.JWT else ({}, {})
     ref = token_ref(token)
     try:
         identity = authenticator.authenticate(token)
     except (AuthenticationFailed, Unavailable) as err:
-        return TokenReport(shape, ref, False, err.code, err.message, header=header, claims=claims)
-    return TokenReport(shape, ref, True, "accepted", "The token is accepted.", identity, header, claims)
+        checks = _checks(shape, _refused_by(shape, token, claims, err, jwts), err)
+        return TokenReport(
+            shape, ref, False, err.code, err.message, header=header, claims=claims, checks=checks
+        )
+    checks = _checks(shape, None, None)
+    reason = "The token is accepted."
+    return TokenReport(shape, ref, True, "accepted", reason, identity, header, claims, checks)
+
+
+def _checks(shape: TokenShape, refused_by: str | None, error: RealtimeError | None) -> tuple[Check, ...]:
+    names = _names(shape)
+    if refused_by is None:
+        return tuple(Check(name, Passed.YES) for name in names)
+    at = names.index(refused_by)
+    end = Passed.OPEN if isinstance(error, Unavailable) else Passed.NO
+    return tuple(
+        Check(name, Passed.YES if place < at else end if place == at else Passed.NOT_REACHED)
+        for place, name in enumerate(names)
+    )
+
+
+def _names(shape: TokenShape) -> Sequence[str]:
+    return {TokenShape.JWT: _JWT, TokenShape.SANCTUM: _SANCTUM}.get(shape, _NEITHER)
+
+
+def _refused_by(
+    shape: TokenShape, token: str, claims: dict[str, Any], error: RealtimeError, jwts: Jwts | None
+) -> str:
+    """Which check it was."""
+    if not token.isascii() or not token.isprintable() or " " in token or len(token) > MAX_TOKEN_LENGTH:
+        return "text"
+    by_code = _BY_CODE.get(error.code)
+    if shape is TokenShape.JWT:
+        if by_code == "user" or error.code == "token_revoked":
+            return "user" if by_code == "user" else "not revoked"
+        return _of_jwt(token, claims, error, jwts)
+    if shape is TokenShape.SANCTUM:
+        return by_code or "known"
+    return by_code if by_code in _NEITHER else "form"
+
+
+def _of_jwt(token: str, claims: dict[str, Any], error: RealtimeError, jwts: Jwts | None) -> str:
+    """The same by making the checks once more, one by one."""
+    if not claims:
+        return "form"
+    if jwts is not None and not jwts.signed(token):
+        return "signature"
+    for name, check in (("use", check_use), ("user id", user_id_of)):
+        try:
+            check(claims)
+        except AuthenticationFailed as err:
+            if err.message == error.message:
+                return name
+    # the signature fits and the claims are in order: what remains is when, or a database that is away
+    return "not revoked" if isinstance(error, Unavailable) else "time"
 
 
 def _content(token: str) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -14,11 +14,13 @@ from . import (
     convert,
     demo,
     doctor,
+    explain,
     keys,
     outbox,
     sessions,
     tokens,
     top,
+    watch,
     webhooks,
     workers,
 )
@@ -30,9 +32,11 @@ if TYPE_CHECKING:
 def register(app: Flask, services: "Services") -> None:
     """Add the commands to ``app``. They import what is heavy when they run: workers register them too."""
     command.attach(app, services)
-    for noun in (keys, apps, audit, sessions, outbox, webhooks, tokens, channels, clients, workers, demo):
+    nouns = (keys, apps, audit, sessions, outbox, webhooks, tokens, channels, clients, workers, explain, demo)
+    for noun in nouns:
         app.cli.add_command(noun.group)
     app.cli.add_command(broadcast.command)
     app.cli.add_command(convert.command)
+    app.cli.add_command(watch.command)
     app.cli.add_command(doctor.command)
     app.cli.add_command(top.command)

@@ -5,13 +5,17 @@ from typing import TYPE_CHECKING
 
 from mechamap.domain.commands import Command
 from mechamap.domain.errors import BrokerUnavailable
+from mechamap.hub.explaining import Explains
 from mechamap.hub.operations import Operations
+from mechamap.hub.watching import Watches
 from mechamap.presence.protocol import WorkerRecord
 
 from .printing import counted, note
 
 if TYPE_CHECKING:
     from mechamap.services import Services
+
+    from .remote import RemoteOperations
 
 
 def operations_of(services: "Services") -> Operations:
@@ -20,11 +24,23 @@ def operations_of(services: "Services") -> Operations:
     Without Redis the broker of this process knows this process alone: a broadcast into it would report
     success and reach nobody.
     """
-    settings = services.settings
-    if settings.redis_url is not None:
-        return services.operations
+    return services.operations if services.settings.redis_url is not None else _remote(services)
+
+
+def explains_of(services: "Services") -> Explains:
+    """Likewise who explains what became of an event."""
+    return services.explaining if services.settings.redis_url is not None else _remote(services)
+
+
+def watches_of(services: "Services") -> Watches:
+    """Likewise who sees what happens now."""
+    return services.watching if services.settings.redis_url is not None else _remote(services)
+
+
+def _remote(services: "Services") -> "RemoteOperations":
     from .remote import RemoteOperations
 
+    settings = services.settings
     return RemoteOperations(settings.base_url, settings.secret_key, settings.ssl_cert_path)
 
 

@@ -23,10 +23,13 @@ from mechamap.domain.history import Position
 from mechamap.domain.members import Member, MemberPage
 from mechamap.domain.publication import Receipt
 from mechamap.domain.searching import Search
+from mechamap.hub.explaining import Delivery, Wanted
 from mechamap.hub.history import Page, PastEvent
 from mechamap.hub.inspections import ChannelSeen, ConnectionSeen, ConnectionsFound, Reach
 from mechamap.hub.operations import ChannelRow, Totals
 from mechamap.hub.statistics import Overview
+from mechamap.hub.tap import Filter, Watch
+from mechamap.hub.watching import Seen
 from mechamap.presence.protocol import ConnectionRecord, WorkerRecord
 
 from .door import Answer, Door, NoAnswer
@@ -116,6 +119,19 @@ class RemoteOperations:
         """``origin`` is decided by the server's door: whoever comes through it is the command line."""
         receipt = self._ask("/publish", body)
         return self._read(lambda: Receipt(**receipt))
+
+    def delivery(self, user_id: int, wanted: Wanted) -> Delivery:
+        """Implements ``hub.explaining.Explains``."""
+        about = {"user_id": user_id, "event": wanted.event, "at": wanted.at}
+        about["channel"] = wanted.channel.name if wanted.channel is not None else None
+        query = urlencode({name: value for name, value in about.items() if value is not None})
+        found = self._ask(f"/explain?{query}")
+        return self._read(lambda: msgspec.convert(found, Delivery))
+
+    def see(self, console: str, wants: Filter, cursors: dict[str, int]) -> Seen:
+        """Implements ``hub.watching.Watches``."""
+        found = self._ask("/watch", asdict(Watch(console, wants, cursors)))
+        return self._read(lambda: msgspec.convert(found, Seen))
 
     def _ask(self, path: str, body: object = None) -> Any:
         try:

@@ -79,7 +79,7 @@ def inspect_token(services: "Services", token: str, as_json: bool) -> None:
     """
     from mechamap.auth.inspection import inspect
 
-    report = inspect(_given(token), services.authenticator)
+    report = inspect(_given(token), services.authenticator, services.jwts)
     if as_json:
         print_json(asdict(report))
         return
@@ -91,6 +91,9 @@ def inspect_token(services: "Services", token: str, as_json: bool) -> None:
     if report.identity is not None:
         ends = report.identity.expires_at
         told += [("who", _who(report)), ("until", "it is revoked" if ends is None else moment(ends))]
+    told.append(
+        ("checks", ", ".join(f"{check.name} {check.passed.replace('_', ' ')}" for check in report.checks))
+    )
     told += [(f"header {name}", value) for name, value in report.header.items()]
     told += [(f"claim {name}", _claim(name, value)) for name, value in report.claims.items()]
     fields(told, indent="  ")

@@ -59,6 +59,10 @@ class Judge:
         user = self._user(identity, True, known)
         return self._by(identity, channel, user, lambda: authorizer.authorize(identity, channel, credentials))
 
+    def defers(self, identity: Identity, channel: Channel) -> bool:
+        """Whether somebody else decides on this channel for this person, and not our rules."""
+        return self._authorizer_of(identity, channel) is not None
+
     def decide_again(
         self,
         identity: Identity,

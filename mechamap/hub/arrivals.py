@@ -9,7 +9,7 @@ from mechamap.domain.channels import Channel, user_channel
 from mechamap.domain.credentials import Credentials
 from mechamap.domain.dialects import Dialect
 from mechamap.domain.errors import Unavailable
-from mechamap.domain.history import History, Position
+from mechamap.domain.history import History, Position, later
 from mechamap.domain.identity import Identity, UserFacts
 from mechamap.domain.recovery import Reason, Returning
 from mechamap.presence.protocol import Roster
@@ -17,9 +17,11 @@ from mechamap.presence.protocol import Roster
 from .bars import Bars
 from .catching_up import CatchingUp
 from .connections import Connection, Connections
+from .journal import Journal
 from .presence import Presence
 from .protocol import Meter, Transport
 from .recovery import Claim, Recovery
+from .tap import Kind
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +60,7 @@ class Arrivals:
         catching_up: CatchingUp,
         presence: Presence,
         meter: Meter,
+        journal: Journal,
         most: int,
         clock: Callable[[], float],
         bars: Bars,
@@ -71,6 +74,7 @@ class Arrivals:
         self._catching_up = catching_up
         self._presence = presence
         self._meter = meter
+        self._journal = journal
         self._most = most
         self._clock = clock
         self._bars = bars
@@ -199,7 +203,23 @@ class Arrivals:
             self._meter.recovery("recovered")
         for canonical, spelled in connection.rooms:
             self._transport.join(connection.sid, canonical, spelled)
+        self._note(admission, given)
         return given
+
+    def _note(self, admission: Admission, given: int) -> None:
+        """Keep how it came, and from where on it has each channel."""
+        connection, journal = admission.connection, self._journal
+        sids = admission.claim.kept.sids if admission.recovered and admission.claim else ()
+        came = "recovered" if admission.recovered else admission.lost.value if admission.lost else "new"
+        journal.connected(connection, self._broker.position(""), came, sids)
+        for canonical, since in connection.owed():
+            position = self._broker.position(canonical)
+            if admission.missed is not None:  # the logs were ahead of this worker
+                position = later(position, admission.missed.position)
+            journal.joined(connection, canonical, position, since)
+        if journal.tap.on and came != "new":
+            about = {"user_id": connection.user_id, "sid": connection.sid}
+            journal.tap.note(Kind.RECOVERY, code=came, replayed=given, **about)
 
     def _position(self, own: Channel | None) -> Position:
         return self._broker.position(own.canonical if own is not None else "")

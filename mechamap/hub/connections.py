@@ -184,6 +184,11 @@ class Connection:
         """Where it joined each of its channels, by their ``marks``, in the epoch of ``position``."""
         return dict(zip(self.marks, self._since, strict=True))
 
+    def owed(self) -> tuple[tuple[str, int], ...]:
+        """The canonical names of its channels, and from where it is owed the events of each, in the epoch of
+        ``position``."""
+        return tuple(zip(self.canonicals, self._since, strict=True))
+
     def join(self, channel: Channel, position: Position, dialect: Dialect = Dialect.PLAN) -> None:
         """Add a channel whose events it is owed from ``position`` on; the caller knows that it is not there
         yet."""

@@ -26,11 +26,13 @@ from .arrivals import Admission, Arrivals
 from .bars import Bars
 from .catching_up import CatchingUp
 from .connections import Connection, Connections
+from .journal import Journal
 from .presence import Presence
 from .protocol import Meter, Observer, Transport
 from .recovery import Recovery
 from .subscribing import Subscribed
 from .subscriptions import Subscriptions
+from .tap import Kind
 from .whispering import Whispering
 
 log = logging.getLogger(__name__)
@@ -52,11 +54,14 @@ class Hub:
         presence: Presence,
         max_connections: int,
         max_subscriptions: int,
+        journal: Journal | None = None,
         parse: Parse = parse_channel,
         observer: Observer | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.connections = Connections()
+        self.journal = journal if journal is not None else Journal(clock=clock)
+        self._tap = self.journal.tap
         self.recheck: Callable[[int], None] = lambda user_id: None
         # a connection left this canonical channel, or with None all; must not yield
         self.on_left: Callable[[str, str | None], None] = lambda sid, canonical: None
@@ -82,6 +87,7 @@ class Hub:
             catching_up=self._catching_up,
             presence=presence,
             meter=meter,
+            journal=self.journal,
             most=max_connections,
             clock=clock,
             bars=self._bars,
@@ -96,10 +102,11 @@ class Hub:
             catching_up=self._catching_up,
             presence=presence,
             meter=meter,
+            journal=self.journal,
             parse=parse,
             most=max_subscriptions,
         )
-        self._whispering = Whispering(self.connections, broker, parse, observer)
+        self._whispering = Whispering(self.connections, broker, parse, self._tap, observer)
         self._parse = parse
         self._clock = clock
 
@@ -151,6 +158,7 @@ class Hub:
                 self._transport.leave(sid, canonical, spelled)
             self._broker.unsubscribe(canonical)
         self._roster.forget(sid)
+        self.journal.ended(connection, self._broker.position(""), reason, sent_away=sent_away)
         self._meter.disconnection(reason)
         log.info("disconnected", extra={"user": connection.user_id, "sid": sid, "code": reason})
 
@@ -238,6 +246,9 @@ class Hub:
         accepted."""
         if connection.transport != transport:
             connection.transport = transport
+            if self._tap.on:
+                about = {"user_id": connection.user_id, "sid": connection.sid}
+                self._tap.note(Kind.UPGRADE, transport=transport, **about)
             self._roster.record(connection)
 
     def confirm_received(self) -> None:
@@ -249,12 +260,17 @@ class Hub:
         having = self._catching_up.on_publication(publication)
         self._presence.on_publication(publication)
         count = self._transport.deliver(publication, having)
-        self._meter.delivery(count, max(0.0, self._clock() - publication.accepted_at))
+        seconds = max(0.0, self._clock() - publication.accepted_at)
+        self._meter.delivery(count, seconds)
+        if self._tap.on:
+            self._tap.published(Kind.DELIVERY, publication, connections=count, seconds=round(seconds, 6))
 
     def on_gap(self, channels: Collection[str], reason: Gap) -> None:
         """Events of channels with subscribers here may be missing; the broker has logged which. Their
         subscribers are told, because their own position will soon be past the gap."""
         self._meter.gap(reason.value, len(channels))
+        if self._tap.on:
+            self._tap.note(Kind.GAP, channels=tuple(channels), code=reason.value)
         missing = set(channels)
         self._catching_up.on_gap(missing)
         for connection in self.connections:

@@ -20,6 +20,7 @@ from mechamap.presence.protocol import Members
 
 from .connections import Connection
 from .protocol import Observer, Transport
+from .tap import Kind, Tap
 
 log = logging.getLogger(__name__)
 
@@ -72,10 +73,16 @@ class Presence:
     """One worker's part in it. A connection without such channels costs a look into a dictionary."""
 
     def __init__(
-        self, members: Members, broker: Broker, transport: Transport, observer: Observer | None = None
+        self,
+        members: Members,
+        broker: Broker,
+        transport: Transport,
+        observer: Observer | None = None,
+        tap: Tap | None = None,
     ) -> None:
         self._members = members
         self._observer = observer
+        self._tap = tap or Tap()
         self._broker = broker
         self._transport = transport
         # by socket id: the canonical names of the channels it is a member of
@@ -192,7 +199,11 @@ class Presence:
 
     def announce(self, announcements: Sequence[Announcement]) -> int:
         """Publish what happened; how many of the first need not be tried again."""
-        published = self._broker.publish_many([each.publication() for each in announcements])
+        publications = [each.publication() for each in announcements]
+        published = self._broker.publish_many(publications)
+        if self._tap.on:
+            for publication, receipt in zip(publications, published.receipts, strict=False):
+                self._tap.published(Kind.EVENT, publication, receipt, code="accepted")
         done = len(published.receipts)
         if published.failure is not None:
             log.warning("presence_not_announced", extra={"code": published.failure.code, "announced": done})

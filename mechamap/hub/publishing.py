@@ -11,6 +11,7 @@ from mechamap.domain.privacy import WITHHELD
 from mechamap.domain.publication import Publication, Receipt
 
 from .protocol import Meter
+from .tap import Kind, Tap
 
 log = logging.getLogger(__name__)
 
@@ -19,10 +20,17 @@ class Publisher:
     """Checks what only the server knows (scope, size of the event) and hands on to the broker."""
 
     def __init__(
-        self, broker: Broker, meter: Meter, max_bytes: int, count: Callable[[str, int], None] | None = None
+        self,
+        broker: Broker,
+        meter: Meter,
+        max_bytes: int,
+        count: Callable[[str, int], None] | None = None,
+        tap: Tap | None = None,
     ) -> None:
-        """``count`` is told each publisher's accepted events."""
+        """``count`` is told each publisher's accepted events; ``tap`` is the worker's, where one runs in this
+        process."""
         self._broker = broker
+        self._tap = tap or Tap()
         self._meter = meter
         self._count = count
         self.max_bytes = max_bytes
@@ -94,13 +102,21 @@ class Publisher:
         if counts:
             about = {"publication": publication.id, "origin": publication.origin}
             log.warning("channels_left_out", extra={**about, "counts": dict(counts)})
+            if self._tap.on:
+                for code in counts:
+                    self._tap.published(Kind.REFUSAL, publication, code=code)
 
     def refused(self, origin: str, error: RealtimeError) -> None:
         """Count and log a publication that was not accepted."""
         self._meter.publication(error.code)
         log.warning("publication_refused", extra={"origin": origin, "code": error.code})
+        if self._tap.on:
+            self._tap.note(Kind.REFUSAL, origin=origin, code=error.code)
 
     def _log(self, publication: Publication, receipt: Receipt) -> None:
+        if self._tap.on:
+            code = "duplicate" if receipt.duplicate else "accepted"
+            self._tap.published(Kind.EVENT, publication, receipt, code=code)
         if log.isEnabledFor(logging.INFO):
             log.info(
                 "published_before" if receipt.duplicate else "published",

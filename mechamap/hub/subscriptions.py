@@ -14,6 +14,7 @@ from mechamap.presence.protocol import Roster
 from .access import Judge
 from .catching_up import CatchingUp
 from .connections import Connection, Connections
+from .journal import Journal
 from .presence import Presence
 from .protocol import Meter, Transport
 from .recovery import Recovery
@@ -38,6 +39,7 @@ class Subscriptions:
         catching_up: CatchingUp,
         presence: Presence,
         meter: Meter,
+        journal: Journal,
         parse: Parse,
         most: int,
     ) -> None:
@@ -51,6 +53,7 @@ class Subscriptions:
         self._catching_up = catching_up
         self._presence = presence
         self._meter = meter
+        self._journal = journal
         self._parse = parse
         self._most = most
         self._spelling = Spelling(transport, recovery, presence)
@@ -83,6 +86,7 @@ class Subscriptions:
             decision = self._judge.decide(connection.identity, channel, connection.facts, credentials)
         except Unavailable as err:
             self._meter.subscription(channel.kind.value, err.code)
+            self._journal_refusal(connection, channel, err.code)
             raise
         if not decision.allowed:
             self._refused(connection, channel, decision)
@@ -135,6 +139,9 @@ class Subscriptions:
                 self._keep_left(connection, had)
             raise
         self._meter.subscription(channel.kind.value, "allowed")
+        # without the past it has what came since it entered the room, while the rest here waited
+        live = done.position if done is not None else begin
+        self._journal.joined(connection, channel.canonical, live, start.offset)
         return done or self._past.none(channel, since, missed)
 
     def _check_still(self, connection: Connection, channel: Channel) -> None:
@@ -149,6 +156,7 @@ class Subscriptions:
         channel = self._parse(name)
         had = connection.mark_of(channel.canonical)
         if had is not None and self.leave(connection, channel.canonical):
+            self._journal_left(connection, channel, "unsubscribed")
             self._recovery.left(connection, had)
         return channel
 
@@ -157,6 +165,7 @@ class Subscriptions:
         self._refused(connection, channel, decision)
         dialect, had = connection.dialect_of(channel.canonical), connection.mark_of(channel.canonical)
         if had is not None and self.leave(connection, channel.canonical):
+            self._journal_left(connection, channel, decision.code)
             self.tell_revoked(connection.sid, channel, decision, dialect)
             self._keep_left(connection, had)
 
@@ -188,5 +197,14 @@ class Subscriptions:
 
     def _refused(self, connection: Connection, channel: Channel, decision: Decision) -> None:
         self._meter.subscription(channel.kind.value, decision.code)
+        self._journal_refusal(connection, channel, decision.code)
         who = {"user": connection.user_id, "sid": connection.sid}
         log.info("subscription_refused", extra={**who, "channel": channel.name, "code": decision.code})
+
+    def _journal_refusal(self, connection: Connection, channel: Channel, code: str) -> None:
+        position = self._broker.position(channel.canonical)
+        self._journal.refused(connection, channel.canonical, position, code)
+
+    def _journal_left(self, connection: Connection, channel: Channel, code: str) -> None:
+        position = self._broker.position(channel.canonical)
+        self._journal.left(connection, channel.canonical, position, code)

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 from socketio.exceptions import ConnectionRefusedError as Refusal
 
 from mechamap.auth.protocol import Authenticator
-from mechamap.domain.channels import user_channel
+from mechamap.domain.channels import parse_channel_of_site, user_channel
 from mechamap.domain.credentials import ChannelAuth, Credentials
 from mechamap.domain.dialects import Dialect
 from mechamap.domain.errors import (
     AuthenticationFailed,
     DirectoryUnavailable,
+    InvalidChannel,
     RateLimited,
     RealtimeError,
     Unavailable,
@@ -34,6 +35,7 @@ from mechamap.hub.arrivals import Admission
 from mechamap.hub.hub import Hub
 from mechamap.hub.protocol import Meter
 from mechamap.hub.reading import Reading
+from mechamap.hub.tap import Kind
 from mechamap.store.protocol import Directory
 
 from .aliases import SUBSCRIBE, UNSUBSCRIBE, Read, as_it_is
@@ -124,6 +126,9 @@ class Events:
         except RealtimeError as err:
             self._meter.connection(err.code)
             log.info("connection_refused", extra={"code": err.code, "address": visitor.address})
+            if self._hub.journal.tap.on:
+                about = {"transport": visitor.transport, "address": visitor.address}
+                self._hub.journal.tap.note(Kind.REFUSAL, event="connect", code=err.code, sid=sid, **about)
             if returning is not None and isinstance(err, Unavailable):
                 raise Postponed from err  # it was in before, and is not to give up for an outage
             raise Refusal(err.message, {"code": err.code, **err.details()}) from err
@@ -227,6 +232,8 @@ class Events:
                 return handler(sid, args)
             except RealtimeError as err:
                 answer, status = failure(err), status_of(err)
+                if self._hub.journal.tap.on:
+                    self._tell_refusal(sid, name, args, err)
             except Exception:
                 answer, status = internal_error(name), RealtimeError.http_status
             first: tuple[object, ...] = ()
@@ -239,6 +246,17 @@ class Events:
             return answer
 
         return run
+
+    def _tell_refusal(self, sid: str, event: str, args: tuple[object, ...], error: RealtimeError) -> None:
+        connection = self._hub.connections.get(sid)
+        user_id = connection.user_id if connection is not None else None
+        named = shown(channel_of(args))
+        try:
+            channels = (parse_channel_of_site(named).canonical,) if named else ()
+        except InvalidChannel:
+            channels = (named,)
+        tap = self._hub.journal.tap
+        tap.note(Kind.REFUSAL, user_id=user_id, sid=sid, event=event, channels=channels, code=error.code)
 
     def _within_rate(self, sid: str) -> None:
         """Raise RateLimited for a client that sends too fast; one that goes on regardless is closed."""

@@ -66,6 +66,7 @@ VARIABLES: Mapping[str, str] = {
     "private_forum_level": "PRIVATE_FORUM_LEVEL",
     "sanctum_expiration_minutes": "SANCTUM_EXPIRATION",
     "update_last_seen": "UPDATE_LAST_SEEN",
+    "admin_ui": "ADMIN_UI",
     "cache_seconds": "DIRECTORY_CACHE_SECONDS",
     "recheck_seconds": "RECHECK_SECONDS",
     "audit_days": "AUDIT_DAYS",
