@@ -96,7 +96,7 @@ class Metrics:
         )
         self._stall = Histogram(
             "realtime_loop_lateness_seconds",
-            "How late a timer of the worker's loop comes, forty times a second.",
+            "How late a timer of the worker's loop comes, twenty times a second.",
             registry=registry,
             buckets=BUCKETS,
         )

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import gevent
 
-_TICK = 0.025  # seconds; forty of these callbacks a second cost less than a thousandth of a processor
+_TICK = 0.05  # seconds; twenty of these callbacks a second cost about a thousandth of a processor
 
 
 class Lateness:
