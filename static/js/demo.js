@@ -43,6 +43,9 @@ function refusal(text, code) {
 }
 
 const socket = io({
+  // WebSocket at once; a network that forbids it is noticed and polled through
+  transports: ["websocket", "polling"],
+  tryAllTransports: true,
   // asked for at every connection, so that a page left open over night comes back with a token that still counts
   auth: async (send) => {
     try {
