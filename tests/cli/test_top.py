@@ -61,7 +61,7 @@ def test_it_fits_a_terminal(busy, here: Runner):
     shown = here.flask("top", "--once").succeeded()
     assert widest(shown.out) <= 80
     for words in ("1 connection of 1 user,", "events/s in", "publication channel_unknown", "serving", "p99"):
-        assert words in shown.out
+        assert words in " ".join(shown.out.split())  # wherever a line ends
 
 
 def test_at_a_terminal_it_goes_on_until_somebody_stops_it(server: Application):
