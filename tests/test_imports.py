@@ -36,6 +36,7 @@ MAY_IMPORT = {
 }
 """Place → places it may import besides itself and any ``protocol`` module."""
 
+BUILDERS = {"composition", "parts"}
 PURE = {"domain"}
 NO_FRAMEWORK = {
     "domain", "hub", "broker", "ingest", "outbox", "presence", "recovery", "statistics", "webhooks",
@@ -77,7 +78,7 @@ def modules() -> list[Path]:
 
 
 def test_every_place_is_on_the_map_or_an_edge():
-    edges = {"admin", "cli", "composition", "runtime", "services", "demo", ""}
+    edges = {"admin", "cli", "composition", "parts", "runtime", "services", "demo", ""}
     places = {place_of(".".join(path.relative_to(ROOT).with_suffix("").parts)) for path in modules()} - {
         "__init__"
     }
@@ -98,6 +99,15 @@ def test_a_module_imports_in_the_direction_of_the_map(path):
             continue
         other = place_of(module)
         assert other == place or other in MAY_IMPORT[place], f"{place} may not import {module}"
+
+
+def test_parts_are_built_by_the_composition_root_only():
+    importers = {
+        place_of(".".join(path.relative_to(ROOT).with_suffix("").parts))
+        for path in modules()
+        if any(place_of(module) == "parts" for module in imports_of(path))
+    }
+    assert importers == BUILDERS
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Builders of the parts that are chosen by the settings; the composition root calls them."""
