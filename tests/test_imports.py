@@ -29,9 +29,7 @@ MAY_IMPORT = {
     "environment": {"domain"},
     "settings": {"domain", "environment"},
     "logs": set(),
-    "metric_aliases": set(),
-    "metric_counts": {"domain"},
-    "metrics": {"domain", "metric_aliases", "metric_counts"},
+    "metrics": {"domain"},
     "health": set(),
 }
 """Place → places it may import besides itself and any ``protocol`` module."""
@@ -130,4 +128,4 @@ def reads_environment(path: Path) -> bool:
 def test_only_settings_read_the_environment():
     readers = {str(path.relative_to(PACKAGE)) for path in modules() if reads_environment(path)}
     # metrics: prometheus_client's own switch, set by gunicorn.conf.py for its workers
-    assert readers == {"settings/loading.py", "metrics.py"}
+    assert readers == {"settings/loading.py", "metrics/metrics.py"}

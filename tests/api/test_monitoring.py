@@ -16,7 +16,7 @@ from mechamap.edge.limits import RateLimits
 from mechamap.edge.networks import Networks
 from mechamap.health import Check
 from mechamap.hub.operations import Totals
-from mechamap.metric_aliases import Figures
+from mechamap.metrics.aliases import Figures
 from mechamap.presence.protocol import ConnectionRecord, WorkerRecord
 
 OPEN = (

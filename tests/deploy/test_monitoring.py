@@ -33,7 +33,7 @@ TARGET = {"job", "instance", "le"}
 def known() -> dict[str, set[str]]:
     """Every series that may be asked for, with the labels of its own."""
     found: dict[str, set[str]] = {}
-    for each in vars(Metrics()).values():
+    for each in Metrics()._registry._collector_to_names:
         if not isinstance(each, MetricWrapperBase):
             continue
         labels, kind = set(each._labelnames), each._type

@@ -5,7 +5,7 @@ from collections import defaultdict
 
 from prometheus_client import Histogram
 
-from .domain.statistics import LAG_BOUNDS, Tally
+from ..domain.statistics import LAG_BOUNDS, Tally
 
 
 class Delays:
