@@ -25,7 +25,8 @@ from .access import Judge
 from .arrivals import Admission, Arrivals
 from .bars import Bars
 from .catching_up import CatchingUp
-from .connections import Connection, Connections
+from .connection import Connection
+from .connections import Connections
 from .journal import Journal
 from .presence import Presence
 from .protocol import Meter, Observer, Transport

@@ -12,7 +12,7 @@ from mechamap.domain.identity import UserFacts
 from mechamap.store.protocol import Directory
 
 from .access import Judge
-from .connections import Connection
+from .connection import Connection
 from .hub import Hub
 from .protocol import Links
 

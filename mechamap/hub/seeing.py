@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from mechamap.domain.searching import Place, Search, key_of
 from mechamap.presence.protocol import ConnectionRecord
 
-from .connections import Connection, Connections
+from .connection import Connection
+from .connections import Connections
 from .inquiries import Inquiries
 from .protocol import Buffered, Buffers
 

@@ -12,7 +12,8 @@ from enum import StrEnum
 
 from mechamap.broker.protocol import Broker
 
-from .connections import Connection, Connections
+from .connection import Connection
+from .connections import Connections
 from .journal import Entry, Journal, Moment
 
 MOST = 200

@@ -17,7 +17,7 @@ from mechamap.domain.identity import UserFacts
 from mechamap.domain.recovery import Returning
 from mechamap.hub.access import Judge
 from mechamap.hub.arrivals import Admission
-from mechamap.hub.connections import Connection
+from mechamap.hub.connection import Connection
 from mechamap.hub.hub import Hub
 from mechamap.hub.presence import Presence
 from mechamap.hub.protocol import ChannelAuthorizer, Observer

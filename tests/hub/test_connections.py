@@ -7,7 +7,8 @@ from mechamap.domain.dialects import Dialect
 from mechamap.domain.history import Position
 from mechamap.domain.identity import Identity, TokenKind, UserFacts
 from mechamap.domain.publication import Publication
-from mechamap.hub.connections import Connection, Connections
+from mechamap.hub.connection import Connection
+from mechamap.hub.connections import Connections
 
 from .fakes import identity
 
