@@ -44,10 +44,10 @@ from mechamap.broker.protocol import Broker
 from mechamap.broker.rates import BUCKET, LocalRates, RedisRates
 from mechamap.broker.redis import PREFIX, RedisBroker
 from mechamap.broker.turns import LocalTurns, RedisTurns
-from mechamap.domain.access import Policy
 from mechamap.domain.channels import Parse, parser
 from mechamap.domain.commands import Command
 from mechamap.domain.credentials import ChannelAuth
+from mechamap.domain.rules import Policy
 from mechamap.domain.webhooks import WebhookEvent
 from mechamap.edge import assets, errors, requests
 from mechamap.edge.limits import RateLimits

@@ -23,6 +23,7 @@ from mechamap.domain import (
     idempotency,
     payloads,
     privacy,
+    rules,
     typing,
     webhooks,
     whispers,
@@ -68,7 +69,7 @@ def test_the_api_document_names_every_code_of_the_domain():
     for dialect in (Path(mechamap.__file__).parent / "ingest" / "dialects").glob("*.py"):
         found |= set(re.findall(r'code="([a-z_]+)"', dialect.read_text()))
     found |= set(re.findall(r'"(ingest_(?:given|backlog)_[a-z_]+)"', Path(ingester.__file__).read_text()))
-    judged = Path(access.__file__).read_text()
+    judged = Path(access.__file__).read_text() + Path(rules.__file__).read_text()
     verdicts = set(re.findall(r'(?:False, |return )"([a-z]+_[a-z_]+)", f?"', judged)) - {"no_rule"}
     verdicts |= set(re.findall(r'False,\n +"([a-z_]+)"', judged))
     assert {"thread_spam", "role_too_low", "forum_role_unknown", "server_only"} <= verdicts

@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from mechamap.domain import access
+from mechamap.domain.access import Decision
 from mechamap.domain.channels import Channel
 from mechamap.domain.errors import InvalidField
+from mechamap.domain.facts import Facts
 from mechamap.domain.identity import Identity, TokenKind
 from mechamap.domain.members import MAX_PAGE
 from mechamap.domain.recovery import offset_text, parse_offset
 from mechamap.domain.roles import Ladder, Level
+from mechamap.domain.rules import RULES
+from mechamap.domain.rules import table as rule_table
 from mechamap.hub.history import MOST_EVENTS
 
 from .cluster import operations_of, told_silent
@@ -176,14 +179,14 @@ def rules(services: "Services", as_json: bool) -> None:
     if as_json:
         print_json(
             {
-                "rules": access.table(),
+                "rules": rule_table(),
                 "ladder": ladder,
                 "private_forum_level": settings.private_forum_level.label,
             }
         )
         return
     heading("Who may join")
-    fields(((str(row["channel"]), _told(row)) for row in access.table()), indent="  ")
+    fields(((str(row["channel"]), _told(row)) for row in rule_table()), indent="  ")
     click.echo(f"  (private forums ask for {settings.private_forum_level.label}: PRIVATE_FORUM_LEVEL)")
     click.echo()
     heading("Which role stands where, highest first")
@@ -227,12 +230,12 @@ def explain(services: "Services", user_id: int, channel: str, as_json: bool) -> 
     fields(told, indent="  ")
 
 
-def judged(services: "Services", user_id: int, channel: Channel) -> tuple[access.Facts, access.Decision]:
+def judged(services: "Services", user_id: int, channel: Channel) -> tuple[Facts, Decision]:
     """The verdict on a user with a good token, and the facts it rests on."""
     user = services.directory.user(user_id)
     if user is None and services.directory.knows_users():
         reason = "No user has this id, so no token of theirs is accepted."
-        return access.Facts(), access.Decision(False, access.RULES[channel.kind], reason, "user_unknown")
+        return Facts(), Decision(False, RULES[channel.kind], reason, "user_unknown")
     if user is None:
         note(
             "There is no table of users: judged without a role; at a connection the token's own role counts."
