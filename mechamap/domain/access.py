@@ -6,8 +6,9 @@ refuses. No role opens a private conversation, another user's channel or another
 
 from dataclasses import dataclass
 
-from .channels import Channel, ChannelKind
+from .channels import Channel
 from .facts import Facts
+from .grammar import ChannelKind
 from .identity import Identity
 from .roles import Level
 from .rules import (

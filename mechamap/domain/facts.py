@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from .channels import Channel, ChannelKind
+from .channels import Channel
+from .grammar import ChannelKind
 from .identity import UserFacts
 
 if TYPE_CHECKING:

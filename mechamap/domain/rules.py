@@ -5,8 +5,9 @@ A judgement is whether the person may join, a code and one sentence; an obstacle
 
 from dataclasses import dataclass, field
 
-from .channels import GRAMMAR, Channel, ChannelKind, Spelling
+from .channels import Channel
 from .facts import ConversationFacts, ForumFacts, MembershipFacts, ShowcaseFacts, ThreadFacts
+from .grammar import GRAMMAR, ChannelKind, Spelling
 from .identity import Identity
 from .roles import Ladder, Level
 
