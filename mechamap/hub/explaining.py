@@ -20,7 +20,8 @@ from mechamap.domain.whispers import momentary
 from mechamap.presence.protocol import Roster, WorkerRecord
 
 from .inquiries import Inquiries
-from .tracing import Event, Outcome, Trace, Traced, Tracing
+from .trace import Event, Outcome, Trace, Traced
+from .tracing import Tracing
 
 KIND = "trace"
 """Of the question to workers."""
