@@ -18,9 +18,9 @@ from mechamap.auth.pusher import AppRegistry
 from mechamap.auth.revoking import Revoking
 from mechamap.auth.signin import SignIn
 from mechamap.broker.rates import BUCKET
-from mechamap.domain.access import Policy
 from mechamap.domain.channels import parser
 from mechamap.domain.commands import Command
+from mechamap.domain.rules import Policy
 from mechamap.edge import assets, errors, requests
 from mechamap.edge.limits import RateLimits
 from mechamap.edge.proxies import TrustedProxies

@@ -15,14 +15,15 @@ from mechamap.auth import channel_authorization, channel_laravel, channel_signat
 from mechamap.cli import webhooks as webhooks_cli
 from mechamap.domain import (
     access,
-    channels,
     connection_limit,
     credentials,
     errors,
+    grammar,
     group_messages,
     idempotency,
     payloads,
     privacy,
+    rules,
     typing,
     webhooks,
     whispers,
@@ -68,7 +69,7 @@ def test_the_api_document_names_every_code_of_the_domain():
     for dialect in (Path(mechamap.__file__).parent / "ingest" / "dialects").glob("*.py"):
         found |= set(re.findall(r'code="([a-z_]+)"', dialect.read_text()))
     found |= set(re.findall(r'"(ingest_(?:given|backlog)_[a-z_]+)"', Path(ingester.__file__).read_text()))
-    judged = Path(access.__file__).read_text()
+    judged = Path(access.__file__).read_text() + Path(rules.__file__).read_text()
     verdicts = set(re.findall(r'(?:False, |return )"([a-z]+_[a-z_]+)", f?"', judged)) - {"no_rule"}
     verdicts |= set(re.findall(r'False,\n +"([a-z_]+)"', judged))
     assert {"thread_spam", "role_too_low", "forum_role_unknown", "server_only"} <= verdicts
@@ -79,7 +80,7 @@ def test_the_api_document_names_every_code_of_the_domain():
 
 def test_the_api_document_has_every_spelling_of_a_channel_in_the_row_of_its_canonical_name():
     rows = [re.findall(r"`([^`]+)`", row.split("|")[1]) for row in API.splitlines() if row.startswith("| `")]
-    for canonical, spellings in groupby(channels.GRAMMAR, lambda row: row.canonical):
+    for canonical, spellings in groupby(grammar.GRAMMAR, lambda row: row.canonical):
         names = [row.shown for row in spellings]
         assert [row[: len(names)] for row in rows if row and row[0] == names[0]] == [names], canonical
 

@@ -10,7 +10,8 @@ from flask_admin import expose
 from mechamap.auth.inspection import TokenReport, inspect
 from mechamap.domain.errors import AuthenticationFailed, InvalidField, RealtimeError
 from mechamap.domain.when import read_moment
-from mechamap.hub.explaining import Delivery, Wanted
+from mechamap.hub.event_search import Wanted
+from mechamap.hub.explanation import Delivery
 from mechamap.hub.joining import Joining
 from mechamap.services import Services
 

@@ -11,8 +11,9 @@ from flask_admin import expose
 from mechamap.auth.keyring import names_in_settings
 from mechamap.auth.scopes import Reach, reach
 from mechamap.domain.errors import InvalidField, NotFound, RealtimeError, Unavailable
+from mechamap.domain.scopes import checked_scopes
 from mechamap.services import Services
-from mechamap.store.keys import KeyRecord, checked_scopes
+from mechamap.store.keys import KeyRecord
 
 from .gate import ConsoleView
 from .permissions import READING, Permission

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from flask import Response, request
 from flask_admin import expose
 
-from mechamap.domain.access import Decision, table
+from mechamap.domain.access import Decision
 from mechamap.domain.errors import InvalidField, RealtimeError
 from mechamap.domain.identity import Identity, TokenKind, UserFacts
 from mechamap.domain.roles import Level
+from mechamap.domain.rules import table
 from mechamap.services import Services
 
 from .gate import ConsoleView

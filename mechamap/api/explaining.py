@@ -7,7 +7,8 @@ from flask import Blueprint, Response, jsonify, request
 
 from mechamap.domain.channels import Parse
 from mechamap.domain.errors import InvalidRequest
-from mechamap.hub.explaining import Explaining, Wanted
+from mechamap.hub.event_search import Wanted
+from mechamap.hub.explaining import Explaining
 from mechamap.hub.tap import Watch
 from mechamap.hub.watching import Watching
 

@@ -11,9 +11,10 @@ from typing import Protocol
 from gevent.pool import Pool
 
 from mechamap.domain.access import Decision
-from mechamap.domain.channels import Channel, ChannelKind
+from mechamap.domain.channels import Channel
 from mechamap.domain.credentials import Credentials
 from mechamap.domain.errors import RealtimeError
+from mechamap.domain.grammar import ChannelKind
 from mechamap.domain.identity import Identity
 
 RULE = "Laravel decides"

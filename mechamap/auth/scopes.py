@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from mechamap.domain.channels import GRAMMAR
+from mechamap.domain.grammar import GRAMMAR
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ import click
 
 from mechamap.domain.moments import iso
 from mechamap.domain.when import read_moment
-from mechamap.hub.explaining import Delivery, Found, Wanted
-from mechamap.hub.tracing import Outcome
+from mechamap.hub.event_search import Wanted
+from mechamap.hub.explanation import Delivery, Found
+from mechamap.hub.trace import Outcome
 
 from .cluster import explains_of
 from .command import Nouns, json_option, pass_services

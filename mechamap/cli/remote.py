@@ -23,7 +23,8 @@ from mechamap.domain.history import Position
 from mechamap.domain.members import Member, MemberPage
 from mechamap.domain.publication import Receipt
 from mechamap.domain.searching import Search
-from mechamap.hub.explaining import Delivery, Wanted
+from mechamap.hub.event_search import Wanted
+from mechamap.hub.explanation import Delivery
 from mechamap.hub.history import Page, PastEvent
 from mechamap.hub.inspections import ChannelSeen, ConnectionSeen, ConnectionsFound, Reach
 from mechamap.hub.operations import ChannelRow, Totals

@@ -5,8 +5,9 @@ user's channel and, for some types, to a channel of everyone with a role and to 
 join those would read other people's notifications, so they are left out.
 """
 
-from .channels import Channel, ChannelKind
+from .channels import Channel
 from .errors import InvalidChannel
+from .grammar import ChannelKind
 
 PRIVATE_EVENT = "notification.received"
 WITHHELD = "channel_withheld"

@@ -7,7 +7,8 @@ answered as its duplicate.
 
 from collections.abc import Iterable, Mapping
 
-from .channels import Channel, ChannelKind
+from .channels import Channel
+from .grammar import ChannelKind
 from .idempotency import Once
 from .privacy import PRIVATE_EVENT
 

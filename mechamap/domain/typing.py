@@ -7,8 +7,9 @@ are told. The page of groups has words of its own.
 
 from dataclasses import dataclass
 
-from .channels import Channel, ChannelKind
+from .channels import Channel
 from .errors import Forbidden
+from .grammar import ChannelKind
 from .payloads import payload_of
 from .publication import Publication
 

@@ -7,8 +7,9 @@ of the site or of the server; only private and presence channels carry them.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .channels import Channel, ChannelKind
+from .channels import Channel
 from .errors import Forbidden, InvalidField, PayloadTooLarge
+from .grammar import ChannelKind
 from .payloads import payload_of
 from .typing import TYPING_EVENTS
 from .wire import check_event

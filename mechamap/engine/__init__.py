@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .ids import new_id, slot_of
+    from .inspection import Backlog, ConnectionInfo
     from .lateness import Lateness
     from .raw import Server
     from .reasons import Postponed
     from .rooms import RoomManager
     from .slots import current_slot
-    from .socketio import Backlog, ConnectionInfo, SocketIO
+    from .socketio import SocketIO
 
 _HOMES = {
     "SocketIO": ".socketio",
-    "Backlog": ".socketio",
-    "ConnectionInfo": ".socketio",
+    "Backlog": ".inspection",
+    "ConnectionInfo": ".inspection",
     "Lateness": ".lateness",
     "RoomManager": ".rooms",
     "Postponed": ".reasons",

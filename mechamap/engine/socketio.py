@@ -5,15 +5,11 @@ by name instead of being ignored: `always_connect` (admits before judging) and `
 peers would stay).
 """
 
-import inspect
 import logging
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
-from functools import lru_cache, wraps
 from typing import TYPE_CHECKING
 
 import engineio
-import flask
 import flask_socketio
 import socketio
 from flask_socketio import _SocketIOMiddleware
@@ -22,12 +18,13 @@ from socketio.exceptions import ConnectionRefusedError as Refusal
 
 from .development import serve
 from .flusher import Flusher
-from .members import Member
-from .msgpack import MsgPackPacket
+from .handlers import takes_argument, without_traceback
+from .inspection import Backlog, ConnectionInfo, backlog_of, info_of
 from .options import check_names, logger_of, refuse, take_limits
-from .packets import Packet, Sendable
+from .packets import Sendable
 from .queued import client_manager
 from .reasons import Postponed, Reason
+from .serializer import packet_class
 from .server import INTERNAL_ERROR, Server
 
 if TYPE_CHECKING:
@@ -35,27 +32,6 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 _STOCK = (socketio.base_server.BaseServer, engineio.base_server.BaseServer)
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionInfo:
-    """One client of the default namespace on this worker."""
-
-    sid: str
-    transport: str  # 'websocket' or 'polling'
-    remote_addr: str | None
-    connected_at: float  # unix seconds
-    queued_packets: int
-    queued_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Backlog:
-    """What clients of this worker did not take: how many clients, bytes of all, bytes of the worst."""
-
-    connections: int
-    bytes: int
-    largest: int
 
 
 class SocketIO(flask_socketio.SocketIO):
@@ -87,7 +63,7 @@ class SocketIO(flask_socketio.SocketIO):
         self.server = Server(
             async_mode="gevent",
             client_manager=client_manager(options, write_only=app is None),
-            serializer=_serializer(options.pop("serializer", "default"), options.pop("json", None), app),
+            serializer=packet_class(options.pop("serializer", "default"), options.pop("json", None), app),
             logger=logger_of(options.pop("logger", False), "socketio"),
             engineio_logger=logger_of(options.pop("engineio_logger", False), "engineio"),
             limits=take_limits(options),
@@ -205,24 +181,12 @@ class SocketIO(flask_socketio.SocketIO):
 
     def connections(self) -> list[ConnectionInfo]:
         """The accepted sockets of the default namespace on this worker."""
-        return [self._info(member) for member in self.server.manager.members("/")]
+        return [info_of(self.server, member) for member in self.server.manager.members("/")]
 
     def connection(self, sid: str) -> ConnectionInfo | None:
         """The accepted socket of this id, if it is in the default namespace on this worker."""
         manager = self.server.manager
-        return self._info(manager.member(sid, "/")) if manager.is_connected(sid, "/") else None
-
-    def _info(self, member: Member) -> ConnectionInfo:
-        session = self.server.eio.sockets.get(member.eio_sid)
-        environ = self.server.environ.get(member.eio_sid) or {}
-        return ConnectionInfo(
-            sid=member.sid,
-            transport="websocket" if session is not None and session.upgraded else "polling",
-            remote_addr=environ.get("REMOTE_ADDR"),
-            connected_at=member.since,
-            queued_packets=session.queued_packets if session is not None else 0,
-            queued_bytes=session.queued_bytes if session is not None else 0,
-        )
+        return info_of(self.server, manager.member(sid, "/")) if manager.is_connected(sid, "/") else None
 
     @property
     def flusher(self) -> Flusher:
@@ -231,8 +195,7 @@ class SocketIO(flask_socketio.SocketIO):
 
     def backlog(self) -> Backlog:
         """What waits for clients that do not read. Clients that poll are not among them."""
-        waiting = [outflow.queued for outflow in self.flusher.stalled]
-        return Backlog(len(waiting), sum(waiting), max(waiting, default=0))
+        return backlog_of(self.flusher)
 
     @property
     def draining(self) -> bool:
@@ -255,9 +218,9 @@ class SocketIO(flask_socketio.SocketIO):
         well.
         """
         if message not in ("connect", "disconnect"):
-            return super()._handle_event(_without_traceback(handler), message, namespace, sid, *args)
+            return super()._handle_event(without_traceback(handler), message, namespace, sid, *args)
         offered = args[1:2] if message == "connect" else args[:1]
-        accepted = offered if _takes_argument(handler) else ()
+        accepted = offered if takes_argument(handler) else ()
         failure: list[Exception] = []
 
         def once(*_: object) -> object:
@@ -267,7 +230,7 @@ class SocketIO(flask_socketio.SocketIO):
                 failure.append(err)
                 return False
 
-        answer = super()._handle_event(_without_traceback(once), message, namespace, sid, *args)
+        answer = super()._handle_event(without_traceback(once), message, namespace, sid, *args)
         if failure and message == "connect" and isinstance(failure[0], Postponed):
             raise failure[0]
         if failure:
@@ -284,39 +247,3 @@ class SocketIO(flask_socketio.SocketIO):
         hook = self.exception_handlers.get(namespace, self.default_exception_handler)
         if hook is not None:
             hook(error)
-
-
-@lru_cache(maxsize=256)  # reading a signature is slow, and this runs for every connect and disconnect
-def _takes_argument(handler: Callable) -> bool:
-    try:
-        inspect.signature(handler).bind(None)
-    except TypeError:
-        return False
-    return True
-
-
-def _serializer(serializer: object, json: object, app) -> type[Packet]:
-    chosen = {"default": Packet, "msgpack": MsgPackPacket}.get(serializer, serializer)
-    if not (isinstance(chosen, type) and issubclass(chosen, Packet)):
-        raise ValueError("SocketIO option serializer must be a subclass of mechamap.engine.packets.Packet")
-    if json is None:
-        return chosen
-    if json is flask.json and app is not None:
-        json = app.json  # the provider itself: the module would need an application context for every packet
-    # a subclass, not an assignment: stock changes the class for every server and client of the process
-    return type("Packet", (chosen,), {"json": json})
-
-
-def _without_traceback(handler: Callable) -> Callable:
-    """Flask 3.1 keeps the NotFound of matching `/socket.io/` in the request, and its traceback holds the
-    frames of all callers: 60 objects and the session in a cycle per event, for the garbage collector alone.
-    """
-
-    @wraps(handler)
-    def run(*args: object) -> object:
-        error = flask.request.routing_exception
-        if error is not None:
-            error.__traceback__ = error.__context__ = error.__cause__ = None
-        return handler(*args)
-
-    return run

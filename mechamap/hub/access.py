@@ -3,21 +3,14 @@
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
-from mechamap.domain.access import (
-    Decision,
-    Fact,
-    Facts,
-    Place,
-    Policy,
-    ThreadFacts,
-    decide,
-    facts_needed,
-    forum_of,
-)
-from mechamap.domain.channels import Channel, ChannelKind
+from mechamap.domain.access import Decision, decide
+from mechamap.domain.channels import Channel
 from mechamap.domain.credentials import Credentials
 from mechamap.domain.errors import DirectoryUnavailable
+from mechamap.domain.facts import Fact, Facts, Place, ThreadFacts, facts_needed, forum_of
+from mechamap.domain.grammar import ChannelKind
 from mechamap.domain.identity import Identity, UserFacts
+from mechamap.domain.rules import Policy
 from mechamap.store.protocol import Directory
 
 from .protocol import ChannelAuthorizer

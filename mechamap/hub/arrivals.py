@@ -16,7 +16,8 @@ from mechamap.presence.protocol import Roster
 
 from .bars import Bars
 from .catching_up import CatchingUp
-from .connections import Connection, Connections
+from .connection import Connection
+from .connections import Connections
 from .journal import Journal
 from .presence import Presence
 from .protocol import Meter, Transport

@@ -23,7 +23,8 @@ from mechamap.domain.errors import BrokerUnavailable
 from mechamap.domain.identity import GUEST_ID
 from mechamap.presence.protocol import MOST_ANSWERED, Census
 
-from .connections import Connection, Connections
+from .connection import Connection
+from .connections import Connections
 from .protocol import Pings
 
 log = logging.getLogger(__name__)

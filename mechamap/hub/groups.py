@@ -11,7 +11,8 @@ from mechamap.domain.group_messages import GroupMessage, unsupported
 from mechamap.store.protocol import GroupMembers
 
 from .access import Judge
-from .connections import Connection, Connections
+from .connection import Connection
+from .connections import Connections
 from .protocol import GroupMessages
 
 COUNTS_SECONDS = 1.0

@@ -8,7 +8,7 @@ from typing import Any
 from mechamap.broker.protocol import Broker
 from mechamap.domain.access import Decision
 from mechamap.domain.channels import Channel, Parse, parse_channel
-from mechamap.domain.commands import CLOSING, Action, Command
+from mechamap.domain.commands import Command
 from mechamap.domain.credentials import Credentials
 from mechamap.domain.dialects import Dialect
 from mechamap.domain.errors import Unavailable
@@ -25,7 +25,9 @@ from .access import Judge
 from .arrivals import Admission, Arrivals
 from .bars import Bars
 from .catching_up import CatchingUp
-from .connections import Connection, Connections
+from .commands import Commands
+from .connection import Connection
+from .connections import Connections
 from .journal import Journal
 from .presence import Presence
 from .protocol import Meter, Observer, Transport
@@ -74,7 +76,8 @@ class Hub:
         self._meter = meter
         self._recovery = recovery
         self._catching_up = CatchingUp(broker)
-        self._bars = Bars(clock)
+        bars = Bars(clock)
+        self._commands = Commands(self, bars)
         self.barred: Callable[[Command], None] = lambda command: None
         self._presence = presence
         self._arrivals = Arrivals(
@@ -90,7 +93,7 @@ class Hub:
             journal=self.journal,
             most=max_connections,
             clock=clock,
-            bars=self._bars,
+            bars=bars,
         )
         self._subscriptions = Subscriptions(
             connections=self.connections,
@@ -281,40 +284,4 @@ class Hub:
 
     def on_command(self, command: Command) -> None:
         """Carry out a command on this worker's connections."""
-        if command.subject is not None:  # subscribing waits, which this must not
-            self.ordered(command)
-            return
-        if command.action is Action.SURVEY:  # as does answering
-            self.survey(command)
-            return
-        self._bar(command)
-        for connection in self._named(command):
-            if command.action in CLOSING:
-                self.close(connection, command.code, command.reason)
-            elif command.action is Action.RECHECK:
-                self.recheck(connection.user_id)
-
-    def _bar(self, command: Command) -> None:
-        """Remember who stays out from now on."""
-        match command:
-            case Command(action=Action.BLOCK, user_id=int(user_id), until=float(until)):
-                self._bars.block(user_id, until)
-            case Command(action=Action.UNBLOCK, user_id=int(user_id)):
-                self._bars.unblock(user_id)
-            case Command(action=Action.REVOKE, token=str(ref)):
-                self._bars.revoke(ref)
-            case _:
-                return
-        self.barred(command)
-
-    def _named(self, command: Command) -> list[Connection]:
-        if command.everyone:
-            return list(self.connections)
-        if command.user_id is not None:
-            return self.connections.of_user(command.user_id)
-        if command.channel is not None:
-            return self.connections.of_channel(command.channel)
-        if command.token is not None:
-            return self.connections.of_token(command.token)
-        connection = self.connections.get(command.sid or "")
-        return [connection] if connection is not None else []
+        self._commands.carry_out(command)

@@ -4,11 +4,13 @@ it."""
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
-from mechamap.domain.access import RULES, Decision, Facts
+from mechamap.domain.access import Decision
 from mechamap.domain.channels import Channel
 from mechamap.domain.credentials import Credentials
+from mechamap.domain.facts import Facts
 from mechamap.domain.identity import Identity, TokenKind, UserFacts
 from mechamap.domain.roles import Ladder
+from mechamap.domain.rules import RULES
 from mechamap.store.protocol import Directory
 
 from .access import Judge

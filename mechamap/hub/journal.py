@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from mechamap.domain.history import Position
 
-from .connections import Connection
+from .connection import Connection
 from .tap import Kind, Tap
 
 SECONDS = 600.0

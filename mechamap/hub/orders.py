@@ -13,7 +13,7 @@ from mechamap.domain.commands import Action, Command
 from mechamap.domain.errors import Forbidden, InvalidChannel, RealtimeError
 from mechamap.domain.moments import now_iso
 
-from .connections import Connection
+from .connection import Connection
 from .hub import Hub
 from .protocol import Transport
 

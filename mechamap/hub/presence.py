@@ -18,7 +18,7 @@ from mechamap.domain.members import EVENTS, Announcement, Change, Member, Member
 from mechamap.domain.publication import Publication
 from mechamap.presence.protocol import Members
 
-from .connections import Connection
+from .connection import Connection
 from .protocol import Observer, Transport
 from .tap import Kind, Tap
 

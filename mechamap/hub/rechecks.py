@@ -5,14 +5,14 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 
-from mechamap.domain.access import Place
 from mechamap.domain.channels import Channel
 from mechamap.domain.errors import DirectoryUnavailable
+from mechamap.domain.facts import Place
 from mechamap.domain.identity import UserFacts
 from mechamap.store.protocol import Directory
 
 from .access import Judge
-from .connections import Connection
+from .connection import Connection
 from .hub import Hub
 from .protocol import Links
 

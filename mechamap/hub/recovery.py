@@ -20,7 +20,7 @@ from mechamap.domain.recovery import Kept, Lost, Reason, Returning, new_pid
 from mechamap.recovery.protocol import Sessions
 
 from .access import Judge
-from .connections import Connection
+from .connection import Connection
 
 STALLED = 5.0
 """Seconds between two ticks of one: the worker did nothing else either."""

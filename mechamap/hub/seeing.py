@@ -9,8 +9,10 @@ from dataclasses import dataclass, replace
 from mechamap.domain.searching import Place, Search, key_of
 from mechamap.presence.protocol import ConnectionRecord
 
-from .connections import Connection, Connections
+from .connection import Connection
+from .connections import Connections
 from .inquiries import Inquiries
+from .matching import matches
 from .protocol import Buffered, Buffers
 
 SLICE = 250
@@ -134,7 +136,7 @@ class Seeing:
 
     def find(self, search: Search) -> Found:
         """The connections that match, the first page of them as rows."""
-        matches, page = 0, []
+        count, page = 0, []
         now, wanted = self._clock(), search.text.casefold()
         after = (search.after.key, search.after.sid) if search.after is not None else None
         some = self._connections.of_user(search.user_id) if search.user_id else self._connections
@@ -144,9 +146,9 @@ class Seeing:
             queued = None
             if search.min_queued or search.order == "queue":
                 queued = self._buffers.buffered(connection.sid)
-            if not _matches(connection, search, wanted, now, queued):
+            if not matches(connection, search, wanted, now, queued):
                 continue
-            matches += 1
+            count += 1
             key = key_of(search.order, connection.connected_at, queued.bytes if queued else 0)
             place = (key, connection.sid)
             if after is None or place < after:
@@ -154,7 +156,7 @@ class Seeing:
                 if len(page) >= 4 * search.limit:
                     page = heapq.nlargest(search.limit, page, key=lambda each: each[0])
         first = heapq.nlargest(search.limit, page, key=lambda each: each[0])
-        return Found(matches, tuple(self._row(connection) for _, connection in first))
+        return Found(count, tuple(self._row(connection) for _, connection in first))
 
     def connection(self, asked: ConnectionAsked) -> ConnectionInFull | None:
         """The connection; None if this worker has none of this id."""
@@ -217,40 +219,6 @@ class Seeing:
 def place_of(row: ConnectionRow, search: Search) -> Place:
     """Where the row stands in the search's order."""
     return Place(key_of(search.order, row.connected_at, row.queued_bytes), row.sid)
-
-
-def _matches(
-    connection: Connection, search: Search, wanted: str, now: float, queued: Buffered | None
-) -> bool:
-    """The cheap questions first."""
-    if search.transport and connection.transport != search.transport:
-        return False
-    if search.dialect is not None and connection.dialect is not search.dialect:
-        return False
-    if search.kind is not None and connection.kind is not search.kind:
-        return False
-    if search.min_age and now - connection.connected_at < search.min_age:
-        return False
-    if search.min_queued and (queued is None or queued.bytes < search.min_queued):
-        return False
-    if search.address and search.address not in (connection.address or ""):
-        return False
-    if search.token and not connection.came_with(search.token):
-        return False
-    if search.channel and not _has(connection, search.channel.casefold()):
-        return False
-    return not wanted or _mentions(connection, wanted)
-
-
-def _has(connection: Connection, wanted: str) -> bool:
-    return any(wanted in name.casefold() for name in (*connection.spellings, *connection.canonicals))
-
-
-def _mentions(connection: Connection, wanted: str) -> bool:
-    if wanted.isascii() and wanted.isdigit():
-        return str(connection.user_id) == wanted or connection.sid.startswith(wanted)
-    texts = (connection.name, connection.role, connection.address, connection.sid, *connection.spellings)
-    return any(text is not None and wanted in text.casefold() for text in texts)
 
 
 def _sayable(text: str | None) -> str | None:

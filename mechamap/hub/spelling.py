@@ -4,7 +4,7 @@ from mechamap.domain.channels import Channel
 from mechamap.domain.dialects import Dialect
 from mechamap.domain.errors import Forbidden
 
-from .connections import Connection
+from .connection import Connection
 from .presence import Presence
 from .protocol import Transport
 from .recovery import Recovery

@@ -9,7 +9,7 @@ from mechamap.domain.publication import Publication
 from mechamap.domain.recovery import ALREADY_SUBSCRIBED
 
 from .catching_up import CatchingUp
-from .connections import Connection
+from .connection import Connection
 from .protocol import Transport
 
 

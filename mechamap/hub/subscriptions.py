@@ -13,7 +13,8 @@ from mechamap.presence.protocol import Roster
 
 from .access import Judge
 from .catching_up import CatchingUp
-from .connections import Connection, Connections
+from .connection import Connection
+from .connections import Connections
 from .journal import Journal
 from .presence import Presence
 from .protocol import Meter, Transport

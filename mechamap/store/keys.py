@@ -15,14 +15,13 @@ from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from mechamap.domain.errors import Conflict, InvalidField, NotFound
+from mechamap.domain.scopes import checked_scopes
 
 from .own import ApiKey
 from .source import SchemaMismatch, Source
 
 PREFIX = "mmk_"
 """Makes a leaked key recognisable to scanners and to people."""
-MAX_SCOPES = 50
-MAX_SCOPE_LENGTH = 200
 MAX_LIVE_KEYS = 1000
 """Every worker compares with every live key, and fetches all of them every two seconds."""
 
@@ -32,7 +31,6 @@ MAX_KEEP = timedelta(days=90)
 """How long the secret before a rotation may go on."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._\-]{0,63}")
-_SCOPE = re.compile(rf"[A-Za-z0-9._\-*]{{1,{MAX_SCOPE_LENGTH}}}")
 _TABLE = ApiKey.__table__
 
 
@@ -233,22 +231,6 @@ class ApiKeys:
 
     def _one(self, connection: Connection, key_id: int) -> KeyRecord:
         return _record(connection.execute(select(*_COLUMNS).where(_TABLE.c.id == key_id)).one())
-
-
-def checked_scopes(scopes: Collection[str]) -> list[str]:
-    """The scopes sorted, each once.
-
-    Raises:
-        InvalidField: a malformed one, or too many.
-    """
-    if len(scopes) > MAX_SCOPES:
-        raise InvalidField("scopes", f"scopes has {len(scopes)} entries; the limit is {MAX_SCOPES}.")
-    for scope in scopes:
-        if not _SCOPE.fullmatch(scope):
-            raise InvalidField(
-                "scopes", f"{scope[:40]!r} is not a pattern of channel names such as forum.* or public.news."
-            )
-    return sorted(set(scopes))
 
 
 def _live(now: datetime) -> tuple[ColumnElement[bool], ...]:

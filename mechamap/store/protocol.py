@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from mechamap.domain.access import Fact, Place
+from mechamap.domain.facts import Fact, Place
 from mechamap.domain.identity import UserFacts
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from mechamap.auth.scopes import Kind, _meet, reach
-from mechamap.domain.channels import GRAMMAR
+from mechamap.domain.grammar import GRAMMAR
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from mechamap.admin.permissions import Permission, stated
 from mechamap.domain.history import Position
 from mechamap.domain.identity import Identity, TokenKind, UserFacts
-from mechamap.hub.connections import Connection
+from mechamap.hub.connection import Connection
 from tests.services.processes import ROOT
 
 from .inside import Here, application, form_token

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mechamap.domain.channels import GRAMMAR
+from mechamap.domain.grammar import GRAMMAR
 from mechamap.domain.roles import DEFAULT_LEVELS
 
 from .terminal import Runner, widest

@@ -6,26 +6,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mechamap.domain.access import (
-    RULES,
+from mechamap.domain.access import Decision, decide
+from mechamap.domain.channels import parse_channel, parse_channel_of_site
+from mechamap.domain.facts import (
     ConversationFacts,
-    Decision,
     Fact,
     Facts,
     ForumFacts,
     MembershipFacts,
-    Policy,
     SellerFacts,
     ShowcaseFacts,
     ThreadFacts,
-    decide,
     facts_needed,
     forum_of,
-    table,
 )
-from mechamap.domain.channels import GRAMMAR, ChannelKind, parse_channel, parse_channel_of_site
+from mechamap.domain.grammar import GRAMMAR, ChannelKind
 from mechamap.domain.identity import GUEST, Identity, TokenKind, UserFacts
 from mechamap.domain.roles import DEFAULT_LEVELS, Ladder, Level
+from mechamap.domain.rules import RULES, Policy, table
 
 ROLES = tuple(DEFAULT_LEVELS)
 

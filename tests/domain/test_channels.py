@@ -7,9 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mechamap.domain.channels import (
-    GRAMMAR,
     MAX_NAME_LENGTH,
-    ChannelKind,
     known_channel,
     parse_channel,
     parse_channel_of_site,
@@ -17,6 +15,7 @@ from mechamap.domain.channels import (
     user_channel,
 )
 from mechamap.domain.errors import InvalidChannel
+from mechamap.domain.grammar import GRAMMAR, ChannelKind
 
 
 @pytest.mark.parametrize(

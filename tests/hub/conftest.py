@@ -9,15 +9,16 @@ import pytest
 
 from mechamap.broker.memory import MemoryBroker
 from mechamap.broker.turns import LocalTurns
-from mechamap.domain.access import ForumFacts, Policy, ThreadFacts
 from mechamap.domain.channels import parser
 from mechamap.domain.credentials import Credentials
 from mechamap.domain.dialects import Dialect
+from mechamap.domain.facts import ForumFacts, ThreadFacts
 from mechamap.domain.identity import UserFacts
 from mechamap.domain.recovery import Returning
+from mechamap.domain.rules import Policy
 from mechamap.hub.access import Judge
 from mechamap.hub.arrivals import Admission
-from mechamap.hub.connections import Connection
+from mechamap.hub.connection import Connection
 from mechamap.hub.hub import Hub
 from mechamap.hub.presence import Presence
 from mechamap.hub.protocol import ChannelAuthorizer, Observer

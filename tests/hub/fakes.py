@@ -2,7 +2,8 @@
 
 import json
 
-from mechamap.domain.access import (
+from mechamap.domain.errors import DirectoryUnavailable, NotFound
+from mechamap.domain.facts import (
     ConversationFacts,
     Fact,
     ForumFacts,
@@ -11,7 +12,6 @@ from mechamap.domain.access import (
     ShowcaseFacts,
     ThreadFacts,
 )
-from mechamap.domain.errors import DirectoryUnavailable, NotFound
 from mechamap.domain.identity import Identity, TokenKind, UserFacts
 from mechamap.domain.members import EVENTS
 from mechamap.hub.protocol import Link

@@ -2,12 +2,14 @@
 
 import pytest
 
-from mechamap.domain.channels import Channel, ChannelKind, parse_channel
+from mechamap.domain.channels import Channel, parse_channel
 from mechamap.domain.dialects import Dialect
+from mechamap.domain.grammar import ChannelKind
 from mechamap.domain.history import Position
 from mechamap.domain.identity import Identity, TokenKind, UserFacts
 from mechamap.domain.publication import Publication
-from mechamap.hub.connections import Connection, Connections
+from mechamap.hub.connection import Connection
+from mechamap.hub.connections import Connections
 
 from .fakes import identity
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from mechamap.domain.access import ConversationFacts, MembershipFacts
 from mechamap.domain.channels import parse_channel
 from mechamap.domain.errors import DirectoryUnavailable, Forbidden, InvalidChannel, NotFound, NotStored
+from mechamap.domain.facts import ConversationFacts, MembershipFacts
 from mechamap.domain.group_messages import GroupMessage
 from mechamap.hub.access import Judge
 from mechamap.hub.groups import Groups

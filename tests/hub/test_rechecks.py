@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from mechamap.domain.access import (
+from mechamap.domain.facts import (
     ConversationFacts,
     ForumFacts,
     MembershipFacts,

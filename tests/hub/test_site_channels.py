@@ -3,11 +3,12 @@
 import pytest
 
 from mechamap.auth.channel_authorization import ChannelAuthorization
-from mechamap.domain.access import Decision, Policy
+from mechamap.domain.access import Decision
 from mechamap.domain.credentials import Credentials
 from mechamap.domain.errors import Forbidden, InvalidChannel, Unavailable
 from mechamap.domain.identity import UserFacts
 from mechamap.domain.recovery import Returning
+from mechamap.domain.rules import Policy
 
 NAME = "private-App.Models.Order.5"
 

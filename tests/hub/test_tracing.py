@@ -10,7 +10,8 @@ from mechamap.domain.identity import UserFacts
 from mechamap.domain.payloads import payload_of
 from mechamap.domain.publication import Publication
 from mechamap.domain.recovery import Returning
-from mechamap.hub.explaining import Explaining, Wanted
+from mechamap.hub.event_search import Wanted
+from mechamap.hub.explaining import Explaining
 from mechamap.hub.inquiries import Inquiries
 from mechamap.hub.tracing import Tracing
 from mechamap.presence.protocol import WorkerRecord

@@ -3,9 +3,10 @@
 import pytest
 
 from mechamap.broker.protocol import Published
-from mechamap.domain.access import ConversationFacts, Decision, MembershipFacts
+from mechamap.domain.access import Decision
 from mechamap.domain.channels import parse_channel
 from mechamap.domain.errors import BrokerUnavailable, Forbidden, InvalidField, NotFound, RateLimited
+from mechamap.domain.facts import ConversationFacts, MembershipFacts
 from mechamap.domain.typing import OF_CHANNELS, OF_GROUPS, TYPING_EVENTS
 from mechamap.hub.history import page
 from mechamap.hub.typing import AGAIN, EXPIRES, FORGOTTEN, MOST, Typing

@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from mechamap import create_app
-from mechamap.hub.explaining import Wanted
+from mechamap.hub.event_search import Wanted
 from mechamap.hub.tap import Filter
 from mechamap.hub.watching import new_console
 from mechamap.settings import load

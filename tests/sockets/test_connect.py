@@ -7,7 +7,7 @@ from mechamap.domain.payloads import payload_of
 from mechamap.domain.publication import Publication
 from mechamap.domain.recovery import offset_text
 from mechamap.engine import Postponed
-from mechamap.sockets.events import Events
+from mechamap.sockets.connecting import Connecting
 from tests.hub.conftest import World, build, world  # noqa: F401  (fixtures)
 from tests.hub.fakes import identity
 
@@ -44,14 +44,14 @@ def test_a_return_that_may_lack_something_after_all_is_to_come_again(world: Worl
     channels = (parse_channel("public.a"),)
     other = Publication(channels, "n", payload_of(1), epoch="elsewhen", offset=1)
     handler, everybody = Handler(), Everybody()
-    events = Events(handler, world.hub, world.reading, everybody, world.facts, everybody, world.meter)
+    connecting = Connecting(handler, world.hub, everybody, world.facts, everybody, world.meter, (), {})
     auth = {"token": "t", "pid": old.pid, "offset": offset_text(world.broker.position("").epoch, 0)}
     handler.meanwhile = lambda: world.hub.on_publication(other)
     with pytest.raises(Postponed):
-        events.on_connect("new", {}, auth)
+        connecting.on_connect("new", {}, auth)
     assert len(world.hub.connections) == 0
     assert ("connection", "return_overrun") in world.meter.counts
     handler.meanwhile, handler.sent = lambda: None, []
-    events.on_connect("again", {}, auth)
+    connecting.on_connect("again", {}, auth)
     assert handler.sent == ["connected"]
     assert world.hub.connections.get("again").pid == old.pid

@@ -6,7 +6,7 @@ from pathlib import Path
 import bcrypt
 import pytest
 
-from mechamap.domain.access import Fact, ForumFacts
+from mechamap.domain.facts import Fact, ForumFacts
 from mechamap.store import demo
 from mechamap.store.laravel.directory import LaravelDirectory
 

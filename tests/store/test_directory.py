@@ -5,7 +5,7 @@ from collections.abc import Callable
 import gevent
 import pytest
 
-from mechamap.domain.access import Fact, ForumFacts, ThreadFacts
+from mechamap.domain.facts import Fact, ForumFacts, ThreadFacts
 from mechamap.domain.identity import UserFacts
 from mechamap.store.laravel.directory import LaravelDirectory
 from mechamap.store.laravel.schema import LaravelSchema

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import gevent
 import pytest
 
-from mechamap.domain.access import ConversationFacts, Fact, MembershipFacts, SellerFacts, ShowcaseFacts
+from mechamap.domain.facts import ConversationFacts, Fact, MembershipFacts, SellerFacts, ShowcaseFacts
 from mechamap.store.laravel.directory import LaravelDirectory
 from mechamap.store.laravel.groups import LaravelGroups
 

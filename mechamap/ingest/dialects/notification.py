@@ -6,8 +6,9 @@
 
 from collections.abc import Mapping
 
-from ...domain.channels import ChannelKind, Parse, parse_channel, user_channel
+from ...domain.channels import Parse, parse_channel, user_channel
 from ...domain.errors import InvalidField
+from ...domain.grammar import ChannelKind
 from ...domain.idempotency import one_name
 from ...domain.payloads import Encode, payload_of
 from ...domain.publication import Publication

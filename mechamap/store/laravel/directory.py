@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Select, bindparam, column
 
-from mechamap.domain.access import Fact, Place
+from mechamap.domain.facts import Fact, Place
 from mechamap.domain.identity import UserFacts
 from mechamap.settings import Settings
 from mechamap.store.cache import BATCH, FactCache

@@ -5,7 +5,7 @@ from itertools import islice
 
 from sqlalchemy import ColumnElement, Connection, bindparam, column, func, select, table, tuple_
 
-from mechamap.domain.access import MembershipFacts
+from mechamap.domain.facts import MembershipFacts
 from mechamap.store.cache import BATCH
 
 from .schema import LaravelSchema, Schema

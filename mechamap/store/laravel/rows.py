@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Select, column, select, table
 
-from mechamap.domain.access import ConversationFacts, ForumFacts, SellerFacts, ShowcaseFacts, ThreadFacts
+from mechamap.domain.facts import ConversationFacts, ForumFacts, SellerFacts, ShowcaseFacts, ThreadFacts
 from mechamap.domain.identity import UserFacts
 
 from .schema import Schema
