@@ -32,10 +32,18 @@ def busy(browser, server: Application, here: Runner) -> dict:
     assert server.post("/api/broadcast", body, headers={"X-API-Key": KEY}).status == 422
     told: dict = {}
 
+    before = here.flask("top", "--json").succeeded().json()["last_hour"]["codes"].get("publication", {})
+
     def measured() -> bool:
         told.update(here.flask("top", "--json").succeeded().json())
         publications = told["last_hour"]["codes"].get("publication", {})
-        return publications.get("accepted", 0) >= 12 and publications.get("channel_unknown", 0) >= 1
+        [worker] = told["workers"]
+        return (
+            publications.get("accepted", 0) >= max(12, before.get("accepted", 0))
+            and publications.get("channel_unknown", 0) >= 1
+            and worker["measured"]["load"]["connections"] == told["totals"]["connections"] == 1
+            and "realtime_connections 1.0" in server.get("/metrics").text
+        )
 
     wait_until(measured, "the statistics")
     return told
