@@ -128,6 +128,8 @@ def start(
             env["REDIS_URL"] = store.url
         if ingest:
             env.update({"LARAVEL_REDIS_URL": store.url, "LARAVEL_REDIS_PREFIX": INGEST_PREFIX})
+        upgrade = [sys.executable, "-m", "flask", "db", "upgrade"]
+        subprocess.run(upgrade, env={**os.environ, **env}, cwd=cwd, check=True, capture_output=True)
     pin = ["taskset", "-c", SERVER_CORE] if workers == 1 else []
     with (directory / "log").open("wb") as log:
         process = subprocess.Popen(
