@@ -79,7 +79,7 @@ def inspect_token(services: "Services", token: str, as_json: bool) -> None:
     """
     from mechamap.auth.inspection import inspect
 
-    report = inspect(_given(token), services.authenticator, services.jwts)
+    report = inspect(given(token), services.authenticator, services.jwts)
     if as_json:
         print_json(asdict(report))
         return
@@ -113,7 +113,7 @@ def revoke(services: "Services", token: str, as_json: bool) -> None:
     """
     from mechamap.auth.authenticator import TokenShape, shape_of, token_ref
 
-    text = _given(token)
+    text = given(token)
     try:
         with audited(services.audit, "token.revoke", f"token {token_ref(text)}"):
             identity, closed = services.revoking.token(text, give(services))
@@ -132,7 +132,7 @@ def revoke(services: "Services", token: str, as_json: bool) -> None:
         note("Laravel itself goes on accepting it until its row in personal_access_tokens is deleted.")
 
 
-def _given(token: str) -> str:
+def given(token: str) -> str:
     """The token of the argument, or of standard input for a dash."""
     if token != "-":
         return token.strip()
