@@ -7,8 +7,8 @@ from typing import Any
 from flask import Response, request
 from flask_admin import expose
 
-from mechamap.auth.inspection import TokenReport, inspect
-from mechamap.domain.errors import AuthenticationFailed, InvalidField, RealtimeError
+from mechamap.auth.inspection import TokenReport, authorization_of, inspect
+from mechamap.domain.errors import InvalidField, RealtimeError
 from mechamap.domain.when import read_moment
 from mechamap.hub.event_search import Wanted
 from mechamap.hub.explanation import Delivery
@@ -82,10 +82,7 @@ class Explain(ConsoleView):
         user_id = _user_id(_field("user"))
         authorization = None
         if token is not None:
-            owner = self.services.authenticator.authenticate(token[:MAX_TOKEN])
-            if owner.user_id != user_id:
-                raise AuthenticationFailed("the token is another user's.", code="auth_other_user")
-            authorization = f"Bearer {token}"
+            authorization = authorization_of(token[:MAX_TOKEN], user_id, self.services.authenticator)
         joining = self.services.joining.explain(user_id, channel, authorization, request.remote_addr)
         return Answer("join", joining=joining)
 

@@ -96,6 +96,18 @@ def inspect(token: str, authenticator: TokenAuthenticator, jwts: Jwts | None = N
     return TokenReport(shape, ref, True, "accepted", reason, identity, header, claims, checks)
 
 
+def authorization_of(token: str, user_id: int, authenticator: TokenAuthenticator) -> str:
+    """The header ``Authorization`` with which Laravel is asked in a user's name.
+
+    Raises:
+        AuthenticationFailed: the token is refused, or another user's.
+        Unavailable: what it rests on is away.
+    """
+    if authenticator.authenticate(token).user_id != user_id:
+        raise AuthenticationFailed("the token is another user's.", code="auth_other_user")
+    return f"Bearer {token}"
+
+
 def _checks(shape: TokenShape, refused_by: str | None, error: RealtimeError | None) -> tuple[Check, ...]:
     names = _names(shape)
     if refused_by is None:

@@ -1,6 +1,7 @@
 """``flask audit``: who did what, listed, as a file, and what is old removed."""
 
 import json
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 group = Nouns("audit", help="What operators did, in the console and at the terminal.")
 AGE = Duration(most=36_500 * 86_400)
+EVERY = 10_000
+"""Rows between two words about how far an export is."""
 
 
 def filtered(function: Any) -> Any:
@@ -64,9 +67,13 @@ def list_rows(services: "Services", wanted: AuditFilter, limit: int, as_json: bo
 @filtered
 @pass_services
 def export(services: "Services", wanted: AuditFilter) -> None:
-    """Print every row as a line of JSON, newest first."""
-    for row in services.audit.each(wanted, most=10**9):
+    """Print every row as a line of JSON, newest first; how many so far goes to a terminal beside it."""
+    number = 0
+    for number, row in enumerate(services.audit.each(wanted, most=10**9), 1):
         click.echo(json.dumps(row.public(), ensure_ascii=False))
+        if not number % EVERY and sys.stderr.isatty() and not sys.stdout.isatty():
+            note(f"{counted(number, 'row')} so far.")
+    note(f"{counted(number, 'row')}.")
 
 
 @group.command("prune")

@@ -1,22 +1,28 @@
 """``flask channels rules`` and ``explain``: the rules of joining, and one verdict explained."""
 
 from dataclasses import asdict
+from dataclasses import fields as dataclass_fields
 from typing import TYPE_CHECKING, cast
 
 import click
 
-from mechamap.domain.access import Decision
-from mechamap.domain.channels import Channel
 from mechamap.domain.facts import Facts
-from mechamap.domain.identity import Identity, TokenKind
 from mechamap.domain.roles import Ladder, Level
-from mechamap.domain.rules import RULES, table
+from mechamap.domain.rules import table
 
 from .command import Command, json_option, pass_services
 from .printing import fields, heading, note, print_json
+from .tokens import given
 
 if TYPE_CHECKING:
     from mechamap.services import Services
+
+
+asks_laravel = click.option(
+    "--token",
+    metavar="TOKEN",
+    help="The user's own, or a dash for standard input: with it Laravel is asked where it decides.",
+)
 
 
 @click.command("rules", cls=Command)
@@ -50,13 +56,23 @@ def rules(services: "Services", as_json: bool) -> None:
 @click.command("explain", cls=Command)
 @click.argument("user_id", type=click.IntRange(min=1))
 @click.argument("channel")
+@asks_laravel
 @json_option
 @pass_services
-def explain(services: "Services", user_id: int, channel: str, as_json: bool) -> None:
+def explain(services: "Services", user_id: int, channel: str, token: str | None, as_json: bool) -> None:
     """Say whether a user may join a channel, and why."""
+    from mechamap.auth.inspection import authorization_of
+
     wanted = services.parse_channel(channel)
-    facts, decision = judged(services, user_id, wanted)
-    level = services.settings.ladder.level(facts.user.role) if facts.user else None
+    authorization = None
+    if token is not None:
+        authorization = authorization_of(given(token), user_id, services.authenticator)
+    joining = services.joining.explain(user_id, wanted, authorization)
+    decision = joining.decision
+    if not joining.known:
+        note(
+            "There is no table of users: judged without a role; at a connection the token's own role counts."
+        )
     if as_json:
         print_json(
             {
@@ -64,8 +80,10 @@ def explain(services: "Services", user_id: int, channel: str, as_json: bool) -> 
                 "channel": wanted.name,
                 "canonical": wanted.canonical,
                 **asdict(decision),
-                "level": level.label if level else None,
-                "facts": asdict(facts),
+                "level": joining.level,
+                "facts": {each.name: joining.facts.get(each.name) for each in dataclass_fields(Facts)},
+                "decided_by": joining.decided_by,
+                "asked": joining.asked,
             }
         )
         return
@@ -74,25 +92,12 @@ def explain(services: "Services", user_id: int, channel: str, as_json: bool) -> 
     )
     click.echo(f"  user {user_id}, {wanted.name}{'' if decision.allowed else f'  [{decision.code}]'}")
     told: list[tuple[str, object]] = [("why", decision.reason), ("rule", decision.rule)]
-    if facts.user is not None:
-        told.append(("level", level.label if level else "none: the role has no place on the ladder"))
-    told += [(name, _row(name, row)) for name, row in asdict(facts).items() if row is not None]
+    if joining.user is not None:
+        told.append(("level", joining.level or "none: the role has no place on the ladder"))
+    told += [(name, _row(name, row)) for name, row in joining.facts.items()]
     fields(told, indent="  ")
-
-
-def judged(services: "Services", user_id: int, channel: Channel) -> tuple[Facts, Decision]:
-    """The verdict on a user with a good token, and the facts it rests on."""
-    user = services.directory.user(user_id)
-    if user is None and services.directory.knows_users():
-        reason = "No user has this id, so no token of theirs is accepted."
-        return Facts(), Decision(False, RULES[channel.kind], reason, "user_unknown")
-    if user is None:
-        note(
-            "There is no table of users: judged without a role; at a connection the token's own role counts."
-        )
-    role, name = (user.role, user.name) if user else (None, None)
-    identity = Identity(user_id, role, name, TokenKind.JWT, None, "")
-    return services.judge.facts(identity, channel), services.judge.decide(identity, channel)
+    if joining.decided_by == "laravel" and not joining.asked:
+        note("Laravel decides on this channel, and was not asked: --token - asks it as the user.")
 
 
 def _told(rule: dict[str, object]) -> str:

@@ -13,6 +13,7 @@ from mechamap.hub.event_search import Wanted
 from mechamap.hub.explanation import Delivery, Found
 from mechamap.hub.trace import Outcome
 
+from .channel_rules import asks_laravel, explain
 from .cluster import explains_of
 from .command import Nouns, json_option, pass_services
 from .printing import fields, heading, note, print_json, table
@@ -28,13 +29,12 @@ group = Nouns("explain", help="Why: of joining, of events, of tokens.")
 @group.command("join")
 @click.argument("user_id", type=click.IntRange(min=1))
 @click.argument("channel")
+@asks_laravel
 @json_option
 @click.pass_context
-def join(ctx: click.Context, user_id: int, channel: str, as_json: bool) -> None:
+def join(ctx: click.Context, user_id: int, channel: str, token: str | None, as_json: bool) -> None:
     """Say whether a user may join a channel, and why; as `flask channels explain`."""
-    from .channels import explain
-
-    ctx.invoke(explain, user_id=user_id, channel=channel, as_json=as_json)
+    ctx.invoke(explain, user_id=user_id, channel=channel, token=token, as_json=as_json)
 
 
 @group.command("token")

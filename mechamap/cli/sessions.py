@@ -9,7 +9,7 @@ from mechamap.domain.errors import NotFound
 from mechamap.store.console_sessions import Ended
 
 from .command import Nouns, confirm, json_option, pass_services, yes_option
-from .printing import ago, counted, note, print_json, table
+from .printing import ago, counted, fields, note, print_json, table
 from .trail import audited
 
 if TYPE_CHECKING:
@@ -47,6 +47,19 @@ def list_sessions(services: "Services", user_id: int | None, as_json: bool) -> N
         flexible=5,
         right=(0,),
     )
+
+
+@group.command("roles")
+@json_option
+@pass_services
+def roles(services: "Services", as_json: bool) -> None:
+    """Tell which roles of the site may enter the console, and as what."""
+    named = {role.label: names for role, names in services.settings.console_roles.named().items()}
+    if as_json:
+        print_json(named)
+        return
+    fields((role, ", ".join(names) or "none") for role, names in named.items())
+    note("By their levels; CONSOLE_ROLES moves single roles.")
 
 
 @group.command("end")

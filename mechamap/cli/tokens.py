@@ -10,7 +10,7 @@ import click
 from mechamap.domain.errors import AuthenticationFailed
 
 from .cluster import give
-from .command import Nouns, json_option, pass_services
+from .command import Nouns, confirm, json_option, pass_services, yes_option
 from .durations import Duration
 from .printing import counted, fields, moment, note, print_json, span
 from .trail import audited
@@ -79,7 +79,7 @@ def inspect_token(services: "Services", token: str, as_json: bool) -> None:
     """
     from mechamap.auth.inspection import inspect
 
-    report = inspect(_given(token), services.authenticator, services.jwts)
+    report = inspect(given(token), services.authenticator, services.jwts)
     if as_json:
         print_json(asdict(report))
         return
@@ -103,9 +103,10 @@ def inspect_token(services: "Services", token: str, as_json: bool) -> None:
 
 @group.command("revoke")
 @click.argument("token")
+@yes_option
 @json_option
 @pass_services
-def revoke(services: "Services", token: str, as_json: bool) -> None:
+def revoke(services: "Services", token: str, yes: bool, as_json: bool) -> None:
     """Make a token useless before its time, and close the connections that came with it.
 
     A dash reads it from standard input. A Sanctum token is refused here only: to Laravel it stays good until
@@ -113,7 +114,9 @@ def revoke(services: "Services", token: str, as_json: bool) -> None:
     """
     from mechamap.auth.authenticator import TokenShape, shape_of, token_ref
 
-    text = _given(token)
+    text = given(token)
+    if sys.stdin.isatty():  # who names it in a script has the token itself, and means it
+        confirm(f"Revoke token {token_ref(text)} and close the connections that came with it?", yes=yes)
     try:
         with audited(services.audit, "token.revoke", f"token {token_ref(text)}"):
             identity, closed = services.revoking.token(text, give(services))
@@ -132,7 +135,7 @@ def revoke(services: "Services", token: str, as_json: bool) -> None:
         note("Laravel itself goes on accepting it until its row in personal_access_tokens is deleted.")
 
 
-def _given(token: str) -> str:
+def given(token: str) -> str:
     """The token of the argument, or of standard input for a dash."""
     if token != "-":
         return token.strip()

@@ -5,12 +5,14 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from mechamap.domain.statistics import BUCKET, HOUR, Moment, Pulse, Tally, merged, quantile, summed
+from mechamap.domain.statistics import BUCKET, HOUR, Moment, Pulse, Sample, Tally, merged, quantile, summed
 from mechamap.presence.protocol import WorkerRecord
 from mechamap.statistics.protocol import Ring
 
 _SETTLED = 60
 """Seconds after which a sample is taken for final, and for how long final ones are not read again."""
+_BEGUN = 4
+"""Seconds within which all live workers have written of the newest moment: each writes every two."""
 _RECENT = 60
 """Seconds over which delays of this moment are taken."""
 
@@ -47,8 +49,8 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """``total`` is what was counted in the last hour, ``hour`` its moments, oldest first; holes are times
-    without any worker."""
+    """``total`` is what was counted in the last hour, ``hour`` its moments, oldest first, the newest
+    once all workers have told of it; holes are times without any worker."""
 
     at: float
     workers: list[WorkerFigures]
@@ -112,7 +114,7 @@ class ClusterStatistics:
         now = self._clock()
         fresh = now - self._read_at < _SETTLED
         reading = self._ring.read(int(now) - 2 * _SETTLED if fresh else int(now) - HOUR)
-        by_time: dict[int, list] = {}
+        by_time: dict[int, list[Sample]] = {}
         for sample in reading.samples:
             by_time.setdefault(sample.at, []).append(sample)
         found = {at: merged(at, samples) for at, samples in by_time.items()}
@@ -126,7 +128,18 @@ class ClusterStatistics:
         pulses = {pulse.worker: pulse for pulse in reading.pulses}
         rows = [WorkerFigures(worker, pulses.get(worker.id)) for worker in workers]
         hour = list(found.values())
-        return Overview(now, rows, _figures(rows, hour, now), _total(hour), hour)
+        figures, total = _figures(rows, hour, now), _total(hour)
+        if len(hour) > 1 and _incomplete(by_time.get(hour[-1].at, []), rows, now):
+            hour = hour[:-1]
+        return Overview(now, rows, figures, total, hour)
+
+
+def _incomplete(samples: list[Sample], workers: list[WorkerFigures], now: float) -> bool:
+    """Whether the moment has only begun: shown now, lines would fall to what those say who came first."""
+    if not samples or now - samples[0].at >= _BEGUN:
+        return False
+    measuring = sum(worker.pulse is not None for worker in workers)
+    return len(samples) < measuring or any(sample.seconds < 1 for sample in samples)
 
 
 def _figures(workers: list[WorkerFigures], hour: list[Moment], now: float) -> Figures:

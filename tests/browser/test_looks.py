@@ -1,5 +1,6 @@
 """Every page in both schemes and at both widths: readable for people and for their tools."""
 
+import html
 import re
 
 import pytest
@@ -17,6 +18,7 @@ CONSOLE = (
     "/admin/connections/?order=queue&age=1",
     "/admin/blocks/",
     "/admin/blocks/block?user_id=2",
+    "/admin/blocks/unblock?user_id=2",
     "/admin/channels/",
     "/admin/channel/?name=private-user.2",
     "/admin/channel/purge?name=private-user.2",
@@ -69,9 +71,17 @@ def serious(page: Page, rules: object) -> list[str]:
 
 
 def of_somebody(place) -> tuple[str, ...]:
-    """The pages of one live connection."""
-    sid = re.search(r'<tr data-key="([^"]+)"', place.operator().get("/admin/connections/").text)[1]
-    return f"/admin/connection/?sid={sid}", f"/admin/connection/revoke?sid={sid}"
+    """The pages of one live connection, and of an event that it got."""
+    operator = place.operator()
+    sid = re.search(r'<tr data-key="([^"]+)"', operator.get("/admin/connections/").text)[1]
+    sent = place.broadcast("private-user.2", "looked.at", {"id": 1}).json()["id"]
+    told = operator.get(f"/admin/explain/?ask=event&user=2&event={sent}").text
+    event = html.unescape(re.search(r'"(/admin/watch/event[^"]+)"', told)[1])
+    return (
+        *(f"/admin/connection/?sid={sid}", f"/admin/connection/revoke?sid={sid}"),
+        *(f"/admin/connections/disconnect?sid={sid}", event),
+        f"/admin/explain/?ask=event&user=2&event={sent}",
+    )
 
 
 def visit(page: Page, url: str) -> None:

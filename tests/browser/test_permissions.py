@@ -54,7 +54,7 @@ def people(here: Here) -> dict[str, FlaskClient]:
 def documented() -> dict[str, tuple[set[str], str]]:
     """Address → (methods, permission), as docs/CONSOLE.md has them."""
     text = (ROOT / "docs" / "CONSOLE.md").read_text()
-    rows = re.findall(r"^\| `(/admin[^`]*)` \| ([A-Z ]+) \| `(\w+)` \|$", text, re.MULTILINE)
+    rows = re.findall(r"^\| `(/admin[^`]*)` \| ([A-Z ]+) \| `(\w+)` \| `flask ", text, re.MULTILINE)
     return {path: (set(methods.split()), permission) for path, methods, permission in rows}
 
 

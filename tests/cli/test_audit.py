@@ -15,8 +15,10 @@ def test_what_was_done_is_listed_found_and_printed_as_lines(here: Runner):
     assert [(row["action"], row["target"], row["outcome"]) for row in rows] == [
         ("key.create", "audited-two", "ok")
     ]
-    lines = here.flask("audit", "export", "--target", "audited", "--since", "1h").succeeded().out.splitlines()
+    exported = here.flask("audit", "export", "--target", "audited", "--since", "1h").succeeded()
+    lines = exported.out.splitlines()
     assert [json.loads(line)["target"] for line in lines] == ["audited-two", "audited-one"]
+    assert exported.err == "2 rows.\n"
     assert "No row matches" in here.flask("audit", "list", "--actor", "nobody-at-all").succeeded().err
 
 

@@ -7,12 +7,21 @@ from datetime import timedelta
 import gevent
 import pytest
 
-from mechamap.cli.doctor import certificates, credentials, laravel_http, laravel_redis, machine, redis
+from mechamap.cli.doctor import (
+    certificates,
+    credentials,
+    laravel_http,
+    laravel_redis,
+    machine,
+    redis,
+    settings_file,
+)
 from mechamap.cli.doctor.finding import Finding, Status, worst
 from mechamap.cli.doctor.skew import skew
 from mechamap.presence.protocol import WorkerRecord
 from mechamap.settings import AppEnv, ChannelAuth, SanctumMode, Settings, load
 from tests.services.laravel_api import HTML, REDIRECT, says
+from tests.services.processes import ROOT
 
 from .certificate import make_certificate
 
@@ -87,6 +96,19 @@ def test_secrets_in_a_file_that_others_may_read_are_noticed(settings: Settings):
 
 
 # --- certificates
+
+
+def test_a_misspelt_setting_is_noticed_and_other_programs_variables_are_not(tmp_path):
+    file = tmp_path / ".env"
+    assert list(settings_file.examine(file)) == []
+    file.write_text((ROOT / ".env.example").read_text() + "\nCOMPOSE_PROJECT_NAME=x\nTZ=UTC\n")
+    [well] = settings_file.examine(file)
+    assert well.status is Status.OK
+    file.write_text("REDIS_URI=redis://:hush@127.0.0.1\nTRUSTED_PROXY=10.0.0.1\nPORT=3000\n")
+    redis_url, proxies = settings_file.examine(file)
+    assert (redis_url.status, redis_url.name) == (Status.WARN, "REDIS_URI")
+    assert "REDIS_URL" in redis_url.mend and "TRUSTED_PROXIES" in proxies.mend
+    assert "hush" not in repr((redis_url, proxies))
 
 
 def test_without_certificate_there_is_nothing_to_examine(settings: Settings):

@@ -27,5 +27,14 @@ def test_sessions_are_listed_and_ended_after_asking(here: Runner, server: Applic
     assert "Nobody" in here.flask("sessions", "list", "--user", "1").succeeded().err
 
 
+def test_who_may_enter_is_told_by_role(here: Runner):
+    told = here.flask("sessions", "roles", "--json").succeeded().json()
+    assert list(told) == ["administrator", "operator", "viewer"]
+    assert "super_admin" in told["administrator"] and "moderator" in told["viewer"]
+    assert not [names for names in told.values() if "member" in names]
+    shown = here.flask("sessions", "roles").succeeded()
+    assert "super_admin" in shown.out and widest(shown.said) <= 80
+
+
 def status(operator: Operator) -> int:
     return operator.get("/admin/rules/").status

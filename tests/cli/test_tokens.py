@@ -8,7 +8,7 @@ import pytest
 from tests.services.application import Application
 from tests.services.browser_client import BrowserClient
 
-from .terminal import Runner, widest
+from .terminal import Runner, Terminal, widest
 
 
 def issued(here: Runner, user_id: int = 2, *options: str) -> str:
@@ -102,6 +102,15 @@ def test_a_revoked_token_ends_what_is_open_and_no_other_token_of_the_user(
     assert told["connections"] == 1
     assert client.wait_for("force_disconnect")[0]["code"] == "token_revoked"
     assert other.connected()
+
+
+def test_a_person_is_asked_before_a_token_is_revoked(here: Runner, terminal: Terminal):
+    token = issued(here, 3)
+    refused = terminal.flask_with_a_person("n", "tokens", "revoke", token)
+    assert refused.code == 1 and "close the connections" in refused.out
+    assert here.flask("tokens", "inspect", token, "--json").json()["code"] == "accepted"
+    assert terminal.flask_with_a_person("", "tokens", "revoke", token, "--yes").code == 0
+    assert here.flask("tokens", "inspect", token, "--json").json()["code"] == "token_revoked"
 
 
 def test_what_cannot_be_revoked_is_refused_in_a_sentence(here: Runner):

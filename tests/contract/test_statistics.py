@@ -97,7 +97,7 @@ def test_counts_of_a_sampler_are_in_the_hour_once_whatever_the_rounds(ring, cloc
     overview = ClusterStatistics(ring, clock).overview([])
     assert overview.total.events == 80
     assert overview.total.codes == {"connection": {"accepted": 40}}
-    assert [moment.at % BUCKET for moment in overview.hour] == [0] * 9
+    assert [moment.at % BUCKET for moment in overview.hour] == [0] * 8  # the ninth begins just now
     assert overview.hour[3].events == pytest.approx(1.0)
     assert {moment.connections for moment in overview.hour} == {3}
 
@@ -178,3 +178,28 @@ def test_what_others_wrote_there_is_passed_over(redis_server, clock):
         redis_server.client().hset(key, str(int(clock.now) // BUCKET % (HOUR // BUCKET)), value)
         assert ring.read(0).samples == ()
     assert redis_server.client().ttl(key) > HOUR - 60
+
+
+def test_a_moment_is_shown_once_all_live_workers_have_told_of_it(redis_server, clock):
+    rings = {name: RedisRing(redis_server.url, name, clock=clock) for name in ("w1", "w2", "watcher")}
+    records = [WorkerRecord(name, slot, 10, "a", clock.now, 3, 9) for slot, name in enumerate(("w1", "w2"))]
+    began, statistics = clock.now, ClusterStatistics(rings["watcher"], clock)
+
+    def write(name: str, at: float, connections: int) -> None:
+        told = Sample(int(at), clock.now - at, clock.now, f"a/{name}", connections, 0, 0, Tally(events=6))
+        rings[name].write(pulse(clock.now, name), [told])
+
+    def shown() -> list[tuple[int, int]]:
+        return [(moment.at - int(began), moment.connections) for moment in statistics.overview(records).hour]
+
+    clock.now = began + 9
+    write("w1", began, 5), write("w2", began, 7)
+    clock.now = began + 11.5
+    write("w1", began + 10, 5)
+    assert shown() == [(0, 12)]
+    assert statistics.overview(records).total.events == 18
+    clock.now = began + 14  # the other one is late, and waiting would hide what is known
+    assert shown() == [(0, 12), (10, 5)]
+    clock.now = began + 12
+    write("w2", began + 10, 7)
+    assert shown() == [(0, 12), (10, 12)]

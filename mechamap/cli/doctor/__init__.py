@@ -77,12 +77,14 @@ def examine(
         machine,
         redis,
         server,
+        settings_file,
         webhooks,
     )
     from . import laravel_env as compared
 
     settings = services.settings
     examinations: tuple[tuple[str, Callable[[], Iterator[Finding]]], ...] = (
+        (settings_file.AREA, settings_file.examine),
         (credentials.AREA, lambda: credentials.examine(settings, _table_keys(services))),
         (redis.AREA, lambda: redis.examine(settings)),
         (laravel_redis.AREA, lambda: laravel_redis.examine(settings)),

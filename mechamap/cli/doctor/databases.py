@@ -12,6 +12,7 @@ from mechamap.cli.printing import counted
 from mechamap.domain.errors import RealtimeError
 from mechamap.domain.roles import Ladder
 
+from . import people
 from .finding import Finding, fail, ok, warn
 from .skew import skew
 
@@ -119,6 +120,7 @@ def _laravel(services: "Services") -> Iterator[Finding]:
         ("forum requires", "forums require"),
         "nobody may enter them",
     )
+    yield from people.examine(services, LARAVEL)
 
 
 def _outbox(services: "Services") -> Finding:
