@@ -279,16 +279,29 @@ def test_the_overview_counts_outcomes_by_their_codes(place, demo, console):
 
 def test_no_page_of_the_console_shows_a_broadcast_key_or_an_engine_io_id(place, demo):
     tab = demo(2)
-    engine_id = tab.evaluate(
-        "performance.getEntriesByType('resource').map(e => e.name).join().match(/sid=([^&,]+)/)[1]"
+    ids = tab.evaluate(
+        """async () => {
+            const url = document.querySelector("[data-token-url]").dataset.tokenUrl;
+            const { token } = await (await fetch(url)).json();
+            const socket = io({ auth: { token }, forceNew: true });
+            await new Promise((connected) => socket.on("connect", connected));
+            return { engine: socket.io.engine.id, sid: socket.id };
+        }"""
     )
+    engine_id, sid = ids["engine"], ids["sid"]
+    assert len(engine_id) >= 20
     operator = place.operator()
     for path in (
         "/admin/",
         "/admin/connections/",
+        f"/admin/connection/?sid={sid}",
         "/admin/keys/",
+        "/admin/apps/",
+        "/admin/people/",
+        "/admin/explain/",
         "/admin/audit/",
         "/admin/live.json?page=connections",
+        "/admin/live.json?page=watch",
     ):
         text = operator.get(path).text
         assert KEY not in text
