@@ -98,6 +98,14 @@ def pairs() -> Iterator[Pairs]:
     made.close()
 
 
+@pytest.fixture
+def patient() -> Iterator[Pairs]:
+    """Whose deadlines are no part of the test."""
+    made = Pairs(Limits(ping_interval=30, ping_timeout=30, close_timeout=30, max_queue_bytes=300_000))
+    yield made
+    made.close()
+
+
 def numbered(number: int, size: int = 100) -> bytes:
     return frames.encode(Opcode.TEXT, f"{number:06d}".encode() + b"x" * size)
 
@@ -109,9 +117,13 @@ def read(peer: socket.socket, count: int) -> bytes:
     with gevent.Timeout(5, TimeoutError(f"{len(data)} of {count} bytes")):
         while len(data) < count:
             try:
-                data += peer.recv(min(65_536, count - len(data)))
+                part = peer.recv(min(65_536, count - len(data)))
             except BlockingIOError:
                 gevent.sleep(0.001)
+                continue
+            if not part:
+                raise EOFError(f"{len(data)} of {count} bytes, then the end")
+            data += part
     return data
 
 
@@ -423,8 +435,8 @@ def test_a_bug_behind_a_callback_costs_its_connection_and_not_the_loop(pairs, ca
 # --- the end ---
 
 
-def test_the_farewell_follows_what_waits_and_the_peer_gets_its_moment(pairs):
-    connection, peer = pairs.open()
+def test_the_farewell_follows_what_waits_and_the_peer_gets_its_moment(patient):
+    connection, peer = patient.open()
     connection.put(b"x" * 100_000)
     connection.flush()
     connection.finish(1001, discard=False)
@@ -436,11 +448,11 @@ def test_the_farewell_follows_what_waits_and_the_peer_gets_its_moment(pairs):
     assert connection.fd >= 0
     peer.sendall(frame(CLOSE, struct.pack("!H", 1001)))
     settle()
-    assert (connection.fd, len(pairs.connections)) == (-1, 0)
+    assert (connection.fd, len(patient.connections)) == (-1, 0)
 
 
-def test_a_farewell_instead_of_what_waits_still_finishes_the_frame_under_way(pairs):
-    connection, peer = pairs.open()
+def test_a_farewell_instead_of_what_waits_still_finishes_the_frame_under_way(patient):
+    connection, peer = patient.open()
     connection.put(b"x" * 50_000)
     connection.flush()
     connection.put(b"y" * 50_000)
