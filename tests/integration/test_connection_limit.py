@@ -3,13 +3,11 @@
 import os
 import signal
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from tests.engine.wire import Client
 from tests.services.processes import wait_until
-from tests.services.redis import RedisServer
 
 from .conftest import Site, plan_database, settings, token
 
@@ -18,22 +16,11 @@ POLLING = {**STOCK, "transports": ["polling"]}
 
 
 @pytest.fixture(scope="module")
-def redis() -> Iterator[RedisServer]:
-    server = RedisServer()
-    try:
-        server.start()
-        yield server
-    finally:
-        server.close_clients()
-        server.remove()
-
-
-@pytest.fixture(scope="module")
-def server(serve_module, redis, tmp_path_factory):
+def server(serve_module, lasting_redis, tmp_path_factory):
     path = tmp_path_factory.mktemp("laravel") / "laravel.sqlite"
     return serve_module(
         settings(
-            REDIS_URL=redis.url,
+            REDIS_URL=lasting_redis.url,
             WEB_CONCURRENCY="2",
             LARAVEL_DATABASE_URL=plan_database(path),
             MAX_CONNECTIONS_PER_USER="",

@@ -15,7 +15,6 @@ from tests.services.browser_client import BrowserClient
 from tests.services.laravel_api import Asked, LaravelApi, says
 from tests.services.node import NodeProcess
 from tests.services.processes import wait_until
-from tests.services.redis import RedisServer
 
 from .conftest import Site, plan_database, settings
 from .test_cluster import WEBSOCKET, on_both_workers, slot_of
@@ -65,22 +64,10 @@ def serving() -> Iterator[Receiver]:
 
 
 @pytest.fixture(scope="module")
-def redis() -> Iterator[RedisServer]:
-    """It lives as long as the server of this module."""
-    server = RedisServer()
-    try:
-        server.start()
-        yield server
-    finally:
-        server.close_clients()
-        server.remove()
-
-
-@pytest.fixture(scope="module")
-def server(serve_module, serving, redis, tmp_path_factory):
+def server(serve_module, serving, lasting_redis, tmp_path_factory):
     directory = tmp_path_factory.mktemp("site")
     given = settings(
-        REDIS_URL=redis.url,
+        REDIS_URL=lasting_redis.url,
         WEB_CONCURRENCY="2",
         DATABASE_URL=f"sqlite:///{directory / 'own.sqlite'}",
         LARAVEL_DATABASE_URL=plan_database(directory / "laravel.sqlite"),
@@ -192,9 +179,9 @@ def test_a_receiver_that_fails_gets_everything_later_in_order_and_health_says_so
     wait_until(lambda: readiness(site)["ok"], "health to be well again")
 
 
-def test_a_killed_leader_loses_nothing_and_repeats_nothing(site, laravel, redis):
+def test_a_killed_leader_loses_nothing_and_repeats_nothing(site, laravel, lasting_redis):
     def leader() -> int:
-        return int(redis.client().get("mechamap:{rt}:webhooks-leader").split(".")[-2])
+        return int(lasting_redis.client().get("mechamap:{rt}:webhooks-leader").split(".")[-2])
 
     by_worker: dict[str, BrowserClient] = {}
     while len(by_worker) < 2:  # they do not come back by themselves
