@@ -135,7 +135,8 @@ class Recovery:
         Raises:
             Unavailable: it cannot be told now.
         """
-        kept = self._sessions.find(returning.pid)
+        epoch = returning.position.epoch if returning.position is not None else None
+        kept = self._sessions.find(returning.pid, epoch)
         if kept is None or kept.user_id != identity.user_id:
             return Lost.UNKNOWN
         had = _channels_of(kept)
