@@ -54,6 +54,8 @@ class Proxy:
         self._server.stop()
         self.heal()
         self.cut()
+        while self._pairs:  # until each has closed its sockets
+            gevent.sleep(0.001)
 
     def _serve(self, near: socket.socket, address: object) -> None:
         if self._cut:

@@ -361,6 +361,14 @@ def test_a_live_connection_has_what_it_was_given_a_while_ago_and_not_more(world)
     assert since(world, connection) == [2, 2]
 
 
+def test_a_client_is_known_to_be_there_in_an_epoch_when_it_lived_on_after_the_epoch_began(world):
+    connection = world.connect("a")
+    live_for(world, 119)
+    assert connection.proven is None
+    live_for(world, 1)
+    assert connection.proven == world.broker.position("").epoch
+
+
 def test_a_subscription_is_never_moved_back(world):
     connection = world.connect("a")
     live_for(world, 60)
