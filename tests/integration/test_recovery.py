@@ -237,16 +237,15 @@ def test_a_browser_that_left_by_itself_begins_anew(site):
 
 
 def test_more_than_can_be_replayed_is_said_instead(site):
-    browser = browse(site, 2, "public.much", "public.more")
-
-    def meanwhile():
-        for number in range(6):
-            channel = ("public.much", "public.more")[number % 2]
-            batch = [{"channel": channel, "event": "n", "data": n} for n in range(100)]
-            key = {"Authorization": f"Bearer {KEY}"}
-            assert site.server.post("/api/broadcast/batch", {"broadcasts": batch}, headers=key).status == 200
-
-    away(browser, meanwhile)
+    browser = browse(site, 2, "public.much", "public.more", reconnection=False)
+    browser.drop()
+    browser.wait_for("disconnect")
+    for number in range(6):
+        channel = ("public.much", "public.more")[number % 2]
+        batch = [{"channel": channel, "event": "n", "data": n} for n in range(100)]
+        key = {"Authorization": f"Bearer {KEY}"}
+        assert site.server.post("/api/broadcast/batch", {"broadcasts": batch}, headers=key).status == 200
+    browser.reconnect()
     told = browser.wait_for("recovery")[0]
     assert (told["recovered"], told["reason"]) == (False, "too_much")
     assert browser.state()["recovered"] is False
