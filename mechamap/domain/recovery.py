@@ -53,6 +53,9 @@ class Returning:
     position: Position | None
 
 
+STALLED = 5.0
+"""Seconds without a tick, of which there is one a second, after which a worker knows that it stood still: it
+noticed no end of a connection meanwhile."""
 MOST_SIDS = 8
 """Connections of a session that are remembered; the oldest go first."""
 

@@ -16,14 +16,12 @@ from mechamap.domain.credentials import Credentials
 from mechamap.domain.dialects import Dialect, mark, unmark
 from mechamap.domain.errors import InvalidChannel
 from mechamap.domain.identity import Identity, UserFacts
-from mechamap.domain.recovery import Kept, Lost, Reason, Returning, new_pid
+from mechamap.domain.recovery import STALLED, Kept, Lost, Reason, Returning, new_pid
 from mechamap.recovery.protocol import Sessions
 
 from .access import Judge
 from .connection import Connection
 
-STALLED = 5.0
-"""Seconds between two ticks of one: the worker did nothing else either."""
 FINAL = frozenset({"client_disconnect", "server_disconnect", "parse_error"})
 """Ends of a connection that end its session; a client that was cut off may return."""
 
