@@ -295,7 +295,7 @@ def test_a_channel_of_two_spellings_is_one_channel(world, monkeypatch):
     world.sessions.keep(connection)
     found = world.sessions.find(connection.pid)
     twice = replace(found, channels={**found.channels, "private-forum.1": 0})
-    monkeypatch.setattr(world.sessions, "find", lambda pid: twice)
+    monkeypatch.setattr(world.sessions, "find", lambda pid, epoch: twice)
     publish(world, 1, "forum.1")
     admission = world.arrive("new", returning=Returning(connection.pid, None))
     assert admission.connection.spellings == ("private-user.7", "forum.1")
