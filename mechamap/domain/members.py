@@ -1,9 +1,11 @@
 """Members of presence channels: who they are, pages of them, and what is announced of them."""
 
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from .channels import known_channel
+from .history import Position
 from .payloads import payload_of
 from .publication import Publication, new_id
 
@@ -62,16 +64,70 @@ class MemberPage:
 
 
 @dataclass(frozen=True, slots=True)
+class Serial:
+    """Which announcement it is. Numbers grow in the order of the decisions, over all channels; those of
+    different epochs cannot be compared."""
+
+    epoch: str
+    number: int
+
+    def id(self) -> str:
+        """The id of its publication."""
+        return f"members.{self.epoch}.{self.number}"
+
+    def had_by(self, other: "Serial | None") -> bool:
+        """Whether who has everything up to the other one has this one."""
+        return other is not None and other.epoch == self.epoch and other.number >= self.number
+
+
+_ID = re.compile(r"members\.([A-Za-z0-9_-]{1,32})\.([0-9]{1,15})", re.ASCII)
+
+
+def serial_of(id: str) -> Serial | None:
+    """The announcement whose publication has this id; None if it is of something else."""
+    found = _ID.fullmatch(id)
+    return Serial(found[1], int(found[2])) if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class AsOf:
+    """What a page of members knows of: everything that was announced of the channel up to ``last``.
+
+    Attributes:
+        last: the channel's last announcement; None if there was none.
+        queued: it was not known to be published.
+        newest: the place of the channel's last publication then; None without any, or where whoever
+            publishes delivers as well.
+    """
+
+    last: Serial | None = None
+    queued: bool = False
+    newest: Position | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Members as they were read, and which announcements that was after."""
+
+    page: MemberPage
+    as_of: AsOf = AsOf()
+
+
+@dataclass(frozen=True, slots=True)
 class Joined:
     """What a connection that joined is told.
 
     Attributes:
         first: whether it made its user a member, which is announced.
-        page: the first members.
+        listed: the first members.
     """
 
     first: bool
-    page: MemberPage
+    listed: Listed
+
+    @property
+    def page(self) -> MemberPage:
+        return self.listed.page
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +137,7 @@ class Announcement:
     Attributes:
         channel: canonical.
         except_id: the connection that caused it, which has the list instead.
-        id: the publication's, the same however often it is tried.
+        id: the publication's, the same however often it is tried; a ``Serial``'s.
     """
 
     change: Change

@@ -260,9 +260,12 @@ class Hub:
 
     def on_publication(self, publication: Publication) -> None:
         """Deliver to this worker's subscribers. Called in the channel's order; must not yield."""
+        if self._presence.heard(publication):
+            return
+        owed = self._presence.on_publication(publication)
         having = self._catching_up.on_publication(publication)
-        self._presence.on_publication(publication)
         count = self._transport.deliver(publication, having)
+        self._presence.tell_owed(owed)
         seconds = max(0.0, self._clock() - publication.accepted_at)
         self._meter.delivery(count, seconds)
         if self._tap.on:

@@ -1,24 +1,22 @@
 """Presence: browsers in a channel called ``presence-…`` are its members, and are told who the others are.
 
-The list has its place in the order of events. It is read after the browser hears the channel; what is
-announced between the reading and the sending is applied to it; and if the browser's own joining is announced,
-the list waits for that to come by, because whatever was decided before came by then as well.
+A list is read after the browser hears the channel, and has its place in the order of events (``listings``):
+it and the joinings and leavings behind it are the members, and sum up to their number.
 """
 
-import json
 import logging
-import threading
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
 
 from mechamap.broker.protocol import Broker
 from mechamap.domain.channels import Channel
 from mechamap.domain.errors import Forbidden, Unavailable
-from mechamap.domain.members import EVENTS, Announcement, Change, Member, MemberPage, member_of
+from mechamap.domain.members import Announcement, MemberPage, member_of
 from mechamap.domain.publication import Publication
+from mechamap.domain.recovery import offset_text
 from mechamap.presence.protocol import Members
 
 from .connection import Connection
+from .listings import Listing, Listings
 from .protocol import Observer, Transport
 from .tap import Kind, Tap
 
@@ -27,46 +25,9 @@ log = logging.getLogger(__name__)
 LISTED = 200
 """Members told at once, about 15 KB; browsers ask for more."""
 PLACED = 1.0
-"""Seconds the list waits for the own joining; it comes within milliseconds while the broker is well."""
-MOST_NOTED = 10_000
-"""Changes between a list's reading and its sending."""
+"""Seconds a list waits until what it has was heard: milliseconds while the broker is well."""
 
 SUBSCRIBED = "presence:subscribed"
-
-
-@dataclass(slots=True, eq=False)
-class Listing:
-    """A list on its way to a connection, and what was announced meanwhile."""
-
-    user_id: int
-    page: MemberPage = field(default_factory=lambda: MemberPage((), 0))
-    changes: list[tuple[Change, Member]] = field(default_factory=list)
-    placed: threading.Event = field(default_factory=threading.Event)
-
-    def note(self, change: tuple[Change, Member]) -> None:
-        if len(self.changes) <= MOST_NOTED:
-            self.changes.append(change)
-        if change[0] is Change.JOINING and change[1].user_id == self.user_id:
-            self.placed.set()
-
-    def current(self) -> MemberPage:
-        """The page with the changes applied; it keeps its end.
-
-        Raises:
-            Unavailable: there were too many.
-        """
-        if len(self.changes) > MOST_NOTED:
-            raise Unavailable("Too much happened in the channel.", code="members_overrun", retry_after=1)
-        members = {member.user_id: member for member in self.page.members}
-        total, end = self.page.total, self.page.after
-        for change, member in self.changes:
-            if change is Change.LEAVING:
-                members.pop(member.user_id, None)
-            elif end is None or member.user_id <= end:
-                members[member.user_id] = member
-        if end is None:
-            total = len(members)
-        return MemberPage(tuple(members[user_id] for user_id in sorted(members)), total, end)
 
 
 class Presence:
@@ -87,8 +48,7 @@ class Presence:
         self._transport = transport
         # by socket id: the canonical names of the channels it is a member of
         self._joined: dict[str, tuple[str, ...]] = {}
-        # by canonical name, then by socket id
-        self._listings: dict[str, dict[str, Listing]] = {}
+        self._listings = Listings(broker.position)
 
     def enter(self, connection: Connection, channel: Channel) -> Listing | None:
         """Make the connection, which hears the channel already, a member; the list to ``tell`` it. None for
@@ -99,17 +59,15 @@ class Presence:
         """
         if not channel.presence:
             return None
-        listing = self._begin(connection, channel)
+        listing = self._listings.begin(channel.canonical, connection.sid, channel.name)
         self._joined[connection.sid] = (*self._joined.get(connection.sid, ()), channel.canonical)
         try:
             member = member_of(connection.user_id, connection.name)
             joined = self._members.join(channel.canonical, member, connection.sid, most=LISTED)
-            if joined.first:
-                listing.placed.wait(PLACED)
+            self._listings.settle(listing, joined.listed, PLACED)
         except BaseException:
             self.leave(connection, channel.canonical)
             raise
-        listing.page = joined.page
         return listing
 
     def tell(self, connection: Connection, channel: Channel, listing: Listing | None) -> None:
@@ -118,11 +76,8 @@ class Presence:
         Raises:
             Unavailable: it cannot be told.
         """
-        if listing is None or self._end(connection, channel.canonical) is not listing:
-            return
-        shown = listing.current().shown()
-        members = shown.pop("members")  # where Laravel Echo looks for them; it passes over the rest
-        self._transport.send(connection.sid, SUBSCRIBED, channel.name, members, shown)
+        if listing is not None and self._listings.under_way(listing):
+            self._send(connection.sid, listing)
 
     def tell_again(self, connection: Connection, channel: Channel) -> None:
         """Send a member the list once more.
@@ -132,24 +87,35 @@ class Presence:
         """
         if not channel.presence:
             return
-        listing = self._begin(connection, channel)
+        listing = self._listings.begin(channel.canonical, connection.sid, channel.name)
         try:
-            listing.page = self._members.page(channel.canonical, 0, LISTED)
+            listed = self._members.listed(channel.canonical, 0, LISTED)
+            self._listings.settle(listing, listed, PLACED)
         except BaseException:
-            self._end(connection, channel.canonical)
+            self._listings.end(channel.canonical, connection.sid)
             raise
         self.tell(connection, channel, listing)
 
     def page(self, connection: Connection, channel: Channel, after: int) -> MemberPage:
-        """More of the list, for a member.
+        """More of the list, for a member. The caller must not yield before it has told it.
 
         Raises:
             Forbidden: the connection is none.
-            BrokerUnavailable
+            Unavailable: it cannot be told.
         """
-        if channel.canonical not in self._joined.get(connection.sid, ()):
-            raise Forbidden("Only members of a channel see its members.", code="not_a_member")
-        return self._members.page(channel.canonical, after, LISTED)
+        canonical, key = channel.canonical, object()
+        self._check_member(connection, canonical)
+        listing = self._listings.begin(canonical, key, channel.name, after)
+        try:
+            listed = self._members.listed(canonical, after, LISTED)
+            if not self._listings.settle(listing, listed, PLACED):
+                raise Unavailable(
+                    "Some of it is still being announced.", code="members_unsettled", retry_after=1
+                )
+            self._check_member(connection, canonical)
+            return self._listings.current(listing)
+        finally:
+            self._listings.end(canonical, key)
 
     def reenter(self, connection: Connection) -> None:
         """Make a connection that got its channels back a member of those again. It has the list, and will get
@@ -170,7 +136,7 @@ class Presence:
         joined = self._joined.get(connection.sid)
         if joined is None or canonical not in joined:
             return
-        self._end(connection, canonical)
+        self._listings.end(canonical, connection.sid)
         rest = tuple(name for name in joined if name != canonical)
         if rest:
             self._joined[connection.sid] = rest
@@ -181,21 +147,24 @@ class Presence:
     def ended(self, connection: Connection) -> None:
         """The connection is over; its user may come back within the grace period."""
         for canonical in self._joined.pop(connection.sid, ()):
-            self._end(connection, canonical)
+            self._listings.end(canonical, connection.sid)
             self._members.leave(canonical, connection.user_id, connection.sid, at_once=False)
 
-    def on_publication(self, publication: Publication) -> None:
-        """Part of every delivery; must not yield."""
-        if self._listings and publication.event in EVENTS:
+    def heard(self, publication: Publication) -> bool:
+        """Whether it is an announcement that was delivered before."""
+        return self._listings.heard(publication)
+
+    def on_publication(self, publication: Publication) -> Collection[Listing]:
+        """Part of every delivery; must not yield. What is ``tell_owed`` behind it."""
+        return self._listings.on_publication(publication)
+
+    def tell_owed(self, owed: Collection[Listing]) -> None:
+        """Send lists that could not be sent in their place; must not yield."""
+        for listing in owed:
             try:
-                _, shown = json.loads(publication.payload)
-                member = Member(shown["user_id"], shown["user_info"]["name"])
-            except (ValueError, TypeError, KeyError):  # Redis is a trust boundary
-                return
-            change = Change(publication.event), member
-            for canonical in publication.rooms:
-                for listing in self._listings.get(canonical, {}).values():
-                    listing.note(change)
+                self._send(str(listing.key), listing)
+            except Unavailable as err:
+                log.warning("members_not_told", extra={"sid": listing.key, "code": err.code})
 
     def announce(self, announcements: Sequence[Announcement]) -> int:
         """Publish what happened; how many of the first need not be tried again."""
@@ -210,16 +179,19 @@ class Presence:
             done += not published.failure.retry
         return done if self._observer is None else self._observer.announced(announcements[:done])
 
-    def _begin(self, connection: Connection, channel: Channel) -> Listing:
-        listing = Listing(connection.user_id)
-        self._listings.setdefault(channel.canonical, {})[connection.sid] = listing
-        return listing
+    def _send(self, sid: str, listing: Listing) -> None:
+        try:
+            shown = self._listings.current(listing).shown()
+        except Unavailable:
+            self._listings.end(listing.canonical, sid)
+            raise
+        members = shown.pop("members")  # where Laravel Echo looks for them; it passes over the rest
+        # Who is cut off behind the list must not be given again what it has: this is where the client is.
+        here = self._broker.position("")
+        behind = (offset_text(here.epoch, here.offset),) if here.epoch else ()
+        self._transport.send(sid, SUBSCRIBED, listing.name, members, shown, *behind)
+        self._listings.sent(listing)
 
-    def _end(self, connection: Connection, canonical: str) -> Listing | None:
-        listings = self._listings.get(canonical)
-        if listings is None:
-            return None
-        listing = listings.pop(connection.sid, None)
-        if not listings:
-            del self._listings[canonical]
-        return listing
+    def _check_member(self, connection: Connection, canonical: str) -> None:
+        if canonical not in self._joined.get(connection.sid, ()):
+            raise Forbidden("Only members of a channel see its members.", code="not_a_member")

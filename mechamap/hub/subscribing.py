@@ -1,5 +1,6 @@
 """What a subscription brings of the past to a client that keeps its own position."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from mechamap.broker.protocol import Broker
@@ -69,8 +70,15 @@ class Past:
             return Subscribed(channel, position)
         return Subscribed(channel, position, False, gap.value if gap is not None else ALREADY_SUBSCRIBED)
 
-    def let_in(self, connection: Connection, channel: Channel, missed: History) -> Subscribed:
-        """Send what was missed, then let the connection into the room, without yielding.
+    def let_in(
+        self,
+        connection: Connection,
+        channel: Channel,
+        missed: History,
+        told: Callable[[Publication], bool] = lambda publication: False,
+    ) -> Subscribed:
+        """Send what was missed and not ``told`` otherwise, then let the connection into the room, without
+        yielding.
 
         Raises:
             Unavailable: something may be missing after all; nothing was sent.
@@ -78,7 +86,7 @@ class Past:
         sid, canonical = connection.sid, channel.canonical
 
         def gets(publication: Publication) -> bool:
-            return connection.gets(publication, canonical, self._broker.position)
+            return told(publication) or connection.gets(publication, canonical, self._broker.position)
 
         owed = self._catching_up.owed(sid, missed, (sid,), gets)
         spelled = connection.spelled(canonical)

@@ -133,7 +133,9 @@ class Subscriptions:
                 self._check_still(connection, channel)
             self._connections.signed_in(sid)  # keeping waited too
             self._roster.record(connection)
-            done = self._past.let_in(connection, channel, missed) if owed else None
+            # the list has what was announced until now
+            told = (self._presence.heard,) if listing is not None else ()
+            done = self._past.let_in(connection, channel, missed, *told) if owed else None
         except Unavailable:
             self._catching_up.stop(sid)
             if self.leave(connection, channel.canonical) and kept:

@@ -19,6 +19,11 @@ class _Held:
     by: str
     sids: str | set[str]
 
+    def named(self, member: Member) -> None:
+        """A later connection calls it so."""
+        if member.name is not None:
+            self.member = member
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -59,10 +64,12 @@ class Held:
             held = self._held.get(key)
             if held is None:
                 self._held[key] = _Held(member, "" if returning else sid, sid)
-            elif isinstance(held.sids, set):
-                held.sids.add(sid)
-            elif held.sids != sid:
-                held.sids = {held.sids, sid}
+            else:
+                held.named(member)
+                if isinstance(held.sids, set):
+                    held.sids.add(sid)
+                elif held.sids != sid:
+                    held.sids = {held.sids, sid}
             self._stale[key] = False
 
     def remove(self, channel: str, user_id: int, sid: str, *, at_once: bool) -> bool:

@@ -2,11 +2,13 @@
 
 * ``held:<worker>``, a hash: the members that a worker has connections of. Only its owner adds to it.
 * ``workers``, a sorted set: the end of each worker's lease by the clock of Redis.
-* ``of:<channel>``, a hash: member → name, and ``ids:<channel>``, a sorted set of the same in order.
+* ``of:<channel>``, a hash: member → name, and ``last``: the id of the channel's last announcement.
+  ``ids:<channel>``, a sorted set of the members in order.
 * ``due``, a sorted set: members without connections, by the end of their grace period.
 * ``queue``, a list: announcements in the order of the decisions. ``drainer``: who takes from it now, so that
   they are published in this order; whoever dies meanwhile is replaced, and publishes under the same ids.
-* ``head``, a hash: an epoch, which tells a data set that was lost, and when any worker was last heard of.
+* ``head``, a hash: an epoch, which tells a data set that was lost, the number of the last announcement, and
+  when any worker was last heard of.
 """
 
 from mechamap.broker.connection import Script
@@ -21,9 +23,12 @@ DRAIN = 5000
 MOST_QUEUED = 100_000
 
 # KEYS: head, workers, due, queue, drainer. ARGV: beginning of tables, worker, lease in ms, grace in ms, a new
-# epoch's name, "1" to sweep, then per row channel, user, state, first connection, name. States: "held",
-# "quiet" (held, without announcing it), "gone", "now" (gone without the grace period). Answers epoch, size of
-# the worker's table, 1 if there is more to sweep, announcements to publish, per row 1 if it made a member.
+# epoch's name, "1" to sweep, known epoch, known number, then per row channel, user, state, first connection,
+# name. States: "held", "quiet" (held, without announcing it), "gone", "now" (gone without the grace period).
+# Answers epoch, size of the worker's table, 1 if there is more to sweep, announcements to publish, per row 1
+# if it made a member.
+#
+# An older data set would give numbers again that workers know already: it goes on behind what this one knows.
 #
 # If no worker was heard of for half a lease, Redis was away: nobody is taken for dead until all had a lease's
 # time to be heard again.
@@ -38,6 +43,9 @@ if not epoch then
   epoch = ARGV[5]
   redis.call('HSET', KEYS[1], 'epoch', epoch)
 end
+if epoch == ARGV[7] and tonumber(redis.call('HGET', KEYS[1], 'seq') or 0) < tonumber(ARGV[8]) then
+  redis.call('HSET', KEYS[1], 'seq', ARGV[8])
+end
 if now - seen > lease / 2 then calm = now + lease end
 redis.call('HSET', KEYS[1], 'seen', moment, 'calm', string.format('%.0f', math.min(calm, now + lease)))
 redis.call('ZADD', KEYS[2], string.format('%.0f', now + lease), me)
@@ -51,7 +59,8 @@ local function held(field)
 end
 local function announce(change, channel, user, by, name)
   local number = string.format('%.0f', redis.call('HINCRBY', KEYS[1], 'seq', 1))
-  local id = string.sub(redis.sha1hex(epoch .. ':' .. number), 1, 32)
+  local id = 'members.' .. epoch .. '.' .. number
+  redis.call('HSET', tables .. 'of:' .. channel, 'last', id)
   local fields = {{change, id, channel, user, by, name}}
   if redis.call('RPUSH', KEYS[4], table.concat(fields, '\\n')) > {MOST_QUEUED} then
     redis.call('LPOP', KEYS[4])
@@ -64,6 +73,9 @@ local function leave(channel, user)
     redis.call('HDEL', tables .. 'of:' .. channel, user)
     redis.call('ZREM', tables .. 'ids:' .. channel, user)
     announce('{Change.LEAVING}', channel, user, '', name)
+    if redis.call('EXISTS', tables .. 'ids:' .. channel) == 0 then
+      redis.call('DEL', tables .. 'of:' .. channel)
+    end
   end
 end
 local function split(field)
@@ -72,7 +84,7 @@ local function split(field)
 end
 
 local own, first = tables .. 'held:' .. me, {{}}
-for i = 7, #ARGV, 5 do
+for i = 9, #ARGV, 5 do
   local channel, user, state, by, name = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]
   local field, new = channel .. '\\n' .. user, 0
   if state == 'held' or state == 'quiet' then
@@ -84,6 +96,8 @@ for i = 7, #ARGV, 5 do
         new = 1
         announce('{Change.JOINING}', channel, user, by, name)
       end
+    elseif name ~= '' then
+      redis.call('HSET', tables .. 'of:' .. channel, user, name)
     end
   else
     redis.call('HDEL', own, field)
@@ -153,11 +167,19 @@ if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('DEL', KEYS[2]) end
 return redis.call('ZREM', KEYS[1], ARGV[1])
 """)
 
-# KEYS: head, for a cluster's sake. ARGV: beginning of tables, channel, user after whom, limit. Answers how
-# many members there are, ids, names.
+# KEYS: queue, head and last of the broker's sequence. ARGV: beginning of tables, channel, user after whom,
+# limit. Answers how many members there are, ids, names, the id of the last announcement of the channel, 1 if
+# that may wait to be published, epoch and number of the channel's last publication.
 PAGE = Script("""
-local ids, names = ARGV[1] .. 'ids:' .. ARGV[2], {}
+local ids, of, names = ARGV[1] .. 'ids:' .. ARGV[2], ARGV[1] .. 'of:' .. ARGV[2], {}
 local found = redis.call('ZRANGEBYLEX', ids, '(' .. ARGV[3], '+', 'LIMIT', 0, ARGV[4])
-if #found > 0 then names = redis.call('HMGET', ARGV[1] .. 'of:' .. ARGV[2], unpack(found)) end
-return {redis.call('ZCARD', ids), found, names}
+if #found > 0 then names = redis.call('HMGET', of, unpack(found)) end
+local last, first, queued = redis.call('HGET', of, 'last') or '', redis.call('LINDEX', KEYS[1], 0), 0
+if first then
+  local epoch, number = string.match(first, '^[^\\n]*\\nmembers%.([%w_-]+)%.(%d+)\\n')
+  local mine, until_here = string.match(last, '^members%.([%w_-]+)%.(%d+)$')
+  if mine and (mine ~= epoch or tonumber(number) <= tonumber(until_here)) then queued = 1 end
+end
+local epoch, newest = redis.call('HGET', KEYS[2], 'epoch') or '', redis.call('ZSCORE', KEYS[3], ARGV[2]) or ''
+return {redis.call('ZCARD', ids), found, names, last, queued, epoch, newest}
 """)

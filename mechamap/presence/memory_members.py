@@ -7,9 +7,20 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from mechamap.broker.stamp import new_epoch
 from mechamap.broker.supervision import join, log_lost, supervised
 from mechamap.domain.errors import BrokerUnavailable
-from mechamap.domain.members import Announcement, Change, Joined, Member, MemberPage
+from mechamap.domain.members import (
+    Announcement,
+    AsOf,
+    Change,
+    Joined,
+    Listed,
+    Member,
+    MemberPage,
+    Serial,
+    serial_of,
+)
 
 from .protocol import Announce
 
@@ -28,10 +39,11 @@ class _Present:
 
 @dataclass(slots=True)
 class _Room:
-    """A channel that has members; ``ids`` are theirs, sorted."""
+    """A channel that has members; ``ids`` are theirs, sorted. ``last``: what was announced last."""
 
     present: dict[int, _Present] = field(default_factory=dict)
     ids: list[int] = field(default_factory=list)
+    last: Serial | None = None
 
 
 class MemoryMembers:
@@ -44,6 +56,7 @@ class MemoryMembers:
         self._rooms: dict[str, _Room] = {}
         self._absent: dict[tuple[str, int], None] = {}
         self._waiting: deque[Announcement] = deque()
+        self._epoch, self._number = new_epoch(), 0
         self._announcing = False
         self._announce: Announce | None = None
         self._lock = threading.Lock()
@@ -60,13 +73,13 @@ class MemoryMembers:
             if present is None:
                 room.present[member.user_id] = present = _Present(member)
                 insort(room.ids, member.user_id)
-                self._waiting.append(
-                    Announcement(Change.JOINING, channel, member, None if returning else sid)
-                )
+                self._queue(room, Change.JOINING, channel, member, None if returning else sid)
+            if member.name is not None:
+                present.member = member
             present.sids.add(sid)
             self._absent.pop((channel, member.user_id), None)
         self._drain()
-        return Joined(first, self.page(channel, 0, most))
+        return Joined(first, self.listed(channel, 0, most))
 
     def leave(self, channel: str, user_id: int, sid: str, *, at_once: bool) -> None:
         with self._lock:
@@ -85,13 +98,19 @@ class MemoryMembers:
         self._drain()
 
     def page(self, channel: str, after: int, limit: int) -> MemberPage:
+        return self.listed(channel, after, limit).page
+
+    def listed(self, channel: str, after: int, limit: int) -> Listed:
         with self._lock:
             room = self._rooms.get(channel, _Room())
             start = bisect_right(room.ids, after)
             ids = room.ids[start : start + limit]
             more = start + limit < len(room.ids)
             members = tuple(room.present[user_id].member for user_id in ids)
-            return MemberPage(members, len(room.ids), ids[-1] if more and ids else None)
+            page = MemberPage(members, len(room.ids), ids[-1] if more and ids else None)
+            waiting = serial_of(self._waiting[0].id) if self._waiting else None
+            queued = waiting is not None and waiting.had_by(room.last)
+            return Listed(page, AsOf(room.last, queued))
 
     def sweep(self) -> None:
         """Let those go whose grace period has ended, and announce what could not be before."""
@@ -130,7 +149,14 @@ class MemoryMembers:
         if not room.ids:
             del self._rooms[channel]
         self._absent.pop((channel, user_id), None)
-        self._waiting.append(Announcement(Change.LEAVING, channel, gone.member))
+        self._queue(room, Change.LEAVING, channel, gone.member)
+
+    def _queue(
+        self, room: _Room, change: Change, channel: str, member: Member, except_id: str | None = None
+    ) -> None:
+        self._number += 1
+        room.last = Serial(self._epoch, self._number)
+        self._waiting.append(Announcement(change, channel, member, except_id, room.last.id()))
 
     def _drain(self) -> None:
         """Announce what waits, in order, whoever caused it."""

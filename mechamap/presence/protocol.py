@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mechamap.domain.connection_limit import Standing
-from mechamap.domain.members import Announcement, Joined, Member, MemberPage
+from mechamap.domain.members import Announcement, Joined, Listed, Member, MemberPage
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +157,12 @@ class Members(Protocol):
     """Who is in which presence channel, over all live workers.
 
     A user is a member from the first connection until the last is gone. Both are announced, once each and in
-    one order for all workers. A connection that ends leaves its user a grace period to come back in which
-    nothing is announced. The connections of a worker that died count until its lease ends.
+    one order for all workers, which is that of their ``Serial`` numbers. A connection that ends leaves its
+    user a grace period to come back in which nothing is announced; one that leaves on purpose, as the last,
+    does not, whatever became of the others. The connections of a worker that died count until its lease ends.
+
+    A member is called as the latest of its connections that had a name for it. That is not announced: who was
+    told before knows the earlier name.
     """
 
     def join(self, channel: str, member: Member, sid: str, *, most: int, returning: bool = False) -> Joined:
@@ -181,6 +185,13 @@ class Members(Protocol):
 
         Raises:
             BrokerUnavailable: the cluster cannot be asked.
+        """
+
+    def listed(self, channel: str, after: int, limit: int) -> Listed:
+        """``page`` for one of many who may ask at once in this worker, and what it knows of.
+
+        Raises:
+            BrokerUnavailable
         """
 
 

@@ -1,7 +1,7 @@
 """Members of presence channels over several workers: one thread per worker brings Redis up to date.
 
 Callers change the books and wait for a ticket; whatever changed since the last round goes in one script call,
-and the lists of the channels that were joined come in one more, however many joined.
+and the lists that are wanted come in one more, each once, however many joined or asked.
 """
 
 import logging
@@ -17,7 +17,7 @@ from mechamap.broker.lease import LEASE
 from mechamap.broker.supervision import join, log_lost, supervised
 from mechamap.broker.topology import PREFIX
 from mechamap.domain.errors import BrokerUnavailable
-from mechamap.domain.members import Announcement, Joined, Member, MemberPage
+from mechamap.domain.members import Announcement, Joined, Listed, Member, MemberPage
 
 from .held import Held, Key
 from .member_tables import ROWS, Committed, MemberTables
@@ -34,11 +34,13 @@ TIMEOUT = 2.0
 
 @dataclass(slots=True, eq=False)
 class _Ticket:
-    """One connection's wish to be in a channel and to see its first ``most`` members."""
+    """One connection's wish to see ``most`` members of a channel, those after one, once all that this worker
+    knows is written. ``user_id``: whom that makes a member; None for nobody."""
 
     channel: str
-    user_id: int
+    after: int
     most: int
+    user_id: int | None = None
     open: bool = True
     answered: threading.Event = field(default_factory=threading.Event)
     joined: Joined | None = None
@@ -73,21 +75,15 @@ class RedisMembers:
     def join(self, channel: str, member: Member, sid: str, *, most: int, returning: bool = False) -> Joined:
         if self._thread is None or self._stopping:
             raise BrokerUnavailable("No worker runs in this process: nobody can be a member.")
-        ticket = _Ticket(channel, member.user_id, most)
         self._held.add(channel, member, sid, returning=returning)
-        with self._changed:
-            self._tickets.append(ticket)
-            self._changed.notify_all()
         try:
-            ticket.answered.wait(TIMEOUT)
-            if ticket.joined is None:
-                raise BrokerUnavailable("Redis did not confirm the member in time: nobody joined.")
+            return self._ask(
+                _Ticket(channel, 0, most, member.user_id),
+                "Redis did not confirm the member in time: nobody joined.",
+            )
         except BaseException:  # gevent ends a greenlet by raising in it
             self.leave(channel, member.user_id, sid, at_once=True)
             raise
-        finally:
-            ticket.open = False
-        return ticket.joined
 
     def leave(self, channel: str, user_id: int, sid: str, *, at_once: bool) -> None:
         if self._held.remove(channel, user_id, sid, at_once=at_once):
@@ -96,8 +92,13 @@ class RedisMembers:
 
     def page(self, channel: str, after: int, limit: int) -> MemberPage:
         with translated("members cannot be listed"):
-            [page] = self._tables.pages([(channel, after, limit)])
-        return page
+            [listed] = self._tables.pages([(channel, after, limit)])
+        return listed.page
+
+    def listed(self, channel: str, after: int, limit: int) -> Listed:
+        if self._thread is None or self._stopping:
+            raise BrokerUnavailable("No worker runs in this process: nobody is a member.")
+        return self._ask(_Ticket(channel, after, limit), "Redis did not list the members in time.").listed
 
     def start(self, announce: Announce) -> None:
         if self._thread is not None:
@@ -119,6 +120,18 @@ class RedisMembers:
             except redis.RedisError as err:
                 log.info("members_lease_not_released", extra={"error": type(err).__name__})
         self._client.close()
+
+    def _ask(self, ticket: _Ticket, otherwise: str) -> Joined:
+        with self._changed:
+            self._tickets.append(ticket)
+            self._changed.notify_all()
+        try:
+            ticket.answered.wait(TIMEOUT)
+        finally:
+            ticket.open = False
+        if ticket.joined is None:
+            raise BrokerUnavailable(otherwise)
+        return ticket.joined
 
     def _run(self) -> None:
         """Keep Redis up to date and the lease alive until ``stop``."""
@@ -187,12 +200,13 @@ class RedisMembers:
         return committed
 
     def _answer(self, tickets: Sequence[_Ticket], first: set[Key]) -> None:
-        wanted = {(ticket.channel, 0, ticket.most): MemberPage((), 0) for ticket in tickets}
+        nothing = Listed(MemberPage((), 0))
+        wanted = {(ticket.channel, ticket.after, ticket.most): nothing for ticket in tickets}
         asked = [each for each in wanted if each[2]]
         wanted.update(zip(asked, self._tables.pages(asked), strict=True))
         for ticket in tickets:
             key = ticket.channel, ticket.user_id
-            ticket.joined = Joined(key in first, wanted[ticket.channel, 0, ticket.most])
+            ticket.joined = Joined(key in first, wanted[ticket.channel, ticket.after, ticket.most])
             first.discard(key)
             ticket.answered.set()
 

@@ -186,7 +186,7 @@ THREAD, ALIAS = "presence-thread.10", "thread.10"
 def listed(world, sid: str) -> list:
     return [
         [member["user_id"] for member in members]
-        for _, members, _ in given(world, sid, "presence:subscribed")
+        for _, members, *_ in given(world, sid, "presence:subscribed")
     ]
 
 

@@ -1,11 +1,15 @@
 """Members of presence channels, as one worker's browsers see each other."""
 
+from itertools import count
+
 import pytest
 
+from mechamap.domain.channels import parse_channel
 from mechamap.domain.errors import BrokerUnavailable, Forbidden, NotFound, Unavailable
-from mechamap.domain.members import Announcement, Change, Member
-from mechamap.domain.recovery import Returning
-from mechamap.hub import presence
+from mechamap.domain.members import Announcement, Change, Member, Serial
+from mechamap.domain.publication import Publication
+from mechamap.domain.recovery import Returning, offset_text, parse_offset
+from mechamap.hub import listings, presence
 from mechamap.presence.protocol import Members
 
 THREAD = "presence-thread.10"
@@ -13,6 +17,16 @@ THREAD = "presence-thread.10"
 
 def shown(user_id: int) -> dict:
     return {"user_id": user_id, "user_info": {"id": user_id, "name": f"User {user_id}"}}
+
+
+def publish(world, event: str) -> None:
+    world.broker.publish(Publication((parse_channel(THREAD),), event, b"5"))
+
+
+def here(world) -> str:
+    """Where the worker is, as it travels behind events."""
+    position = world.broker.position("")
+    return offset_text(position.epoch, position.offset)
 
 
 def heard(world, sid: str) -> list[tuple]:
@@ -37,7 +51,7 @@ def test_who_comes_gets_the_list_and_the_others_hear_of_it(world):
     assert heard(world, "1.1") == [("subscribed", [7]), ("joining", 8)]
     assert heard(world, "1.2") == [("subscribed", [7, 8])]
     [(_, args)] = [each for each in world.transport.sent["1.2"] if each[0] == "presence:subscribed"]
-    assert args == (THREAD, [shown(7), shown(8)], {"total": 2, "after": None})
+    assert args == (THREAD, [shown(7), shown(8)], {"total": 2, "after": None}, here(world))
 
 
 @pytest.mark.parametrize("name", ["thread.10", "private-thread.10"])
@@ -164,7 +178,7 @@ def test_a_long_list_is_told_in_part_and_members_ask_for_the_rest(world, monkeyp
     for number, user_id in enumerate((1, 4, 7, 8)):
         enter(world, f"1.{number}", user_id)
     [(_, args)] = [each for each in world.transport.sent["1.3"] if each[0] == "presence:subscribed"]
-    assert args == (THREAD, [shown(1), shown(4)], {"total": 4, "after": 4})
+    assert args == (THREAD, [shown(1), shown(4)], {"total": 4, "after": 4}, here(world))
     page = world.hub.members("1.3", THREAD, 4)
     assert ([member.user_id for member in page.members], page.total, page.after) == ([7, 8], 4, None)
 
@@ -174,7 +188,7 @@ class Meddling(Members):
 
     def __init__(self, members, then) -> None:
         self._members, self._then = members, then
-        self.leave, self.page = members.leave, members.page
+        self.leave, self.page, self.listed = members.leave, members.page, members.listed
 
     def join(self, *args, **more):
         joined = self._members.join(*args, **more)
@@ -186,27 +200,86 @@ def meddle(world, then) -> None:
     world.hub._presence._members = Meddling(world.members, then)
 
 
-def change(what: Change, user_id: int) -> Announcement:
-    return Announcement(what, "thread:10", Member(user_id, f"User {user_id}"))
+BEHIND = count(1_000)
+"""Numbers of announcements that are decided behind all of this worker."""
+
+
+def announce(world, what: Change, user_id: int) -> None:
+    """Somebody on another worker came or went."""
+    last = world.members.listed("thread:10", 0, 1).as_of.last
+    id = Serial(last.epoch, next(BEHIND)).id()
+    member = Member(user_id, f"User {user_id}")
+    assert world.hub._presence.announce([Announcement(what, "thread:10", member, id=id)]) == 1
 
 
 def test_what_happens_while_the_list_is_on_its_way_is_in_it(world):
     enter(world, "1.1", 1)
     enter(world, "1.2", 4)
-    happenings = [change(Change.LEAVING, 1), change(Change.JOINING, 7)]
-    meddle(world, lambda: world.hub._presence.announce(happenings))
+
+    def happen() -> None:
+        announce(world, Change.LEAVING, 1)
+        announce(world, Change.JOINING, 7)
+
+    meddle(world, happen)
     enter(world, "1.3", 8)
     assert heard(world, "1.3")[-1] == ("subscribed", [4, 7, 8])
 
 
-def test_nonsense_about_members_is_passed_over(world):
-    from mechamap.domain.channels import parse_channel
-    from mechamap.domain.publication import Publication
+def list_and_rest(world, sid: str) -> tuple:
+    """The only list that the connection was told, and where it is behind it."""
+    [args] = [args for name, args in world.transport.sent[sid] if name == "presence:subscribed"]
+    return [shown["user_id"] for shown in args[1]], parse_offset(args[3])
 
+
+def once(act):
+    """A function that acts the first time."""
+    acts = [act]
+    return lambda: acts.pop()() if acts else None
+
+
+def test_who_is_cut_off_right_behind_the_list_is_not_given_again_what_it_has(world):
+    meddle(world, once(lambda: enter(world, "1.2", 8)))
+    enter(world, "1.1", 7)
+    listed, position = list_and_rest(world, "1.1")
+    assert listed == [7, 8]
+    pid = world.hub.connections.get("1.1").pid
+    world.hub.disconnect("1.1", "transport_close")
+    world.hub.unsubscribe("1.2", THREAD)
+    assert world.arrive("1.3", 7, Returning(pid, position)).recovered
+    assert heard(world, "1.3") == [("leaving", 8)]
+
+
+def test_who_subscribes_from_a_position_of_its_own_is_given_no_changes_that_the_list_has(world):
+    enter(world, "1.1", 7)
+    since = world.broker.position("thread:10")
+    enter(world, "1.2", 8)
+    world.hub.unsubscribe("1.2", THREAD)
+    publish(world, "news")
+    enter(world, "1.3", 4)
+    world.connect("1.4", 1)
+    done = world.hub.subscribe("1.4", THREAD, since)
+    assert (done.recovered, done.count) == (True, 1)
+    assert heard(world, "1.4") == [("subscribed", [1, 4, 7])]
+    assert world.transport.events("1.4", "news") == [5]
+    world.hub.unsubscribe("1.1", THREAD)
+    assert heard(world, "1.4")[1:] == [("leaving", 7)]
+
+
+def test_under_a_name_without_members_it_is_given_all_of_them(world):
+    enter(world, "1.1", 7)
+    since = world.broker.position("thread:10")
+    enter(world, "1.2", 8)
+    world.connect("1.4", 1)
+    assert world.hub.subscribe("1.4", "thread.10", since).count == 1
+    assert heard(world, "1.4") == [("joining", 8)]
+
+
+def test_nonsense_about_members_is_passed_over(world):
     def nonsense() -> None:
         for payload in (b"5", b"[]", b'["presence-thread.10",7]', b'["presence-thread.10",{"user_id":1}]'):
+            id = Serial("nonsense", 1).id()
             world.hub._presence.on_publication(
-                Publication((parse_channel(THREAD),), "presence:joining", payload)
+                Publication((parse_channel(THREAD),), "presence:joining", payload, id=id)
             )
 
     meddle(world, nonsense)
@@ -215,11 +288,9 @@ def test_nonsense_about_members_is_passed_over(world):
 
 
 def test_too_much_meanwhile_is_refused_and_nobody_stays_behind(world, monkeypatch):
-    monkeypatch.setattr(presence, "MOST_NOTED", 3)
-    meddle(world, lambda: world.hub._presence.announce([change(Change.JOINING, 1)] * 5))
+    monkeypatch.setattr(listings, "MOST_NOTED", 3)
     world.connect("1.1", 7)
-    # copies of one announcement are delivered once, so each has an id of its own
-    meddle(world, lambda: [world.hub._presence.announce([change(Change.JOINING, 1)]) for _ in range(5)])
+    meddle(world, lambda: [announce(world, Change.JOINING, 100 + number) for number in range(5)])
     with pytest.raises(Unavailable):
         world.hub.subscribe("1.1", THREAD)
     assert world.members.page("thread:10", 0, 10).total == 0
