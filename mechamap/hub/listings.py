@@ -20,6 +20,9 @@ from mechamap.domain.publication import Publication
 
 MOST_NOTED = 10_000
 """Announcements of a channel between a list's reading and its sending."""
+AGAIN = 10_000
+"""How far behind the last one an announcement may be that comes again. Others may write to Redis: a number
+far too high must not silence what follows."""
 
 NOTHING = Listed(MemberPage((), 0))
 
@@ -162,10 +165,10 @@ class Listings:
     def heard(self, publication: Publication) -> bool:
         """Whether a publication that names members was heard before: by the number, for a worker that takes
         over from a dead one publishes under the same."""
-        serial = self._serial(publication)
-        if serial is None or self._epoch != publication.epoch:
+        serial, last = self._serial(publication), self._heard
+        if serial is None or last is None or self._epoch != publication.epoch:
             return False
-        return serial.had_by(self._heard)
+        return serial.had_by(last) and last.number - serial.number < AGAIN
 
     def on_publication(self, publication: Publication) -> Collection[Listing]:
         """Part of every delivery, before it; must not yield. What is owed and can be sent behind it."""

@@ -214,6 +214,8 @@ class RedisMembers:
         while waiting:
             count = self._announced(waiting)
             waiting = self._tables.published(count, stuck=count < len(waiting))
+            if not self._stopping and (self._tickets or self._held.stale):
+                return  # who waits here must not wait for all that others decide; the next round goes on
 
     def _announced(self, waiting: tuple[Announcement | None, ...]) -> int:
         """How many of the first need no more trying."""

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from mechamap.domain.errors import BrokerUnavailable
-from mechamap.domain.members import Member, MemberPage
+from mechamap.domain.members import Member, MemberPage, serial_of
 from mechamap.presence.memory_members import MemoryMembers
 from tests.contract.conftest import GRACE, Place
 from tests.services.processes import wait_until
@@ -160,6 +160,70 @@ def test_nobody_can_join_where_no_worker_runs(redis_members):
     for members in (MemoryMembers(GRACE), redis_members("cli", started=False).members):
         with pytest.raises(BrokerUnavailable):
             members.join(THREAD, BINH, "1.1", most=0)
+
+
+def test_a_list_tells_which_announcements_it_has(place):
+    join(place, BINH)
+    tells(place, ("joining", THREAD, 2))
+    assert place.members.listed(THREAD, 0, 10).as_of.last == serial_of(place.said[0].id)
+    assert join(place, ANNA, "1.2").listed.as_of.last.number == serial_of(place.said[0].id).number + 1
+    join(place, CHI, "1.3", OTHER)
+    leave(place, ANNA, "1.2", at_once=True)
+    wait_until(lambda: listed(place) == [2], "the list to follow", 2)
+    wait_until(lambda: len(place.said) == 4, "the announcements", 2)
+    serials = [serial_of(each.id) for each in place.said]
+    assert [each.number for each in serials] == sorted({each.number for each in serials})
+    assert len({each.epoch for each in serials}) == 1
+    found = place.members.listed(THREAD, 0, 10)
+    assert found.page == MemberPage((BINH,), 1)
+    assert (found.as_of.last, found.as_of.queued) == (serials[-1], False)
+    assert place.members.listed("thread:404", 0, 10).as_of.last is None
+
+
+def test_a_member_is_called_as_its_latest_connection_calls_it_and_nothing_is_announced(place):
+    join(place, BINH, "1.1")
+    renamed = Member(2, "Bình Minh")
+    assert join(place, renamed, "1.2").page.members == (renamed,)
+    assert join(place, Member(2, None), "1.3").page.members == (renamed,), (
+        "one without a name takes none away"
+    )
+    for sid in ("1.1", "1.2", "1.3"):
+        leave(place, renamed, sid, at_once=True)
+    tells(place, ("joining", THREAD, 2), ("leaving", THREAD, 2))
+    assert place.said[1].member == renamed
+
+
+def test_who_leaves_on_purpose_leaves_at_once_though_another_connection_was_lost_a_moment_ago(place):
+    join(place, sid="1.1")
+    join(place, sid="1.2")
+    leave(place, sid="1.1")
+    leave(place, sid="1.2", at_once=True)
+    wait_until(lambda: listed(place) == [], "the list to follow", GRACE / 2)
+    assert join(place, sid="1.3").first
+    time.sleep(GRACE * 1.5)
+    tells(place, ("joining", THREAD, 2), ("leaving", THREAD, 2), ("joining", THREAD, 2))
+
+
+def test_who_comes_while_the_grace_period_runs_and_leaves_on_purpose_is_gone_for_good(place):
+    join(place, sid="1.1")
+    leave(place, sid="1.1")
+    assert not join(place, sid="1.2").first
+    leave(place, sid="1.2", at_once=True)
+    time.sleep(GRACE * 1.5)
+    tells(place, ("joining", THREAD, 2), ("leaving", THREAD, 2))
+    assert listed(place) == []
+
+
+def test_what_waits_to_be_announced_is_known_of_a_list(redis_members):
+    memory = MemoryMembers(GRACE)
+    memory.start(lambda some: 0)
+    try:
+        for members in (memory, redis_members("deaf", announce=lambda some: 0).members):
+            as_of = members.join(THREAD, BINH, "1.1", most=10).listed.as_of
+            assert as_of.last is not None
+            assert as_of.queued
+    finally:
+        memory.stop()
 
 
 def test_what_cannot_be_announced_is_tried_again_in_order():

@@ -10,9 +10,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from mechamap.domain.channels import parse_channel
 from mechamap.domain.errors import BrokerUnavailable
-from mechamap.domain.members import Member
-from tests.contract.conftest import GRACE, LEASE
+from mechamap.domain.history import Position
+from mechamap.domain.members import Member, serial_of
+from mechamap.domain.publication import Publication
+from tests.contract.conftest import GRACE, LEASE, calls
 from tests.contract.test_members import ANNA, BINH, THREAD, join, leave, listed, tells
 from tests.services.processes import ROOT, clean_environment, wait_until
 from tests.services.redis import RedisServer
@@ -68,6 +71,90 @@ def test_a_member_moves_to_another_worker_unnoticed(redis_members):
     assert not join(b, sid="2.1").first
     time.sleep(GRACE * 2)
     tells(a, ("joining", THREAD, 2))
+
+
+def test_tabs_that_open_on_two_workers_in_one_moment_are_one_member_and_both_get_the_list(redis_members):
+    places = redis_members("a"), redis_members("b")
+    for turn in range(20):
+        both, joined = threading.Barrier(2), {}
+
+        def open_tab(number: int, turn: int = turn, both=both, joined=joined) -> None:
+            both.wait()
+            joined[number] = join(places[number], Member(100 + turn), f"{number}.{turn}")
+
+        tabs = [threading.Thread(target=open_tab, args=(number,)) for number in range(2)]
+        for tab in tabs:
+            tab.start()
+        for tab in tabs:
+            tab.join()
+        assert sorted(each.first for each in joined.values()) == [False, True]
+        for each in joined.values():
+            assert each.page.members[-1] == Member(100 + turn)
+            assert each.page.total == turn + 1
+    tells(places[0], *(("joining", THREAD, 100 + turn) for turn in range(20)))
+
+
+def test_who_moves_between_workers_in_one_moment_is_where_the_last_word_says(redis_members):
+    a, b = redis_members("a"), redis_members("b")
+    join(a, sid="1.0")
+    for turn in range(20):
+        old, new = (a, b) if turn % 2 == 0 else (b, a)
+        leaving = threading.Thread(target=leave, args=(old, BINH, f"1.{turn}"), kwargs={"at_once": True})
+        leaving.start()
+        join(new, sid=f"1.{turn + 1}")
+        leaving.join()
+        wait_until(lambda: listed(a) == [2], "the member to be there", 2)
+    changes = [change for change, _, _ in a.told()]
+    assert changes == (["joining", "leaving"] * len(changes))[: len(changes)]
+    wait_until(lambda: a.told()[-1][0] == "joining", "the last word", 2)
+
+
+def test_many_who_ask_at_once_cost_one_reading(redis_server, redis_members):
+    a = redis_members("a")
+    join(a)
+    redis_server.pause()
+    asking = [threading.Thread(target=a.members.listed, args=(THREAD, 0, 100)) for _ in range(100)]
+    asking += [
+        threading.Thread(target=join, args=(a, Member(number), f"2.{number}")) for number in range(100, 200)
+    ]
+    for each in asking:
+        each.start()
+    time.sleep(0.3)
+    redis_server.resume()
+    begun = calls(redis_server, "zrangebylex")
+    for each in asking:
+        each.join()
+    assert calls(redis_server, "zrangebylex") - begun <= 5
+    assert a.members.page(THREAD, 0, 1).total == 101
+
+
+def test_a_list_tells_up_to_where_the_channel_was_published(redis_members, redis_worker):
+    a, publisher = redis_members("a"), redis_worker().broker
+    join(a)
+    assert a.members.listed(THREAD, 0, 1).as_of.newest is None
+    receipt = publisher.publish(Publication((parse_channel("presence-thread.10"),), "news", b"1"))
+    publisher.publish(Publication((parse_channel("public.news"),), "news", b"1"))
+    assert a.members.listed(THREAD, 0, 1).as_of.newest == Position(receipt.epoch, receipt.offset)
+
+
+def test_numbers_never_come_again_when_redis_has_older_data(redis_server, redis_members):
+    a = redis_members("a")
+    for number in range(5):
+        join(a, Member(number + 1), f"1.{number}")
+    wait_until(lambda: len(a.said) == 5, "the announcements", 2)
+    redis_server.client().hset("mechamap:{rt}:members:head", "seq", 2)
+    join(a, Member(6), "1.6")
+    wait_until(lambda: len(a.said) == 6, "the announcement", 2)
+    assert serial_of(a.said[5].id).number > serial_of(a.said[4].id).number
+
+
+def test_a_list_of_a_channel_that_was_empty_knows_of_the_first_who_came_again(redis_server, redis_members):
+    a = redis_members("a")
+    join(a)
+    leave(a, at_once=True)
+    wait_until(lambda: listed(a) == [], "the member to leave", 2)
+    assert not redis_server.client().exists("mechamap:{rt}:members:of:thread:10"), "nothing is left of it"
+    assert join(a, ANNA).listed.as_of.last.number == 3
 
 
 def test_everyone_comes_and_goes_on_two_workers_and_the_last_word_is_true(redis_members):

@@ -221,6 +221,17 @@ def test_what_a_dead_worker_published_and_did_not_tell_is_told_once(world, decid
     assert len([name for name, _ in world.transport.sent["1.1"] if name == "presence:joining"]) == 3
 
 
+def test_a_number_that_a_stranger_made_up_silences_nobody(world, decided):
+    page = enter(world, "1.1", 30)
+    decided.publish()
+    forged = Announcement(Change.LEAVING, CANONICAL, Member(99), id=Serial("epoch", 10**15 - 1).id())
+    world.broker.publish(forged.publication())
+    decided.decide(Change.JOINING, 1)
+    decided.publish()
+    page.hear()
+    assert page.members == {1, 30}
+
+
 def test_a_second_tab_is_not_told_again_of_whom_its_list_has(world, decided):
     page = enter(world, "1.1", 30)
     decided.decide(Change.JOINING, 1)

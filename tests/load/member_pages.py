@@ -17,6 +17,7 @@ class MemberPage:
         members, total: as the page has them; ``total`` None before its first list.
         after: where its list goes on; None once it has all of it.
         told: all that came of members, for whoever looks for the reason.
+        refused: what it was refused, once for each time.
     """
 
     def __init__(self, port: int, user_id: int) -> None:
@@ -27,7 +28,8 @@ class MemberPage:
         self.told: list[tuple[str, object]] = []
         self.ready = False
         self.ended = False
-        self.refused: list[object] = []
+        self.refused: list[dict] = []
+        self._wants_in = False
         self._socket = WebSocket(port, timeout=60)
         self._listener = gevent.spawn(self._listen)
         self._socket.send("40" + json.dumps({"token": token(user_id)}))
@@ -37,9 +39,11 @@ class MemberPage:
         return self.total is not None and self.after is None
 
     def enter(self) -> None:
+        self._wants_in = True
         self._emit("subscribe", {"channel": CHANNEL})
 
     def leave(self) -> None:
+        self._wants_in = False
         self._emit("unsubscribe", {"channel": CHANNEL})
 
     def close(self) -> None:
@@ -64,7 +68,9 @@ class MemberPage:
         if event == "connected":
             self.ready = True
         elif event == "subscription_error":
-            self.refused.append(args)
+            self.refused.append(args[0])
+            if args[0].get("retry"):
+                gevent.spawn_later(args[0]["retryAfter"], self._try_again)
         elif event == "presence:subscribed":
             self.members = set()
             self._take(args[1], args[2]["total"], args[2]["after"])
@@ -89,5 +95,15 @@ class MemberPage:
     def _take(self, members: list[dict], total: int, after: int | None) -> None:
         self.members |= {member["user_id"] for member in members}
         self.total, self.after = total, after
-        if after is not None:
-            self._emit("presence:members", {"channel": CHANNEL, "after": after})
+        self._ask()
+
+    def _try_again(self) -> None:
+        """What was refused for the moment, as a careful page does."""
+        if self.total is not None:
+            self._ask()
+        elif self._wants_in and not self.ended:
+            self.enter()
+
+    def _ask(self) -> None:
+        if self.after is not None and not self.ended:
+            self._emit("presence:members", {"channel": CHANNEL, "after": self.after})
