@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import count
 
 import pytest
 
@@ -126,6 +127,24 @@ def test_many_who_ask_at_once_cost_one_reading(redis_server, redis_members):
         each.join()
     assert calls(redis_server, "zrangebylex") - begun <= 5
     assert a.members.page(THREAD, 0, 1).total == 101
+
+
+def test_a_worker_that_announces_for_others_without_end_serves_its_own_too(redis_members):
+    busy, over = redis_members("busy", announce=lambda some: 0), threading.Event()
+    numbers = count(1_000)
+
+    def announce(some) -> int:
+        if not over.is_set():  # before this series is told to be published, there is more in the queue
+            join(busy, Member(next(numbers)), "2.1", most=0)
+        return len(some)
+
+    a = redis_members("a", announce=announce)
+    join(a)
+    wait_until(lambda: next(numbers) > 1_005, "it to announce", 5)
+    try:
+        assert join(a, ANNA, "1.2").first
+    finally:
+        over.set()
 
 
 def test_a_list_tells_up_to_where_the_channel_was_published(redis_members, redis_worker):

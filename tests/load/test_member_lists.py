@@ -109,14 +109,14 @@ def everybody_knows(server: Application, pages: list[MemberPage], true: set[int]
 
 
 def test_all_who_join_in_one_moment_know_all(server, crowd: Crowd):
-    pages = crowd(0, 500)
+    pages = crowd(0, 320)
     for page in pages:
         page.enter()
     everybody_knows(server, pages, {page.user_id for page in pages}, 40)
 
 
 def test_those_who_stay_know_who_came_and_went_meanwhile(server, crowd: Crowd):
-    stay, come, leave, drop = crowd(0, 150), crowd(150, 150), crowd(300, 80), crowd(380, 80)
+    stay, come, leave, drop = crowd(0, 130), crowd(130, 130), crowd(260, 40), crowd(300, 40)
     for page in (*stay, *leave, *drop):
         page.enter()
     for number, page in enumerate(come):
@@ -148,7 +148,7 @@ def test_a_worker_that_died_while_it_published_leaves_nobody_with_a_wrong_number
 
 
 def test_laravel_and_the_command_line_see_each_member_once_while_others_come_and_go(server, crowd: Crowd):
-    stay, restless = crowd(0, 220), crowd(220, 40)
+    stay, restless = crowd(0, 60), crowd(60, 5)
     for page in stay:
         page.enter()
     everybody_knows(server, stay, {page.user_id for page in stay}, 20)
@@ -163,7 +163,7 @@ def test_laravel_and_the_command_line_see_each_member_once_while_others_come_and
 
     moves = gevent.spawn(come_and_go)
     try:
-        for read, limit in ((over_http, 20), (on_the_command_line, 120), (over_http, 50)):
+        for read, limit in ((over_http, 7), (on_the_command_line, 40), (over_http, 20)):
             found = list(read(server, limit))
             assert len(found) == len(set(found)), "a page began before the end of the one before"
             assert steady <= set(found) <= steady | moving
@@ -172,11 +172,11 @@ def test_laravel_and_the_command_line_see_each_member_once_while_others_come_and
     for page in restless:
         page.close()
     everybody_knows(server, stay, steady, 20)
-    assert sorted(on_the_command_line(server, limit=150)) == sorted(steady)
+    assert sorted(on_the_command_line(server, limit=50)) == sorted(steady)
 
 
 def test_those_of_a_worker_that_is_killed_meanwhile_are_known_to_be_gone(server, crowd: Crowd):
-    pages = crowd(0, 300)
+    pages = crowd(0, 260)
     for page in pages[:200]:
         page.enter()
     wait_until(lambda: sum(page.total is not None for page in pages) > 50, "some to have joined", 20)
