@@ -171,7 +171,7 @@ def compose(settings: Settings) -> Flask:
     Seeing(hub.connections, transport).register(inquiries)
     inspections = Inspections(broker, roster, inquiries)
     explaining = Explaining(broker, roster, inquiries, parse)
-    explaining.answer_with(Tracing(hub.connections, journal, broker, socketio.waiting))
+    explaining.answer_with(Tracing(hub.connections, journal, broker, transport))
     joining = JoinExplaining(judge, directory, settings.ladder, settings.cache_seconds)
     watching = Watching(inquiries)
     watching.answer_with(journal.tap, worker_id)

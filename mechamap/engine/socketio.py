@@ -157,13 +157,6 @@ class SocketIO(flask_socketio.SocketIO):
         self.server.end(member.eio_sid, reason)
         return True
 
-    def waiting(self, sid: str) -> tuple[int, int]:
-        """Frames and bytes that wait for a local socket here, beside what the kernel holds."""
-        session = self._session(sid)
-        if session is None or session.closed:
-            return 0, 0
-        return session.queued_packets, session.queued_bytes
-
     def ping(self, sid: str) -> None:
         """Ping a local socket now; whether it answered, `answers` tells."""
         session = self._session(sid)
