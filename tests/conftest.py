@@ -17,7 +17,6 @@ pytest_plugins = (
     "tests.services.application",
     "tests.services.browser_client",
     "tests.services.browser",
-    "tests.services.laravel",
     "tests.services.laravel_api",
 )
 
