@@ -4,6 +4,7 @@ import json
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Self
 from urllib.parse import parse_qsl, urlsplit
 
 import gevent
@@ -105,6 +106,13 @@ class LaravelApi:
         """Refuse connections, and cut those there are."""
         self._server.stop(timeout=0)
 
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
     def _serve(self, connection: socket.socket, address: object) -> None:
         try:
             with connection, connection.makefile("rb") as stream:
@@ -132,7 +140,5 @@ def _read(stream) -> Asked | None:
 
 @pytest.fixture
 def laravel_api() -> Iterator[LaravelApi]:
-    api = LaravelApi()
-    api.start()
-    yield api
-    api.stop()
+    with LaravelApi() as laravel:
+        yield laravel
