@@ -12,9 +12,9 @@ from mechamap.engine import SocketIO
 from mechamap.engine.acknowledgements import MAX_CALLBACKS
 from mechamap.engine.clock import Clock
 from mechamap.engine.flusher import Flusher
-from mechamap.engine.packets import Packet
 from mechamap.engine.reasons import Limits
 from mechamap.engine.rooms import MAX_HELD, RoomManager
+from mechamap.engine.strict_packet import Packet
 
 
 class Sink:
