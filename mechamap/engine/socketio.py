@@ -16,6 +16,7 @@ from flask_socketio import _SocketIOMiddleware
 from socketio import packet as sio
 from socketio.exceptions import ConnectionRefusedError as Refusal
 
+from .admission import INTERNAL_ERROR
 from .development import serve
 from .flusher import Flusher
 from .handlers import takes_argument, without_traceback
@@ -25,7 +26,7 @@ from .packets import Sendable
 from .queued import client_manager
 from .reasons import Postponed, Reason
 from .serializer import packet_class
-from .server import INTERNAL_ERROR, Server
+from .server import Server
 
 if TYPE_CHECKING:
     from .session import Session
