@@ -158,14 +158,14 @@ def compose(settings: Settings) -> Flask:
     )
     # half a second more than facts are kept for
     orders = Orders(hub, transport, gevent.spawn, gevent.spawn_later, settings.cache_seconds + 0.5)
-    hub.ordered = orders.take
+    hub.commands.ordered = orders.take
 
     def barred(command: Command) -> None:
         """What sign-ins remember of our database is out of date."""
         blocklist.forget()
         revocations.forget()
 
-    hub.barred = barred
+    hub.commands.barred = barred
     publisher = Publisher(broker, metrics, settings.max_broadcast_bytes, rates.count, journal.tap)
     inquiries = Inquiries(cluster.asking, roster)
     Seeing(hub.connections, transport).register(inquiries)

@@ -42,7 +42,7 @@ class Door:
         )
         world.hub.arrived = self.limit.arrived
         self.surveys: list[Command] = []
-        world.hub.survey = self.surveys.append
+        world.hub.commands.survey = self.surveys.append
 
     def wait(self, seconds: float) -> None:
         self.world.now += seconds
