@@ -11,6 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.clock import Clock
+
 pytest_plugins = (
     "tests.services.redis",
     "tests.services.mariadb",
@@ -19,6 +21,11 @@ pytest_plugins = (
     "tests.services.browser",
     "tests.services.laravel_api",
 )
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
 
 
 @pytest.fixture(autouse=True, scope="session")
