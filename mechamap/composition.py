@@ -9,17 +9,8 @@ from flask import Flask
 from mechamap import admin, cli, demo, logs
 from mechamap.admin.ui_namespace import AdminNamespace
 from mechamap.api.lane import BroadcastLane, ExpressLane
-from mechamap.auth import jwt
-from mechamap.auth.authenticator import TokenAuthenticator
-from mechamap.auth.blocklist import Blocklist
-from mechamap.auth.keyring import BroadcastKeyRing
-from mechamap.auth.passwords import Passwords
-from mechamap.auth.pusher import AppRegistry
-from mechamap.auth.revoking import Revoking
-from mechamap.auth.signin import SignIn
 from mechamap.broker.rates import BUCKET
 from mechamap.domain.channels import parser
-from mechamap.domain.commands import Command
 from mechamap.domain.rules import Policy
 from mechamap.edge import assets, errors, requests
 from mechamap.edge.limits import RateLimits
@@ -52,8 +43,9 @@ from mechamap.parts.application import MAX_BODY, build_flask, build_socketio
 from mechamap.parts.cluster import build_cluster
 from mechamap.parts.http import register_api
 from mechamap.parts.ingest import build_ingester
-from mechamap.parts.laravel import build_authorization, build_group_messages, build_sanctum
+from mechamap.parts.laravel import build_authorization, build_group_messages
 from mechamap.parts.outbox import build_outbox
+from mechamap.parts.proofs import build_proofs
 from mechamap.parts.webhooks import build_webhooks
 from mechamap.runtime import Runtime, new_worker_id
 from mechamap.services import Services
@@ -63,21 +55,15 @@ from mechamap.sockets.groups import GroupEvents
 from mechamap.sockets.transport import EngineTransport
 from mechamap.sockets.typing import TypingEvents
 from mechamap.store import database
-from mechamap.store.apps import Apps
 from mechamap.store.audit import AuditTrail
-from mechamap.store.blocks import Blocks
 from mechamap.store.console_sessions import ConsoleSessions
-from mechamap.store.keys import ApiKeys
-from mechamap.store.laravel.accounts import Accounts
 from mechamap.store.laravel.directory import LaravelDirectory
 from mechamap.store.laravel.groups import LaravelGroups
 from mechamap.store.laravel.last_seen import LaravelLastSeen
 from mechamap.store.laravel.notifications import LaravelNotifications
 from mechamap.store.laravel.outbox import OutboxRows
-from mechamap.store.laravel.tokens import TokenRows
 from mechamap.store.probe import Probe
 from mechamap.store.retention import Retention
-from mechamap.store.revocations import Revocations
 from mechamap.store.webhooks import WebhookFailures
 
 
@@ -99,34 +85,18 @@ def compose(settings: Settings) -> Flask:
     notifications = LaravelNotifications(databases.laravel, settings, directory.schema)
     group_members = LaravelGroups(directory.schema, settings.cache_seconds)
     outbox_rows = OutboxRows(databases.laravel)
-    api_keys = ApiKeys(databases.own)
-    apps = Apps(databases.own, settings.secret_key, [app.id for app in settings.apps])
     audit = AuditTrail(databases.own)
     webhook_failures = WebhookFailures(databases.own)
 
-    # proof of identity
-    jwt.configure(app, settings)
-    revocations = Revocations(databases.own, settings.cache_seconds)
-    blocklist = Blocklist(Blocks(databases.own))
-    jwts = jwt.Jwts(app, settings, revocations)
-    sanctum = build_sanctum(
-        settings, cluster, TokenRows(databases.laravel, settings, directory.schema), directory
-    )
-    authenticator = TokenAuthenticator(jwts, sanctum, directory, revocations, blocklist)
-    keyring = BroadcastKeyRing(settings, api_keys)
-    registry = AppRegistry(settings, apps)
-    sign_in = SignIn(
-        Accounts(databases.laravel, directory.schema), directory, settings.console_roles, Passwords()
-    )
-
     # the use cases on the transport
+    proofs = build_proofs(app, settings, cluster, databases, directory)
     socketio = build_socketio(app, settings)
     transport = EngineTransport(socketio, metrics)
-    authorization = build_authorization(settings, registry)
+    authorization = build_authorization(settings, proofs.registry)
     policy = Policy(settings.ladder, settings.private_forum_level, site_channels=authorization is not None)
     parse = parser(site_channels=policy.site_channels)
     judge = Judge(directory, policy, authorization)
-    webhooks = build_webhooks(settings, cluster, registry, webhook_failures, metrics)
+    webhooks = build_webhooks(settings, cluster, proofs.registry, webhook_failures, metrics)
     observer = None if webhooks is None else webhooks.observer
     journal = Journal()
     presence = Presence(members, broker, transport, observer, journal.tap)
@@ -158,20 +128,14 @@ def compose(settings: Settings) -> Flask:
     )
     # half a second more than facts are kept for
     orders = Orders(hub, transport, gevent.spawn, gevent.spawn_later, settings.cache_seconds + 0.5)
-    hub.ordered = orders.take
-
-    def barred(command: Command) -> None:
-        """What sign-ins remember of our database is out of date."""
-        blocklist.forget()
-        revocations.forget()
-
-    hub.barred = barred
+    hub.commands.ordered = orders.take
+    hub.commands.barred = proofs.barred
     publisher = Publisher(broker, metrics, settings.max_broadcast_bytes, rates.count, journal.tap)
     inquiries = Inquiries(cluster.asking, roster)
     Seeing(hub.connections, transport).register(inquiries)
     inspections = Inspections(broker, roster, inquiries)
     explaining = Explaining(broker, roster, inquiries, parse)
-    explaining.answer_with(Tracing(hub.connections, journal, broker, socketio.waiting))
+    explaining.answer_with(Tracing(hub.connections, journal, broker, transport))
     joining = JoinExplaining(judge, directory, settings.ladder, settings.cache_seconds)
     watching = Watching(inquiries)
     watching.answer_with(journal.tap, worker_id)
@@ -184,7 +148,7 @@ def compose(settings: Settings) -> Flask:
         worker_id=worker_id,
         hub=hub,
         sessions=cluster.sessions,
-        rechecks=Rechecks(hub, judge, directory, transport, blocked=blocklist.ends),
+        rechecks=Rechecks(hub, judge, directory, transport, blocked=proofs.blocklist.ends),
         broker=broker,
         roster=roster,
         members=members,
@@ -204,7 +168,7 @@ def compose(settings: Settings) -> Flask:
         databases=(
             ("database", Probe(databases.own).available),
             ("laravel_database", directory.available),
-            *((("sanctum", sanctum.available),) if settings.laravel_api_url is not None else ()),
+            *((("sanctum", proofs.sanctum.available),) if settings.laravel_api_url is not None else ()),
         ),
         ingester=ingester,
         outbox=outbox,
@@ -224,14 +188,14 @@ def compose(settings: Settings) -> Flask:
         watching=watching,
         judge=judge,
         directory=directory,
-        sanctum=sanctum,
-        authenticator=authenticator,
-        revoking=Revoking(authenticator, revocations),
-        blocklist=blocklist,
-        jwts=jwts,
-        sign_in=sign_in,
-        api_keys=api_keys,
-        apps=apps,
+        sanctum=proofs.sanctum,
+        authenticator=proofs.authenticator,
+        revoking=proofs.revoking,
+        blocklist=proofs.blocklist,
+        jwts=proofs.jwts,
+        sign_in=proofs.sign_in,
+        api_keys=proofs.api_keys,
+        apps=proofs.apps,
         outbox_rows=outbox_rows,
         webhooks=webhooks,
         webhook_failures=webhook_failures,
@@ -250,9 +214,9 @@ def compose(settings: Settings) -> Flask:
     origins = settings.origins
     requests.init_app(app, allowed_origins=origins, tls=settings.tls, seen=metrics.request)
     Events(
-        socketio, hub, reading, authenticator, directory, limits, metrics, ways=settings.channel_auth
+        socketio, hub, reading, proofs.authenticator, directory, limits, metrics, ways=settings.channel_auth
     ).register(TypingEvents(typing, limits), GroupEvents(socketio, groups, limits))
-    broadcasts = register_api(app, services, publisher, broker, keyring, registry)
+    broadcasts = register_api(app, services, publisher, broker, proofs.keyring, proofs.registry)
     app.register_blueprint(demo.blueprint(services))
     admin.init_app(app, services)
     if settings.admin_ui:

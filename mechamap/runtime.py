@@ -97,10 +97,10 @@ class Runtime:
     def start(self) -> None:
         """Begin to hear the broker, keep the lease, and look after live connections."""
         self._started_at = time.time()
-        self.hub.recheck = lambda user_id: gevent.spawn(self.rechecks.user, user_id)
-        self.hub.survey = lambda command: gevent.spawn(self.connection_limit.answer, command)
+        self.hub.commands.recheck = lambda user_id: gevent.spawn(self.rechecks.user, user_id)
+        self.hub.commands.survey = lambda command: gevent.spawn(self.connection_limit.answer, command)
         self.hub.arrived = self.connection_limit.arrived
-        self.broker.start(self.hub)
+        self.broker.start(self.hub.hearing)
         self.roster.start(self.describe)
         self.members.start(self.presence.announce)
         self.sessions.start()

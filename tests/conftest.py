@@ -11,24 +11,35 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.clock import Clock
+
 pytest_plugins = (
     "tests.services.redis",
     "tests.services.mariadb",
     "tests.services.application",
     "tests.services.browser_client",
     "tests.services.browser",
-    "tests.services.laravel",
     "tests.services.laravel_api",
 )
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _own_logging() -> Iterator[None]:
-    """An application composed in a test configures logging; the next module starts as pytest left it."""
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _logging_at_first() -> tuple[int, list[logging.Handler], int, bool]:
+    """As pytest left it: read before any fixture composes an application, whatever that one's scope."""
     root, ours = logging.getLogger(), logging.getLogger("mechamap")
-    kept = (root.level, root.handlers[:], ours.level, ours.propagate)
+    return root.level, root.handlers[:], ours.level, ours.propagate
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _own_logging(_logging_at_first: tuple[int, list[logging.Handler], int, bool]) -> Iterator[None]:
+    """An application composed in a test configures logging; the next module starts as the first one did."""
     yield
-    root.setLevel(kept[0])
-    root.handlers[:] = kept[1]
-    ours.setLevel(kept[2])
-    ours.propagate = kept[3]
+    root, ours = logging.getLogger(), logging.getLogger("mechamap")
+    root_level, root.handlers[:], level, ours.propagate = _logging_at_first
+    root.setLevel(root_level)
+    ours.setLevel(level)

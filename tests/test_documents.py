@@ -137,6 +137,7 @@ NAMED = (
     "CONSOLE",
     "DEPLOYMENT",
     "MIGRATING",
+    "RELIABILITY",
     "TROUBLESHOOTING",
     "laravel/README",
     "laravel/patches",
@@ -152,6 +153,11 @@ def test_files_that_a_document_names_exist(document):
         assert ((ROOT / document).parent / link).exists(), link
     for path in re.findall(r"`((?:mechamap|deploy|docs|tests|templates|static)/[\w./-]+)`", text):
         assert (ROOT / path).exists(), path
+
+
+def test_modules_that_the_architecture_names_exist():
+    for path in re.findall(r"`((?:\w+/)+\w+\.py)`", (ROOT / "docs" / "ARCHITECTURE.md").read_text()):
+        assert (ROOT / path).exists() or (ROOT / "mechamap" / path).exists(), path
 
 
 def test_the_deployment_document_grants_every_table_that_is_read():
@@ -178,8 +184,18 @@ def variables(text: str) -> set[str]:
     return set(re.findall(r"`([A-Z][A-Z0-9_]{2,})(?:=[^`]*)?`", text))
 
 
+def our_settings() -> set[str]:
+    return set(re.findall(r"^([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+
+
+def test_settings_that_the_deployment_document_names_are_ours():
+    named = {name for name in variables((ROOT / "docs" / "DEPLOYMENT.md").read_text()) if "_" in name}
+    laravels = {name for name in named if name.startswith("REVERB_")}
+    assert named - laravels - {"NAME_FILE"} <= our_settings()
+
+
 def test_settings_that_the_document_of_the_move_names_are_ours_or_the_other_program_s():
-    ours = set(re.findall(r"^([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    ours = our_settings()
     text = (ROOT / "docs" / "MIGRATING.md").read_text()
     theirs: set[str] = set()
     for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):

@@ -150,10 +150,6 @@ class Jwts:
         self._revocations.revoke(digest_of_token(token), verified.expires_at, verified.user_id)
         return verified
 
-    def revoke_jti(self, jti: str, expires_at: float) -> None:
-        """The same by the ``jti`` claim, for when the token itself is not at hand."""
-        self._revocations.revoke(digest_of_jti(jti), expires_at)
-
     def _decode(self, token: str) -> dict[str, Any]:
         """Claims of a token whose signature and times are good."""
         try:

@@ -109,10 +109,6 @@ class BroadcastKeyRing:
             self._note_use(record.id)
         return key
 
-    def forget(self) -> None:
-        """Look the table up again for the next key, for example after this process revoked one."""
-        self._table.expire()
-
     def _note_use(self, key_id: int) -> None:
         """Write ``last_used_at`` now and then, aside: the publisher does not wait for it."""
         now = self._clock()

@@ -66,10 +66,6 @@ class AppRegistry:
     def all(self) -> tuple[App, ...]:
         return (*self._fixed.values(), *(a for i, a in self._in_table().items() if i not in self._fixed))
 
-    def forget(self) -> None:
-        """Look the table up again for the next call, for example after this process changed it."""
-        self._table.expire()
-
     def _in_table(self) -> dict[str, App]:
         reading = self._table.read()
         if reading.value is None:

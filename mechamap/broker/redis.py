@@ -7,40 +7,31 @@ at a time, so all connections see all envelopes in one order, and the copies of 
 other. Commands take the same way, in a log of their own.
 """
 
-import logging
-import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import redis
 
 from ..domain.commands import Command
-from ..domain.errors import BrokerUnavailable, RealtimeError
+from ..domain.errors import RealtimeError
 from ..domain.history import Bounds, History, LogState, Position
 from ..domain.publication import Publication, Receipt
 from . import log_care
-from .backfill import Backfill
-from .connection import command_client, listening_connection, primary_of, translated
-from .delivery import Delivery
+from .connection import command_client, primary_of, translated
 from .dispatch import Dispatch, Message
 from .envelope import encode_command, encode_publication
 from .gathering import Gathering
 from .lease import LEASE, Kind, LeasedTables
-from .listener import QUIET, Listener
 from .outcomes import Accepted
-from .progress import Progress
 from .protocol import BrokerEvents, BrokerState, Published
-from .receiver import COMMANDS, Receiver
+from .receiver import COMMANDS
+from .redis_link import RedisLink
 from .remembered import REMEMBER
 from .replay import replay, replay_many
 from .sequence import Logs
-from .subscriptions import TABLE, Subscriptions
-from .supervision import join, log_lost, supervised
+from .subscriptions import TABLE
+from .supervision import log_lost
 from .topology import PREFIX
 
-log = logging.getLogger(__name__)
-
-FIRST_CONNECT = 1.0
-"""Seconds a publisher waits, once, for a worker that has only just started."""
 PROBE_TIMEOUT = 0.45
 """For connecting and for answering: together less than the second ``state`` may take."""
 
@@ -68,37 +59,22 @@ class RedisBroker:
         self.worker_id = worker_id
         self._prefix = prefix
         self._channels = f"{prefix}:channel:".encode()
-        self._on_lost = on_lost
-        self._primary = primary = primary_of(url)
+        primary = primary_of(url)
         self._client = command_client(url, primary=primary)
         self._probe = command_client(url, timeout=PROBE_TIMEOUT, primary=primary)
         self._tables = tables = LeasedTables(self._client, prefix, worker_id, {TABLE: Kind.HASH}, lease)
-        self._listener = Listener(
-            lambda: listening_connection(url, timeout=QUIET, primary=primary),
-            f"{prefix}:{COMMANDS}",
-            self._receive,
-            self._reconnected,
-        )
-        if primary is not None:
-            # A connection to the old primary may stay open and silent.
-            primary.on_move = self._listener.hang_up
-        self._subscriptions = Subscriptions(self._listener, tables, f"{prefix}:channel:", self._follows)
         self._logs = Logs(self._client, prefix)
         self._dispatch = Dispatch(
             self._client, prefix, tables.leases, tables.key(TABLE, ""), bounds or Bounds(), remember
         )
-        self._progress = Progress()
+        self._link = RedisLink(url, prefix, primary, tables, self._logs, self._dispatch, on_lost)
         self._gathering: Gathering[Message, Accepted | RealtimeError] = Gathering(
             lambda messages, told: self._dispatch.send_each(messages, self._channels, told)
         )
-        self._delivery: Delivery | None = None
-        self._receiver: Receiver | None = None
-        self._backfill: Backfill | None = None
-        self._threads: list[threading.Thread] = []
 
     def publish(self, publication: Publication) -> Receipt:
         message = _message(publication)
-        self._check_hearing()
+        self._link.check()
         with translated("the event was not accepted"):
             answer = self._gathering.publish(message)
         if isinstance(answer, RealtimeError):
@@ -115,7 +91,7 @@ class RedisBroker:
                 break
         accepted: list[Accepted] = []
         try:
-            self._check_hearing()
+            self._link.check()
             with translated("the events were not accepted"):
                 self._dispatch.send_many(messages, self._channels, accepted.append)
         except RealtimeError as err:
@@ -124,7 +100,7 @@ class RedisBroker:
 
     def command(self, command: Command) -> None:
         text = encode_command(command)
-        self._check_hearing()
+        self._link.check()
         with translated("the command was not accepted"):
             self._dispatch.send(Message(command.id, text, (COMMANDS,)), self._prefix.encode() + b":")
 
@@ -145,106 +121,38 @@ class RedisBroker:
             return log_care.purge(self._client, self._prefix, channel)
 
     def position(self, channel: str) -> Position:
-        return self._progress.position_of(channel)
+        return self._link.position(channel)
 
     def subscribe(self, channel: str) -> None:
-        if self._delivery is None:
-            raise BrokerUnavailable("No worker runs in this process: the subscription was refused.")
-        self._subscriptions.add(channel)
+        self._link.subscribe(channel)
 
     def unsubscribe(self, channel: str) -> None:
-        self._subscriptions.remove(channel)
+        self._link.unsubscribe(channel)
 
     def channels(self) -> dict[str, int]:
         with translated("channels cannot be counted"):
             return self._tables.totals(TABLE)
 
     def start(self, events: BrokerEvents) -> None:
-        if self._threads:
-            raise RuntimeError("the broker was started before")
-        self._delivery = Delivery(events)
-        self._receiver = Receiver(self._delivery, self._progress, self._prefix)
-        self._backfill = Backfill(self._logs, self._progress, self._receiver.take, self._delivery.gap)
-        # Commands are followed from the beginning: the first place this worker knows is theirs.
-        self._progress.place((COMMANDS,), Position("", 0))
-        self._threads = [
-            supervised("broker-listener", self._listener.run, self._on_lost),
-            supervised("broker-subscriptions", self._subscriptions.run, self._on_lost),
-        ]
-        if self._primary is not None:
-            self._threads.append(supervised("broker-primary", self._primary.watch, self._on_lost))
+        self._link.start(events)
 
     def stop(self) -> None:
-        if self._primary is not None:
-            self._primary.stop()
-        self._subscriptions.stop()
-        self._listener.stop()
-        for thread in self._threads:
-            join(thread, 2.0)
-        if self._delivery is not None:
-            try:
-                self._tables.release()
-            except redis.RedisError as err:
-                log.info("broker_lease_not_released", extra={"error": type(err).__name__})
-        self._delivery = None
+        self._link.stop()
         self._client.close()
         self._probe.close()
 
     def state(self) -> BrokerState:
-        if self._delivery is None:
-            try:
-                self._probe.ping()
-            except redis.RedisError as err:
-                return BrokerState(False, "redis", f"Redis does not answer ({type(err).__name__}).")
-            return BrokerState(True, "redis", "Redis answers; no worker runs in this process.")
-        if not all(thread.is_alive() for thread in self._threads):
-            return BrokerState(
-                False, "redis", "A thread of the broker has ended: this worker must be replaced."
-            )
-        if not self._listener.hearing:
-            return BrokerState(
-                False, "redis", f"This worker hears nothing from Redis ({self._listener.failure})."
-            )
-        if not self._subscriptions.leased:
-            return BrokerState(
-                False, "redis", "This worker's lease could not be renewed: Redis takes no writes."
-            )
-        return BrokerState(True, "redis", "Connected.")
+        if self._link.started:
+            return self._link.state()
+        try:
+            self._probe.ping()
+        except redis.RedisError as err:
+            return BrokerState(False, "redis", f"Redis does not answer ({type(err).__name__}).")
+        return BrokerState(True, "redis", "Redis answers; no worker runs in this process.")
 
     def stats(self) -> dict[str, int]:
         """Counters since ``start``, under the names every broker uses."""
-        delivery, receiver, backfill = self._delivery, self._receiver, self._backfill
-        return {
-            "received": delivery.received if delivery else 0,
-            "duplicates": delivery.duplicates if delivery else 0,
-            "failures": delivery.failures if delivery else 0,
-            "malformed": receiver.malformed if receiver else 0,
-            "reconnects": max(0, self._listener.connects - 1),
-            "backfilled": backfill.delivered if backfill else 0,
-            "gaps": backfill.gaps if backfill else 0,
-        }
-
-    def _check_hearing(self) -> None:
-        """A worker that hears nothing would leave its own subscribers out: refuse, as readiness does."""
-        if self._delivery is None:
-            return
-        self._listener.attempted(FIRST_CONNECT)
-        if not self._listener.hearing:
-            raise BrokerUnavailable("This worker hears nothing from Redis: nothing was sent.")
-
-    def _reconnected(self) -> None:
-        if self._backfill is not None:
-            self._dispatch.learn(self._backfill.catch_up(self._dispatch.known))
-        self._subscriptions.restore()
-
-    def _follows(self, new: Collection[str], old: Collection[str]) -> None:
-        self._progress.leave(old)
-        if new:
-            self._progress.place(new, self._logs.head().position)
-
-    def _receive(self, channel: bytes, message: bytes) -> None:
-        if self._delivery is not None and self._receiver is not None:
-            self._receiver.live(channel, message)
+        return self._link.stats()
 
 
 def _message(publication: Publication) -> Message:

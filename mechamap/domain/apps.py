@@ -1,7 +1,6 @@
 """Apps: sites that publish, sign and are told of what happens as Pusher's do, each with keys of its own."""
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .pusher_signature import AppKey
@@ -35,11 +34,6 @@ class App:
     def origin(self) -> str:
         """Who publishes, for logs, limits and metrics."""
         return f"app:{self.id}"
-
-
-def keys_of(apps: Iterable[App]) -> tuple[AppKey, ...]:
-    """The keys by which an enabled app may have signed."""
-    return tuple(key for app in apps if app.enabled for key in app.keys)
 
 
 def secret_problem(secret: str) -> str | None:

@@ -8,7 +8,7 @@ from that, the function says so.
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
@@ -155,19 +155,10 @@ def check_channel(
     auth: str, keys: Iterable[AppKey], socket_id: str, channel: str, channel_data: str | None = None
 ) -> bool:
     """Whether ``auth`` is what one of the keys made for this connection, channel and data."""
-    return _made_by_one(
-        auth, keys, lambda key: sign_channel(key, socket_id, channel, channel_data), socket_id
-    )
-
-
-def sign_user(key: AppKey, socket_id: str, user_data: str) -> str:
-    """The ``auth`` with which the connection signs in as the user of ``user_data``, exactly as it is sent."""
-    return f"{key.key}:{sign(key.secret, f'{socket_id}::user::{user_data}')}"
-
-
-def check_user(auth: str, keys: Iterable[AppKey], socket_id: str, user_data: str) -> bool:
-    """Whether ``auth`` is what one of the keys made for this connection and user."""
-    return _made_by_one(auth, keys, lambda key: sign_user(key, socket_id, user_data), socket_id)
+    # a socket id with a colon could move the borders between the parts of what is signed
+    if SOCKET_ID.fullmatch(socket_id) is None:
+        return False
+    return any(_equal(sign_channel(key, socket_id, channel, channel_data), auth) for key in keys)
 
 
 def webhook_headers(key: AppKey, body: bytes) -> dict[str, str]:
@@ -178,13 +169,6 @@ def webhook_headers(key: AppKey, body: bytes) -> dict[str, str]:
         "X-Pusher-Key": key.key,
         "X-Pusher-Signature": sign(key.secret, body),
     }
-
-
-def _made_by_one(auth: str, keys: Iterable[AppKey], make: Callable[[AppKey], str], socket_id: str) -> bool:
-    # a socket id with a colon could move the borders between the parts of what is signed
-    if SOCKET_ID.fullmatch(socket_id) is None:
-        return False
-    return any(_equal(make(key), auth) for key in keys)
 
 
 def _equal(left: str, right: str) -> bool:

@@ -131,7 +131,7 @@ def read_broadcast(
     """The publication that a body ``{channel | channels, event, data, timestamp?, id?}`` asks for.
 
     ``encode`` writes ``data``; a caller that read the body strictly may give one that trusts its values.
-    ``key`` is the request's own name for it (``read_idempotency_key``). ``parse`` reads names of channels.
+    ``key`` is the request's own name for it (``idempotency.read_key``). ``parse`` reads names of channels.
 
     Raises:
         InvalidRequest: the body is not an object.

@@ -8,8 +8,8 @@ same rules as a text one.
 import msgspec
 from socketio import packet as sio
 
-from .packets import MAX_DEPTH, MAX_NAMESPACE, Packet, depth
 from .receiver import PacketError
+from .strict_packet import MAX_DEPTH, MAX_NAMESPACE, Packet, depth
 
 _encode = msgspec.msgpack.Encoder().encode
 _MAX_ID = 10**15

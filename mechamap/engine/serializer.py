@@ -3,7 +3,7 @@
 import flask
 
 from .msgpack import MsgPackPacket
-from .packets import Packet
+from .strict_packet import Packet
 
 
 def packet_class(serializer: object, json: object, app) -> type[Packet]:

@@ -1,10 +1,6 @@
 """The Socket.IO server: what a packet from a client leads to.
 
 Corrects python-socketio 5.18.1:
-* what a connect handler emits goes out after the CONNECT answer, and not at all when the client is refused;
-* a refusal is one CONNECT_ERROR; whatever exception the connect handler raises, the client is refused and
-  learns nothing about it (stock leaves it connected to nothing, or admits it after calling the handler a
-  second time);
 * the events of one client are handled in order, one at a time;
 * `disconnect` also ends a transport that carries nothing any more;
 * a malformed packet ends its session;
@@ -19,12 +15,11 @@ from functools import partial
 
 import socketio
 from socketio import packet as sio
-from socketio.exceptions import ConnectionRefusedError as Refusal
 
+from .admission import admit
 from .environ import OPENED, Environ, Keeper, KeptEnviron
-from .members import Member
 from .packets import bundle
-from .reasons import Limits, Postponed, Reason
+from .reasons import Limits, Reason
 from .receiver import PacketError
 from .rooms import RoomManager
 from .session import Session
@@ -32,10 +27,7 @@ from .transport import TransportServer
 
 LOG = logging.getLogger(__name__)
 
-MAX_NAMESPACES = 16  # per transport; only matters where every namespace is served
-INTERNAL_ERROR = {"message": "Internal error"}
 _STAR = object()  # a name that no handler has
-INVALID_NAMESPACE = {"message": "Invalid namespace"}
 
 
 class Server(socketio.Server):
@@ -180,67 +172,7 @@ class Server(socketio.Server):
         )  # fmt: skip
 
     def _handle_connect(self, eio_sid: str, namespace: str, data: dict | None) -> None:
-        namespace = namespace or "/"
-        if not self._serves(namespace) or len(self.manager.of_transport(eio_sid)) >= MAX_NAMESPACES:
-            self._answer(eio_sid, namespace, sio.CONNECT_ERROR, INVALID_NAMESPACE)
-            return
-        if eio_sid not in self.environ:  # the session ended before its turn came
-            return
-        sid = self.manager.pre_connect(eio_sid, namespace)
-        if sid is None:
-            self.end(eio_sid, Reason.PARSE_ERROR)  # a second CONNECT, as the Node server treats it
-            return
-        member = self.manager.member(sid, namespace)
-        member.session = self.eio.sockets.get(eio_sid)
-        try:
-            refusal = self._judge(eio_sid, namespace, member, data)
-        except Postponed:
-            self.manager.disconnect(sid, namespace, ignore_queue=True)
-            self.end(eio_sid, Reason.TRY_LATER, 1013)
-            self._forget(eio_sid)
-            return
-        if refusal is None and member.session is not None:
-            member.session.accepted()
-        if refusal is not None:
-            self.manager.disconnect(sid, namespace, ignore_queue=True)
-            if member.gone is None:
-                self._refuse(eio_sid, namespace, refusal)
-            else:
-                self._forget(eio_sid)
-            return
-        fields, member.answer = {"sid": sid, **(member.answer or {})}, None
-        answer = bundle(self.packet_class(sio.CONNECT, data=fields, namespace=namespace))
-        self.manager.connect(sid, namespace, answer if member.gone is None else None)
-        if member.gone is not None:  # it left while its handler ran; the application has to hear of that too
-            self._handle_disconnect(eio_sid, namespace, member.gone)
-            self._forget(eio_sid)
-
-    def _judge(self, eio_sid: str, namespace: str, member: Member, data: dict | None) -> dict | None:
-        """Run the connect handler once; None admits the client, anything else is what it is told."""
-        try:
-            answer = self._trigger_event(
-                "connect", namespace, member.sid, self.get_environ(member.sid, namespace), data
-            )
-        except Postponed:
-            raise
-        except Refusal as err:
-            return member.refusal or err.error_args
-        except Exception:
-            LOG.exception("connect_handler_failed")
-            return member.refusal or INTERNAL_ERROR
-        if member.refusal is None and answer is False:
-            return Refusal().error_args
-        return member.refusal  # set by SocketIO even where a namespace's error hook swallowed the exception
-
-    def _refuse(self, eio_sid: str, namespace: str, refusal: dict) -> None:
-        try:
-            self._answer(eio_sid, namespace, sio.CONNECT_ERROR, refusal)
-        except (TypeError, ValueError):  # the application's data has no JSON; the client is owed an answer
-            LOG.exception("connect_error_unsendable")
-            self._answer(eio_sid, namespace, sio.CONNECT_ERROR, INTERNAL_ERROR)
-
-    def _answer(self, eio_sid: str, namespace: str, kind: int, data: dict) -> None:
-        self._send_packet(eio_sid, self.packet_class(kind, data=data, namespace=namespace))
+        admit(self, eio_sid, namespace or "/", data)
 
     def _handle_disconnect(self, eio_sid: str, namespace: str, reason: str | None = None) -> None:
         namespace = namespace or "/"

@@ -16,6 +16,7 @@ from flask_socketio import _SocketIOMiddleware
 from socketio import packet as sio
 from socketio.exceptions import ConnectionRefusedError as Refusal
 
+from .admission import INTERNAL_ERROR
 from .development import serve
 from .flusher import Flusher
 from .handlers import takes_argument, without_traceback
@@ -25,7 +26,7 @@ from .packets import Sendable
 from .queued import client_manager
 from .reasons import Postponed, Reason
 from .serializer import packet_class
-from .server import INTERNAL_ERROR, Server
+from .server import Server
 
 if TYPE_CHECKING:
     from .session import Session
@@ -156,13 +157,6 @@ class SocketIO(flask_socketio.SocketIO):
             self.server._send_packet(member.eio_sid, self.server.packet_class(sio.DISCONNECT, namespace="/"))
         self.server.end(member.eio_sid, reason)
         return True
-
-    def waiting(self, sid: str) -> tuple[int, int]:
-        """Frames and bytes that wait for a local socket here, beside what the kernel holds."""
-        session = self._session(sid)
-        if session is None or session.closed:
-            return 0, 0
-        return session.queued_packets, session.queued_bytes
 
     def ping(self, sid: str) -> None:
         """Ping a local socket now; whether it answered, `answers` tells."""

@@ -1,5 +1,6 @@
 """Commands to all workers, as this one carries them out: on which of its connections, and who stays out."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from mechamap.domain.commands import CLOSING, Action, Command
@@ -12,26 +13,37 @@ if TYPE_CHECKING:
 
 
 class Commands:
-    """One worker's part. What waits for something is handed on: a command comes in the middle of delivery."""
+    """One worker's part. What waits for something is handed on: a command comes in the middle of delivery.
+
+    Attributes:
+        ordered: takes what is said of a person's channels.
+        survey: takes the question who has a user's connections.
+        recheck: looks whether a user may keep their connections and channels.
+        barred: told when others stay out than before.
+    """
 
     def __init__(self, hub: "Hub", bars: Bars) -> None:
+        self.ordered: Callable[[Command], object] = _nothing
+        self.survey: Callable[[Command], object] = _nothing
+        self.recheck: Callable[[int], object] = _nothing
+        self.barred: Callable[[Command], object] = _nothing
         self._hub = hub
         self._bars = bars
 
     def carry_out(self, command: Command) -> None:
         """Do what is said. Must not yield."""
         if command.subject is not None:  # subscribing waits, which this must not
-            self._hub.ordered(command)
+            self.ordered(command)
             return
         if command.action is Action.SURVEY:  # as does answering
-            self._hub.survey(command)
+            self.survey(command)
             return
         self._bar(command)
         for connection in self._named(command):
             if command.action in CLOSING:
                 self._hub.close(connection, command.code, command.reason)
             elif command.action is Action.RECHECK:
-                self._hub.recheck(connection.user_id)
+                self.recheck(connection.user_id)
 
     def _bar(self, command: Command) -> None:
         """Remember who stays out from now on."""
@@ -44,7 +56,7 @@ class Commands:
                 self._bars.revoke(ref)
             case _:
                 return
-        self._hub.barred(command)
+        self.barred(command)
 
     def _named(self, command: Command) -> list[Connection]:
         connections = self._hub.connections
@@ -58,3 +70,7 @@ class Commands:
             return connections.of_token(command.token)
         connection = connections.get(command.sid or "")
         return [connection] if connection is not None else []
+
+
+def _nothing(_: object) -> None:
+    """Where nobody is there to take it."""

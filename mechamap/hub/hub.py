@@ -1,22 +1,19 @@
-"""What browsers do: connect, subscribe, unsubscribe, leave; and what reaches them."""
+"""What browsers do: connect, subscribe, unsubscribe, leave."""
 
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any
 
 from mechamap.broker.protocol import Broker
 from mechamap.domain.access import Decision
 from mechamap.domain.channels import Channel, Parse, parse_channel
-from mechamap.domain.commands import Command
 from mechamap.domain.credentials import Credentials
 from mechamap.domain.dialects import Dialect
 from mechamap.domain.errors import Unavailable
-from mechamap.domain.history import Gap, Position
+from mechamap.domain.history import Position
 from mechamap.domain.identity import Identity, UserFacts
 from mechamap.domain.members import MemberPage
-from mechamap.domain.moments import now_iso
-from mechamap.domain.publication import Publication
 from mechamap.domain.recovery import Returning
 from mechamap.domain.whispers import Whisper
 from mechamap.presence.protocol import Roster
@@ -28,6 +25,7 @@ from .catching_up import CatchingUp
 from .commands import Commands
 from .connection import Connection
 from .connections import Connections
+from .hearing import Hearing
 from .journal import Journal
 from .presence import Presence
 from .protocol import Meter, Observer, Transport
@@ -41,7 +39,7 @@ log = logging.getLogger(__name__)
 
 
 class Hub:
-    """One worker's use cases. Also the broker's listener: deliveries come in through ``on_publication``."""
+    """One worker's use cases. What reaches browsers comes in through ``hearing``."""
 
     def __init__(
         self,
@@ -64,12 +62,9 @@ class Hub:
         self.connections = Connections()
         self.journal = journal if journal is not None else Journal(clock=clock)
         self._tap = self.journal.tap
-        self.recheck: Callable[[int], None] = lambda user_id: None
         # a connection left this canonical channel, or with None all; must not yield
         self.on_left: Callable[[str, str | None], None] = lambda sid, canonical: None
-        self.ordered: Callable[[Command], None] = lambda command: None
         self.arrived: Callable[[Connection], None] = lambda connection: None
-        self.survey: Callable[[Command], None] = lambda command: None
         self._transport = transport
         self._broker = broker
         self._roster = roster
@@ -77,37 +72,30 @@ class Hub:
         self._recovery = recovery
         self._catching_up = CatchingUp(broker)
         bars = Bars(clock)
-        self._commands = Commands(self, bars)
-        self.barred: Callable[[Command], None] = lambda command: None
+        self.commands = Commands(self, bars)
         self._presence = presence
-        self._arrivals = Arrivals(
-            worker_id=worker_id,
+        shared: dict[str, Any] = {
+            "connections": self.connections,
+            "transport": transport,
+            "broker": broker,
+            "roster": roster,
+            "recovery": recovery,
+            "catching_up": self._catching_up,
+            "presence": presence,
+            "meter": meter,
+            "journal": self.journal,
+        }
+        self._arrivals = Arrivals(**shared, worker_id=worker_id, most=max_connections, clock=clock, bars=bars)
+        self._subscriptions = Subscriptions(**shared, judge=judge, parse=parse, most=max_subscriptions)
+        self.hearing = Hearing(
             connections=self.connections,
             transport=transport,
-            broker=broker,
-            roster=roster,
-            recovery=recovery,
             catching_up=self._catching_up,
             presence=presence,
             meter=meter,
-            journal=self.journal,
-            most=max_connections,
+            tap=self._tap,
+            carry_out=self.commands.carry_out,
             clock=clock,
-            bars=bars,
-        )
-        self._subscriptions = Subscriptions(
-            connections=self.connections,
-            transport=transport,
-            broker=broker,
-            roster=roster,
-            judge=judge,
-            recovery=recovery,
-            catching_up=self._catching_up,
-            presence=presence,
-            meter=meter,
-            journal=self.journal,
-            parse=parse,
-            most=max_subscriptions,
         )
         self._whispering = Whispering(self.connections, broker, parse, self._tap, observer)
         self._parse = parse
@@ -257,34 +245,3 @@ class Hub:
     def confirm_received(self) -> None:
         """Once a second: note what clients have for certain. See ``Recovery.confirm``."""
         self._recovery.confirm(self.connections)
-
-    def on_publication(self, publication: Publication) -> None:
-        """Deliver to this worker's subscribers. Called in the channel's order; must not yield."""
-        if self._presence.heard(publication):
-            return
-        owed = self._presence.on_publication(publication)
-        having = self._catching_up.on_publication(publication)
-        count = self._transport.deliver(publication, having)
-        self._presence.tell_owed(owed)
-        seconds = max(0.0, self._clock() - publication.accepted_at)
-        self._meter.delivery(count, seconds)
-        if self._tap.on:
-            self._tap.published(Kind.DELIVERY, publication, connections=count, seconds=round(seconds, 6))
-
-    def on_gap(self, channels: Collection[str], reason: Gap) -> None:
-        """Events of channels with subscribers here may be missing; the broker has logged which. Their
-        subscribers are told, because their own position will soon be past the gap."""
-        self._meter.gap(reason.value, len(channels))
-        if self._tap.on:
-            self._tap.note(Kind.GAP, channels=tuple(channels), code=reason.value)
-        missing = set(channels)
-        self._catching_up.on_gap(missing)
-        for connection in self.connections:
-            names = [c.name for canonical, c in connection.channels.items() if canonical in missing]
-            if names:
-                told = {"recovered": False, "reason": reason.value, "channels": names, "timestamp": now_iso()}
-                self._transport.send(connection.sid, "recovery", told)
-
-    def on_command(self, command: Command) -> None:
-        """Carry out a command on this worker's connections."""
-        self._commands.carry_out(command)

@@ -1,7 +1,7 @@
 """What became of one event at one user's connections on this worker, as far as its books, its journal and its
 queues can tell. What they cannot tell is said, not guessed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from mechamap.broker.protocol import Broker
 
@@ -9,6 +9,7 @@ from .connection import Connection
 from .connections import Connections
 from .journal import Entry, Journal, Moment
 from .lives import Life, Stay, lives_of, precedes, stay_for
+from .protocol import Buffers
 from .trace import Event, Outcome, Trace, Traced
 
 MOST = 200
@@ -18,18 +19,11 @@ MOST = 200
 class Tracing:
     """One worker's part in it."""
 
-    def __init__(
-        self,
-        connections: Connections,
-        journal: Journal,
-        broker: Broker,
-        waiting: Callable[[str], tuple[int, int]],
-    ) -> None:
-        """``waiting``: frames and bytes that wait for a local connection."""
+    def __init__(self, connections: Connections, journal: Journal, broker: Broker, buffers: Buffers) -> None:
         self._connections = connections
         self._journal = journal
         self._broker = broker
-        self._waiting = waiting
+        self._buffers = buffers
 
     def trace(self, event: Event) -> Traced:
         """What became of the event here."""
@@ -46,7 +40,7 @@ class Tracing:
     def _of(self, life: Life, event: Event) -> Trace:
         outcome, reason, more = self._judge(life, event)
         live = life.live
-        frames, size = self._waiting(life.sid) if live is not None else (0, 0)
+        queued = self._buffers.buffered(life.sid) if live is not None else None
         connected_at = live.connected_at if live is not None else life.began.at if life.began else None
         return Trace(
             life.sid,
@@ -55,8 +49,8 @@ class Tracing:
             connected_at=connected_at,
             ended_at=life.ended.at if life.ended else None,
             transport=live.transport if live is not None else "",
-            frames=frames,
-            bytes=size,
+            frames=queued.packets if queued is not None else 0,
+            bytes=queued.bytes if queued is not None else 0,
             **more,
         )
 
@@ -93,11 +87,11 @@ class Tracing:
             return Outcome.RECEIVED, "The client answered a heartbeat behind it."
         if not replayed and not self._heard(stay.channel, event):
             return Outcome.NOT_HEARD, "Its worker has not had the event from the broker."
-        frames, size = self._waiting(live.sid)
-        if frames:
+        queued = self._buffers.buffered(live.sid)
+        if queued is not None and queued.packets:
             return (
                 Outcome.QUEUED,
-                f"{frames} frames ({size} bytes) wait for the client; it may be among them.",
+                f"{queued.packets} frames ({queued.bytes} bytes) wait for the client; it may be among them.",
             )
         return (
             Outcome.WRITTEN,

@@ -10,7 +10,8 @@ from mechamap.broker.inquiries import LocalInquiries, RedisInquiries
 from mechamap.broker.leadership import Alone, Leadership, LeasedLeadership
 from mechamap.broker.memory import MemoryBroker
 from mechamap.broker.rates import LocalRates, RedisRates
-from mechamap.broker.redis import PREFIX, RedisBroker
+from mechamap.broker.redis import RedisBroker
+from mechamap.broker.topology import PREFIX
 from mechamap.broker.turns import LocalTurns, RedisTurns
 from mechamap.hub.typing import FORGOTTEN
 from mechamap.laravel.shared import RedisUsers, SharedUsers

@@ -2,7 +2,7 @@
 
 from mechamap.auth.protocol import BroadcastKey
 from mechamap.broker.leadership import LEASE, MARGIN
-from mechamap.broker.redis import PREFIX
+from mechamap.broker.topology import PREFIX
 from mechamap.domain.channels import Parse
 from mechamap.hub.publishing import Publisher
 from mechamap.ingest.ingester import Ingester, Source

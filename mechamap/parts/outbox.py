@@ -5,6 +5,7 @@ from mechamap.broker.leadership import LEASE, MARGIN
 from mechamap.domain.channels import Parse
 from mechamap.hub.publishing import Publisher
 from mechamap.metrics import Metrics
+from mechamap.outbox.backlog import Backlog
 from mechamap.outbox.pace import Pace
 from mechamap.outbox.protocol import ORIGIN
 from mechamap.outbox.relay import Relay
@@ -27,13 +28,12 @@ def build_outbox(
     if not settings.outbox:
         return None
     key = BroadcastKey(ORIGIN)
-    return Relay(
+    backlog = Backlog(
         rows,
-        cluster.leadership("outbox", LEASE, MARGIN),
         lambda series: publisher.publish_many(key, series),
         metrics,
-        pace=Pace(settings.outbox_poll_ms / 1000, settings.outbox_idle_poll_ms / 1000),
         max_bytes=settings.max_broadcast_bytes,
-        on_lost=leave,
         parse=parse,
     )
+    pace = Pace(settings.outbox_poll_ms / 1000, settings.outbox_idle_poll_ms / 1000)
+    return Relay(backlog, cluster.leadership("outbox", LEASE, MARGIN), pace, on_lost=leave)

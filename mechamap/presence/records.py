@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from ..broker.stored import readable
 from .protocol import ConnectionRecord, WorkerRecord
 
 log = logging.getLogger(__name__)
@@ -40,16 +41,7 @@ def workers(rows: Iterable[bytes | None]) -> list[WorkerRecord]:
 
 
 def _readable(rows: Iterable[bytes | None], kind: type) -> list:
-    found, unreadable = [], 0
-    for row in rows:
-        if row is None:
-            continue
-        try:
-            if len(row) > MAX_BYTES:
-                raise ValueError("too long")
-            found.append(_decoders[kind].decode(row))
-        except (msgspec.MsgspecError, ValueError, RecursionError):
-            unreadable += 1
+    found, unreadable = readable(rows, _decoders[kind], MAX_BYTES)
     if unreadable:
         log.warning("roster_entries_unreadable", extra={"kind": kind.__name__, "entries": unreadable})
     return found

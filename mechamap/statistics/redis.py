@@ -13,6 +13,7 @@ import msgspec
 from mechamap.domain.statistics import BUCKET, HOUR, Pulse, Sample
 
 from ..broker.connection import command_client, translated
+from ..broker.stored import readable
 from ..broker.topology import PREFIX
 from .protocol import Reading
 
@@ -80,16 +81,7 @@ def _place(at: int) -> int:
 
 
 def _readable(rows: Iterable[bytes | None], decoder: msgspec.json.Decoder) -> list:
-    found, unreadable = [], 0
-    for row in rows:
-        if row is None:
-            continue
-        try:
-            if len(row) > MAX_BYTES:
-                raise ValueError("too long")
-            found.append(decoder.decode(row))
-        except (msgspec.MsgspecError, ValueError, RecursionError):
-            unreadable += 1
+    found, unreadable = readable(rows, decoder, MAX_BYTES)
     if unreadable:
         log.warning("statistics_unreadable", extra={"entries": unreadable})
     return found

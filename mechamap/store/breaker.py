@@ -41,8 +41,6 @@ class Breaker:
         self._state = State.CLOSED
         self._until = 0.0
         self.failures = 0
-        self.refusals = 0
-        self.openings = 0
 
     @property
     def state(self) -> State:
@@ -63,7 +61,6 @@ class Breaker:
                 return
             left = self._until - self._clock()
             if left > 0:
-                self.refusals += 1
                 raise CircuitOpen(min(left, self._pause))
             self._state = State.HALF_OPEN
             self._until = self._clock() + TRIAL_SECONDS
@@ -77,8 +74,6 @@ class Breaker:
         """It could not be reached, or broke off; nobody asks it for ``seconds``, or as long as usual."""
         with self._lock:
             self.failures += 1
-            if self._state is not State.OPEN:
-                self.openings += 1
             self._state = State.OPEN
             self._pause = self._open_seconds if seconds is None else seconds
             self._until = self._clock() + self._pause

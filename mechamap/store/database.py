@@ -43,11 +43,6 @@ class Databases:
     def shared(self) -> bool:
         return self.own.engine is self.laravel.engine
 
-    def after_fork(self) -> None:
-        """Forget connections opened before a fork without closing them: they are still the parent's."""
-        for engine in {self.own.engine, self.laravel.engine}:
-            engine.dispose(close=False)
-
     def close(self) -> None:
         """Close every pooled connection."""
         for engine in {self.own.engine, self.laravel.engine}:

@@ -164,14 +164,6 @@ class ApiKeys:
             )
             return self._one(connection, found.id)
 
-    def find_by_hash(self, digest: str) -> KeyRecord | None:
-        """The live key whose secret has this SHA-256."""
-        with self._source.read() as connection:
-            row = connection.execute(
-                select(*_COLUMNS).where(_TABLE.c.digest == digest, *_live(_now()))
-            ).first()
-        return None if row is None else _record(row)
-
     def live_digests(self) -> dict[str, KeyRecord]:
         """Every live secret's key by its digest; none before the migrations ran."""
         query = select(_TABLE.c.digest, *_COLUMNS).where(*_live(_now())).limit(MAX_LIVE_KEYS)

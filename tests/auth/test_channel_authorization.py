@@ -2,7 +2,6 @@
 
 import json
 import logging
-from urllib.parse import urlencode
 
 import gevent
 import pytest
@@ -16,7 +15,7 @@ from mechamap.auth.channel_signature import ChannelSignatures
 from mechamap.domain.apps import App
 from mechamap.domain.channels import parse_channel_of_site
 from mechamap.domain.credentials import Credentials
-from mechamap.domain.errors import InvalidField, NotFound, Unavailable
+from mechamap.domain.errors import NotFound, Unavailable
 from mechamap.domain.identity import Identity, TokenKind
 from mechamap.domain.pusher_signature import AppKey, sign_channel
 from mechamap.laravel.client import Answer, Body, Bounds, LaravelClient
@@ -329,60 +328,6 @@ def test_the_first_who_has_something_to_go_by_decides(asked, signatures, laravel
     assert len(laravel_api.asked) == 1
 
 
-# --- what a browser may give
-
-
-def test_only_some_headers_go_on_and_those_of_the_subscription_go_first():
-    payload = {
-        "channel": "private-a",
-        "auth": {
-            "headers": {
-                "authorization": "Bearer mine", "X-CSRF-Token": "c", "Host": "evil",
-                "X-Forwarded-For": "1.1.1.1", "Content-Length": "5", "X-WebSocket-API-Key": "k", 7: "x",
-                "Cookie": None,
-            }
-        },
-    }  # fmt: skip
-    found = CREDENTIALS.with_payload(payload)
-    assert found.headers == {**HEADERS, "Authorization": "Bearer mine", "X-CSRF-TOKEN": "c"}
-    assert (found.sid, found.address, found.auth) == (SID, "203.0.113.9", None)
-
-
-@pytest.mark.parametrize(
-    "payload",
-    [
-        {"auth": "k:s", "channel_data": "d"},
-        {"auth": {"auth": "k:s", "channel_data": "d"}},
-        {"auth": {"auth": "k:s", "headers": {}}, "channel_data": "d"},
-    ],
-)
-def test_a_signature_is_found_where_clients_put_it(payload):
-    found = CREDENTIALS.with_payload(payload)
-    assert (found.auth, found.channel_data, found.headers) == ("k:s", "d", HEADERS)
-
-
-@pytest.mark.parametrize(
-    "payload", [None, "private-a", 7, [], {"channel": "private-a"}, {"auth": None}, {"auth": {}}]
-)
-def test_a_subscription_may_bring_nothing(payload):
-    assert CREDENTIALS.with_payload(payload) == CREDENTIALS
-
-
-@pytest.mark.parametrize(
-    "auth",
-    [
-        7, [], True, "x" * 401, {"auth": 7}, {"auth": "k:s", "channel_data": {}},
-        {"channel_data": "x" * 20_000},
-        {"headers": {"Cookie": "a\r\nHost: evil"}}, {"headers": {"Authorization": ["a"]}},
-        {"headers": {"Cookie": "x" * 9_000}}, {"headers": {"Cookie": "\u1ea1"}},
-    ],
-)  # fmt: skip
-def test_what_cannot_be_sent_on_is_refused_by_name(auth):
-    with pytest.raises(InvalidField) as refusal:
-        CREDENTIALS.with_payload({"auth": auth})
-    assert refusal.value.code in ("auth_invalid", "auth_headers_invalid")
-
-
 any_json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: (
@@ -403,16 +348,6 @@ def test_no_json_is_a_yes_by_accident(value):
     if verdict.outcome is Outcome.ALLOWED:
         assert value is True or verdict.member
     assert verdict.outcome is not Outcome.FAILED
-
-
-@given(any_json)
-def test_no_payload_breaks_the_reading_of_credentials(value):
-    try:
-        found = CREDENTIALS.with_payload(value)
-    except InvalidField:
-        return
-    assert urlencode(found.headers)
-    assert len(found.digest) == 32
 
 
 def test_the_channels_of_a_return_are_asked_about_together_and_others_have_their_turn(

@@ -243,7 +243,7 @@ def test_a_revoked_token_is_refused_and_others_of_the_user_are_not(fast_door: Do
 
 
 def test_a_token_is_revoked_by_its_jti(fast_door: Door) -> None:
-    fast_door.jwts.revoke_jti("abc", time.time() + 60)
+    fast_door.revoking.jti("abc", time.time() + 60, lambda order: 0)
     assert fast_door.refuse(token(jti="abc")) == "token_revoked"
     assert fast_door.admit(token(jti="abd")).user_id == 7
 

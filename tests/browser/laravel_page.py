@@ -4,12 +4,13 @@ The layout is in its own words; names of elements and functions are the applicat
 pages looks for them.
 """
 
+import socket
 import threading
 import time
 
 import jwt
 
-from tests.services.laravel import Call, FakeLaravel, Reply
+from tests.services.laravel_api import Asked, Behaviour, LaravelApi, says
 
 LAYOUT = """<!doctype html>
 <html><head><meta charset="utf-8"><title>A page</title><link rel="icon" href="data:,">
@@ -63,7 +64,7 @@ class LaravelPage:
     """A Laravel with that page for whoever is signed in. ``server``: address of the real-time server."""
 
     def __init__(self, secret: str) -> None:
-        self.laravel = FakeLaravel()
+        self.laravel = LaravelApi()
         self.server = ""
         self.badge = ""
         self.user = 2
@@ -85,29 +86,32 @@ class LaravelPage:
     @property
     def asked(self) -> int:
         """How many tokens pages asked for."""
-        return sum(call.path.endswith("websocket-token") for call in self.laravel.calls)
+        return sum(asked.path.endswith("websocket-token") for asked in self.laravel.asked)
 
     def token(self, seconds: float = 3600) -> str:
         now = int(time.time())
         claims = {"userId": self.user, "iat": now - 60, "exp": int(now + seconds)}
         return jwt.encode(claims, self._secret, algorithm="HS256")
 
-    def _page(self, _: Call) -> Reply:
+    def _page(self, connection: socket.socket, asked: Asked) -> None:
         page = LAYOUT.format(server=self.server, user=self.user, badge=self.badge)
         policy = (
             f"default-src 'none'; script-src 'self' {self.server}; img-src data:; "
             f"connect-src 'self' {self.server}"
             + (f" {self.server.replace('http', 'ws', 1)}" if self.websocket else "")
         )
-        return Reply(200, page, {"Content-Security-Policy": policy})
+        html = says(page.encode(), content_type="text/html; charset=utf-8", Content_Security_Policy=policy)
+        html(connection, asked)
 
-    def _token(self, _: Call) -> Reply:
+    def _token(self, connection: socket.socket, asked: Asked) -> None:
         with self._lock:
             token = self.tokens.pop(0) if self.tokens else self.token()
-        if not token:
-            return Reply(401, {"message": "Unauthenticated."})
-        return Reply(200, {"success": True, "data": {"token": token, "user_id": self.user}})
+        if token:
+            answer = says({"success": True, "data": {"token": token, "user_id": self.user}})
+        else:
+            answer = says({"message": "Unauthenticated."}, 401)
+        answer(connection, asked)
 
 
-def _script(text: str) -> Reply:
-    return Reply(200, text, {"Content-Type": "text/javascript"})
+def _script(text: str) -> Behaviour:
+    return says(text.encode(), content_type="text/javascript")

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.services.application import Application, Serve
-from tests.services.laravel import Reply
+from tests.services.laravel_api import says
 
 from .certificate import make_certificate
 from .conftest import KEY, running_here, settings_in
@@ -71,26 +71,26 @@ def test_a_server_that_does_not_run_is_a_warning_at_home_and_a_failure_at_its_pu
     assert abroad["status"] == "fail"
 
 
-def test_a_stranger_at_the_address_is_not_taken_for_the_server(here: Runner, fake_laravel):
-    health = found(here.flask("doctor", "--json", "--url", fake_laravel.url), "Server", "health")
+def test_a_stranger_at_the_address_is_not_taken_for_the_server(here: Runner, laravel_api):
+    health = found(here.flask("doctor", "--json", "--url", laravel_api.url), "Server", "health")
     assert health["status"] == "fail" and "is not this server" in health["said"]
 
 
-def test_a_proxy_that_does_not_pass_the_upgrade_is_told(here: Runner, fake_laravel, server: Application):
+def test_a_proxy_that_does_not_pass_the_upgrade_is_told(here: Runner, laravel_api, server: Application):
     for path in ("/health", "/health/ready"):
-        fake_laravel.route("GET", path, Reply(200, server.get(path).json()))
-    fake_laravel.route("GET", "/socket.io/", Reply(400, "Bad request"))
-    outcome = here.flask("doctor", "--json", "--url", f"{fake_laravel.url}/")
+        laravel_api.route("GET", path, says(server.get(path).json()))
+    laravel_api.route("GET", "/socket.io/", says(b"Bad request", 400, "text/html"))
+    outcome = here.flask("doctor", "--json", "--url", f"{laravel_api.url}/")
     upgrade = found(outcome, "Server", "WebSocket")
     assert (upgrade["status"], outcome.code) == ("fail", 1)
     assert "HTTP 400 instead of 101" in upgrade["said"] and "deploy/nginx.conf" in upgrade["mend"]
 
 
-def test_readiness_is_told_in_the_servers_own_words(here: Runner, fake_laravel):
-    fake_laravel.route("GET", "/health", Reply(200, {"status": "ok", "version": "0.0.9"}))
+def test_readiness_is_told_in_the_servers_own_words(here: Runner, laravel_api):
+    laravel_api.route("GET", "/health", says({"status": "ok", "version": "0.0.9"}))
     not_ready = {"status": "unavailable", "reasons": ["broker: Redis is away"]}
-    fake_laravel.route("GET", "/health/ready", Reply(503, not_ready))
-    outcome = here.flask("doctor", "--json", "--url", fake_laravel.url)
+    laravel_api.route("GET", "/health/ready", says(not_ready, 503))
+    outcome = here.flask("doctor", "--json", "--url", laravel_api.url)
     assert found(outcome, "Server", "readiness")["said"] == "Not ready: broker: Redis is away"
     assert "0.0.9" in found(outcome, "Server", "health")["said"]
 

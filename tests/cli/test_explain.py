@@ -4,7 +4,7 @@ import json
 import threading
 
 from tests.services.application import Application
-from tests.services.laravel import Reply
+from tests.services.laravel_api import says
 
 from .conftest import KEY, running_here
 from .terminal import Outcome, Runner, Terminal
@@ -47,23 +47,23 @@ def test_joining_and_tokens_are_explained_here_too(here: Runner):
     assert [check["passed"] for check in told["checks"]] == ["passed", "failed"]
 
 
-def test_laravel_is_asked_in_the_users_name_where_it_decides(fake_laravel, server: Application):
-    more = {"LARAVEL_API_URL": fake_laravel.url, "CHANNEL_AUTH": "laravel", "CACHE_SECONDS": "0"}
+def test_laravel_is_asked_in_the_users_name_where_it_decides(laravel_api, server: Application):
+    more = {"LARAVEL_API_URL": laravel_api.url, "CHANNEL_AUTH": "laravel", "CACHE_SECONDS": "0"}
     with running_here({**server.settings, **more}) as runner:
         token = runner.flask("tokens", "issue", "2").succeeded().out.strip()
         asked = ("explain", "join", "2", "private-orders.7")
         told = runner.flask(*asked, "--json").succeeded().json()
         assert (told["decided_by"], told["asked"], told["allowed"]) == ("laravel", False, False)
         assert "--token" in runner.flask(*asked).succeeded().err
-        assert fake_laravel.calls == []
-        fake_laravel.route("POST", "/broadcasting/auth", Reply(200, True))
+        assert laravel_api.asked == []
+        laravel_api.route("POST", "/broadcasting/auth", says(True))
         told = runner.flask(*asked, "--token", "-", "--json", stdin=token).succeeded().json()
         assert (told["asked"], told["allowed"]) == (True, True)
-        [call] = fake_laravel.calls
-        assert call.headers["authorization"] == f"Bearer {token}"
+        [question] = laravel_api.asked
+        assert question.headers["authorization"] == f"Bearer {token}"
         other = ("explain", "join", "3", "private-orders.7", "--token", "-")
         runner.flask(*other, stdin=token).refused("another user")
-        assert len(fake_laravel.calls) == 1
+        assert len(laravel_api.asked) == 1
 
 
 def test_what_happens_is_watched_line_by_line_without_payloads(terminal: Terminal, server: Application):

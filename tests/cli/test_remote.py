@@ -8,7 +8,7 @@ from mechamap.domain.commands import Action, Command
 from mechamap.domain.errors import BrokerUnavailable, InvalidField, KeyRefused, RealtimeError
 from mechamap.settings import load
 from tests.services.application import Application
-from tests.services.laravel import FakeLaravel, Reply
+from tests.services.laravel_api import HTML, REDIRECT, Behaviour, LaravelApi, says
 
 SECRET = "somebody-elses-secret-somebody-elses-secret"
 
@@ -50,42 +50,37 @@ def test_another_secret_is_refused_in_words_for_an_operator(server: Application)
 
 
 @pytest.mark.parametrize(
-    ("reply", "sentence"),
+    ("behaviour", "sentence"),
     [
-        (Reply(404, "<html>"), r"is not this server \(HTTP 404\)"),
-        (Reply(200, "<html>"), "is not this version"),
-        (Reply(200, {"connections": 1}), "is not this version"),
-        (Reply(302, "", {"Location": "http://127.0.0.1:9/"}), r"is not this server \(HTTP 302\)"),
-        (Reply(503, {"message": "Redis is away.", "code": "broker_unavailable"}), "Redis is away"),
+        (says(b"<html>", 404, "text/html"), r"is not this server \(HTTP 404\)"),
+        (HTML, "is not this version"),
+        (says({"connections": 1}), "is not this version"),
+        (REDIRECT, r"is not this server \(HTTP 302\)"),
+        (says({"message": "Redis is away.", "code": "broker_unavailable"}, 503), "Redis is away"),
     ],
 )
 def test_whatever_answers_instead_is_told_in_a_sentence(
-    fake_laravel: FakeLaravel, reply: Reply, sentence: str
+    laravel_api: LaravelApi, behaviour: Behaviour, sentence: str
 ):
-    fake_laravel.route("GET", "/api/operator/totals", reply)
+    laravel_api.behaviour = behaviour
     with pytest.raises(BrokerUnavailable, match=sentence):
-        RemoteOperations(fake_laravel.url, SECRET).totals()
+        RemoteOperations(laravel_api.url, SECRET).totals()
 
 
-def test_a_server_that_failed_is_told_as_such(fake_laravel: FakeLaravel):
-    fake_laravel.route(
-        "GET", "/api/operator/totals", Reply(500, {"message": "Internal error", "code": "internal_error"})
-    )
+def test_a_server_that_failed_is_told_as_such(laravel_api: LaravelApi):
+    laravel_api.behaviour = says({"message": "Internal error", "code": "internal_error"}, 500)
     with pytest.raises(RealtimeError, match="answers 500: Internal error"):
-        RemoteOperations(fake_laravel.url, SECRET).totals()
+        RemoteOperations(laravel_api.url, SECRET).totals()
 
 
-def test_the_stamp_follows_no_redirect_and_no_proxy(
-    fake_laravel: FakeLaravel, monkeypatch: pytest.MonkeyPatch
-):
+def test_the_stamp_follows_no_redirect_and_no_proxy(laravel_api: LaravelApi, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.delenv("no_proxy", raising=False)
-    elsewhere = Reply(307, "", {"Location": f"{fake_laravel.url}/thief"})
-    fake_laravel.route("GET", "/api/operator/totals", elsewhere)
+    laravel_api.behaviour = says(b"", 307, Location=f"{laravel_api.url}/thief")
     with pytest.raises(BrokerUnavailable):
-        RemoteOperations(fake_laravel.url, SECRET).totals()
-    [call] = fake_laravel.calls
-    assert call.headers[STAMP_HEADER.lower()] and SECRET not in str(call)
+        RemoteOperations(laravel_api.url, SECRET).totals()
+    [asked] = laravel_api.asked
+    assert asked.headers[STAMP_HEADER.lower()] and SECRET not in str(asked)
 
 
 def test_nothing_at_the_address_is_told_with_what_to_do():

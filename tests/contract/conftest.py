@@ -13,6 +13,7 @@ from mechamap.broker.memory import MemoryBroker
 from mechamap.broker.redis import RedisBroker
 from mechamap.domain.history import Bounds
 from mechamap.domain.members import Announcement
+from mechamap.presence.memory import MemoryRoster
 from mechamap.presence.memory_members import MemoryMembers
 from mechamap.presence.protocol import WorkerRecord
 from mechamap.presence.redis import RedisRoster
@@ -145,6 +146,18 @@ def redis_roster(redis_server: RedisServer) -> Iterator[Callable[..., RedisRoste
         redis_server.resume()
     for roster in made:
         roster.stop()
+
+
+@pytest.fixture(params=["memory", "redis"])
+def roster(request, redis_roster):
+    """One worker's started roster of each kind."""
+    if request.param == "redis":
+        yield redis_roster("a")
+        return
+    started = MemoryRoster("a")
+    started.start(lambda: describe("a"))
+    yield started
+    started.stop()
 
 
 @dataclass(slots=True)

@@ -11,55 +11,43 @@ from mechamap.presence.protocol import MOST_ANSWERED
 from tests.contract.test_roster import connection
 from tests.services.processes import wait_until
 
-from .conftest import LEASE, calls, describe
+from .conftest import LEASE, calls
 
 
 def standing(sid: str) -> Standing:
     return Standing(sid, 10.5, 2.25, True, "0123456789abcdef")
 
 
-@pytest.fixture(params=["memory", "redis"])
-def census(request, redis_roster):
-    """One worker's started roster of each kind."""
-    if request.param == "redis":
-        yield redis_roster("a")
-        return
-    started = MemoryRoster("a")
-    started.start(lambda: describe("a"))
-    yield started
-    started.stop()
-
-
-def test_connections_are_counted_for_each_user_asked_about(census):
+def test_connections_are_counted_for_each_user_asked_about(roster):
     for sid, user_id in (("1.1", 7), ("1.2", 7), ("1.3", 8), ("1.4", 9)):
-        census.record(connection(sid, user_id))
-    wait_until(lambda: census.counts([7, 8, 10]) == {7: 2, 8: 1, 10: 0}, "the counts", 0.5)
-    census.forget("1.2")
-    census.record(connection("1.3", 8))  # that it changed
-    wait_until(lambda: census.counts([7, 8]) == {7: 1, 8: 1}, "the counts to follow", 0.5)
+        roster.record(connection(sid, user_id))
+    wait_until(lambda: roster.counts([7, 8, 10]) == {7: 2, 8: 1, 10: 0}, "the counts", 0.5)
+    roster.forget("1.2")
+    roster.record(connection("1.3", 8))  # that it changed
+    wait_until(lambda: roster.counts([7, 8]) == {7: 1, 8: 1}, "the counts to follow", 0.5)
 
 
-def test_nobody_is_counted_where_nobody_is_asked_about(census):
-    assert census.counts([]) == {}
+def test_nobody_is_counted_where_nobody_is_asked_about(roster):
+    assert roster.counts([]) == {}
 
 
-def test_more_users_than_fit_a_round_trip_are_counted(census):
+def test_more_users_than_fit_a_round_trip_are_counted(roster):
     for number in range(1, 1201):
-        census.record(connection(f"1.{number}", number))
-    wait_until(lambda: set(census.counts(range(1, 1201)).values()) == {1}, "all to be counted", 2)
+        roster.record(connection(f"1.{number}", number))
+    wait_until(lambda: set(roster.counts(range(1, 1201)).values()) == {1}, "all to be counted", 2)
 
 
-def test_answers_are_those_to_the_question(census):
-    census.answer("q1", [standing("1.1"), standing("1.2")])
-    census.answer("q2", [standing("1.3")])
-    assert census.answers("q1") == [standing("1.1"), standing("1.2")]
-    assert census.answers("q2") == [standing("1.3")]
-    assert census.answers("q3") == []
+def test_answers_are_those_to_the_question(roster):
+    roster.answer("q1", [standing("1.1"), standing("1.2")])
+    roster.answer("q2", [standing("1.3")])
+    assert roster.answers("q1") == [standing("1.1"), standing("1.2")]
+    assert roster.answers("q2") == [standing("1.3")]
+    assert roster.answers("q3") == []
 
 
-def test_an_answer_is_bounded(census):
-    census.answer("q1", [standing(f"1.{number}") for number in range(MOST_ANSWERED + 5)])
-    assert len(census.answers("q1")) == MOST_ANSWERED
+def test_an_answer_is_bounded(roster):
+    roster.answer("q1", [standing(f"1.{number}") for number in range(MOST_ANSWERED + 5)])
+    assert len(roster.answers("q1")) == MOST_ANSWERED
 
 
 def test_questions_are_forgotten(redis_server, redis_roster):

@@ -5,18 +5,12 @@ import pytest
 from mechamap.broker.connection import command_client
 from mechamap.broker.rates import BUCKET, BUCKETS, KEPT, MAX_ORIGINS, LocalRates, RedisRates
 from mechamap.domain.errors import BrokerUnavailable
-
-
-class Clock:
-    now = 1_000_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.clock import Clock
 
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1_000_000_000.0)
 
 
 @pytest.fixture

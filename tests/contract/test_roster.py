@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from mechamap.presence.memory import MemoryRoster
 from mechamap.presence.protocol import ConnectionRecord
 from tests.contract.conftest import describe
 from tests.services.processes import wait_until
@@ -24,18 +23,6 @@ def connection(sid: str, user_id: int = 7, **fields) -> ConnectionRecord:
         "channels": ("private-user.7", "public.news"),
     }
     return ConnectionRecord(sid=sid, user_id=user_id, **{**values, **fields})
-
-
-@pytest.fixture(params=["memory", "redis"])
-def roster(request, redis_roster):
-    """One worker's started roster of each kind."""
-    if request.param == "redis":
-        yield redis_roster("a")
-        return
-    started = MemoryRoster("a")
-    started.start(lambda: describe("a"))
-    yield started
-    started.stop()
 
 
 def sids(roster, **query) -> list[str]:

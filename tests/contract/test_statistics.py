@@ -12,24 +12,16 @@ from mechamap.presence.protocol import WorkerRecord
 from mechamap.statistics.memory import MemoryRing
 from mechamap.statistics.redis import RedisRing
 from mechamap.statistics.sampler import Sampler
+from tests.clock import Clock
 from tests.services.processes import free_port
 
 LOAD = Load(connections=3, subscriptions=4, slow=1, backlog=700, largest=600, memory=9, broker=True)
 
 
-class Clock:
-    """Stands until it is moved. Begins at the present ten seconds, because Redis goes by its own clock."""
-
-    def __init__(self) -> None:
-        self.now = float(int(time.time()) // BUCKET * BUCKET)
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    """Begins at the present ten seconds, because Redis goes by its own clock."""
+    return Clock(float(int(time.time()) // BUCKET * BUCKET))
 
 
 @pytest.fixture(params=["memory", "redis"])

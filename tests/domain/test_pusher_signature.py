@@ -10,11 +10,9 @@ from mechamap.domain.pusher_signature import (
     SignedRequest,
     check_channel,
     check_request,
-    check_user,
     read_query,
     sign_channel,
     sign_request,
-    sign_user,
     webhook_headers,
 )
 
@@ -191,14 +189,6 @@ def test_a_presence_channel():
 def test_a_socket_id_cannot_move_the_borders():
     auth = sign_channel(KEY, "1.1:private-a", "b")
     assert not check_channel(auth, [KEY], "1.1:private-a", "b")
-
-
-def test_a_user():
-    data = '{"id":"12345"}'
-    auth = f"{KEY.key}:4708d583dada6a56435fb8bc611c77c359a31eebde13337c16ab43aa6de336ba"
-    assert sign_user(KEY, SOCKET, data) == auth
-    assert check_user(auth, [OTHER, KEY], SOCKET, data)
-    assert not check_user(auth, [KEY], SOCKET, '{"id":"12346"}')
 
 
 def test_a_webhook():

@@ -1,21 +1,7 @@
 """Fixed windows: exact counts per name, memory that follows the names in use."""
 
-import pytest
-
 from mechamap.edge import windows
 from mechamap.edge.windows import LEAST_SWEPT, FixedWindows
-
-
-class Clock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 def test_so_many_pass_in_a_window_and_the_next_window_begins_anew(clock):

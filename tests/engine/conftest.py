@@ -1,7 +1,7 @@
 """Fixtures: the engine's test application behind the real worker."""
 
 import json
-import ssl
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import pytest
 from tests.services.application import Application
 from tests.services.processes import wait_until
 
-from .wire import Client
+from .wire import Client, anyone
 
 HERE = Path(__file__).parent
 QUICK = {
@@ -42,7 +42,7 @@ class Engine:
 
     def client(self, **options: Any) -> Client:
         if self.url.startswith("https"):
-            options["tls"] = ssl._create_unverified_context()  # the certificate is one the test made itself
+            options["tls"] = anyone()
         return Client(self.port, **options)
 
     def happened(self, kind: str, sid: str) -> list[str]:
@@ -80,3 +80,23 @@ def start(serve, options: dict | None = None, **settings: str) -> Engine:
 def engine(serve_module) -> Engine:
     """One server for the tests of a module: short pings, small limits."""
     return start(serve_module)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory) -> dict[str, str]:
+    """As gunicorn is told of it."""
+    folder = tmp_path_factory.mktemp("tls")
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"]
+        + ["-keyout", str(key), "-out", str(cert)],
+        check=True,
+        capture_output=True,
+    )
+    return {"certfile": str(cert), "keyfile": str(key)}
+
+
+@pytest.fixture(scope="module")
+def secure(serve_module, certificate) -> Engine:
+    """One server over TLS."""
+    return start(serve_module, GUNICORN=json.dumps(certificate), SSL_CERT_PATH=certificate["certfile"])

@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import ssl
-import subprocess
 import time
 
 import pytest
@@ -24,20 +22,7 @@ from .lines import (
     several,
     upgrade,
 )
-from .wire import TEXT, frame
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory) -> dict[str, str]:
-    folder = tmp_path_factory.mktemp("tls")
-    cert, key = folder / "cert.pem", folder / "key.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"]
-        + ["-keyout", str(key), "-out", str(cert)],
-        check=True,
-        capture_output=True,
-    )
-    return {"certfile": str(cert), "keyfile": str(key)}
+from .wire import TEXT, anyone, frame
 
 
 @pytest.fixture(scope="module")
@@ -45,12 +30,6 @@ def two(serve_module, certificate) -> Engine:
     """Two workers. No list of origins: a page must be of the same origin, scheme included."""
     options, cert = {"cors_allowed_origins": None}, certificate["certfile"]
     return several(serve_module, 2, options, certificate, SSL_CERT_PATH=cert)
-
-
-def anyone() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return context
 
 
 def line_to(engine: Engine, worker: int) -> Line:

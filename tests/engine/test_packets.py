@@ -6,16 +6,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from socketio import packet as sio
 
-from mechamap.engine.packets import (
-    MAX_ATTACHMENTS,
-    MAX_DEPTH,
-    EnginePacket,
-    Packet,
-    PacketError,
-    event_packet,
-    wire,
-)
+from mechamap.engine.packets import EnginePacket, event_packet, wire
+from mechamap.engine.receiver import PacketError
 from mechamap.engine.strict_json import StrictJSON
+from mechamap.engine.strict_packet import MAX_ATTACHMENTS, MAX_DEPTH, Packet
 
 scalars = (
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=10) | st.binary(max_size=5)

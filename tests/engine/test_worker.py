@@ -1,12 +1,8 @@
-"""The worker process: limits, deadlines, TLS, several workers, and its orderly end."""
+"""The worker process: deadlines, fairness, limits."""
 
 import http.client
 import json
-import os
-import signal
 import socket
-import ssl
-import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -14,11 +10,8 @@ from contextlib import ExitStack, closing
 
 import pytest
 
-from mechamap.engine import ids
-from tests.services.processes import wait_until
-
 from .conftest import start
-from .wire import Client, Refused, frame
+from .wire import Refused, answer, anyone, connect
 
 IMPATIENT = {"WORKER": "tests.engine.impatient.ImpatientWorker"}
 
@@ -26,24 +19,6 @@ IMPATIENT = {"WORKER": "tests.engine.impatient.ImpatientWorker"}
 @pytest.fixture(scope="module")
 def impatient(serve_module):
     return start(serve_module, {"cors_allowed_origins": []}, **IMPATIENT)
-
-
-def connect(engine) -> socket.socket:
-    sock = socket.create_connection(("127.0.0.1", engine.port), timeout=5)
-    return sock
-
-
-def answer(sock: socket.socket) -> str:
-    """Everything until the server closes."""
-    data = b""
-    while True:
-        try:
-            more = sock.recv(4096)
-        except ConnectionResetError:
-            more = b""
-        if not more:
-            return data.decode()
-        data += more
 
 
 # --- deadlines of HTTP ---
@@ -245,214 +220,3 @@ def test_the_limit_of_open_files_comes_first(serve):
     engine = start(serve, GUNICORN=json.dumps({"worker_connections": 100_000_000}))
     assert "is lowered to" in engine.application.log()
     assert engine.application.get("/health").status == 200
-
-
-# --- TLS ---
-
-
-@pytest.fixture(scope="module")
-def secure(serve_module, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tls")
-    cert, key = folder / "cert.pem", folder / "key.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"]
-        + ["-keyout", str(key), "-out", str(cert)],
-        check=True,
-        capture_output=True,
-    )
-    return start(
-        serve_module,
-        GUNICORN=json.dumps({"certfile": str(cert), "keyfile": str(key)}),
-        SSL_CERT_PATH=str(cert),
-    )
-
-
-def anyone() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return context
-
-
-def test_websockets_work_over_tls(secure):
-    with secure.client() as client:
-        sid = client.join()
-        assert client.call("echo", "x" * 10_000) == ["x" * 10_000]
-        assert client.stay(0.8) == []
-        secure.post(f"/close/{sid}")
-        assert client.packet() == "41"
-        assert client.close_code() == 1000
-
-
-def test_a_backlog_over_tls_is_delivered_whole_when_the_peer_reads_again(secure):
-    with secure.client(receive_buffer=4_096) as client:
-        client.join()
-        client.event()
-        secure.post("/flood?count=5&size=50000")
-        secure.until(lambda s: s["queued_bytes"] > 0, "a backlog")
-        for _ in range(5):
-            assert client.event() == ["flood", "x" * 50_000]
-        assert client.call("echo", "x" * 9_000) == ["x" * 9_000]
-
-
-def test_many_messages_in_one_tls_record_are_all_read(secure):
-    with secure.client() as client:
-        client.join()
-        client.event()
-        client.send_raw(b"".join(frame(1, f'42{n}["echo",{n}]'.encode()) for n in range(300)))
-        assert [client.packet() for _ in range(300)] == [f"43{n}[{n}]" for n in range(300)]
-
-
-def test_bytes_behind_the_handshake_are_read_over_tls(secure):
-    with secure.client(first=frame(1, b"40")) as client:
-        assert client.packet().startswith("40{")
-
-
-def test_a_tls_client_that_vanishes_is_freed_at_once(secure):
-    idle = secure.until(lambda s: s["sessions"] == 0, "an idle server")
-    client = secure.client()
-    client.join()
-    client.sock.close()
-    secure.until(
-        lambda s: s["sessions"] == 0 and s["descriptors"] <= idle["descriptors"],
-        "the descriptor to be freed",
-        1,
-    )
-
-
-def test_a_silent_tls_client_is_gone_at_its_ping_timeout(secure):
-    idle = secure.until(lambda s: s["sessions"] == 0, "an idle server")
-    client = secure.client()
-    client.join()
-    secure.until(lambda s: s["sessions"] == 0 and s["greenlets"] <= idle["greenlets"], "the ping timeout", 6)
-    client.sock.close()
-
-
-def test_a_tls_client_that_vanishes_during_an_answer_is_no_event(secure):
-    sock = anyone().wrap_socket(connect(secure))
-    sock.sendall(b"GET /late-health HTTP/1.1\r\nHost: x\r\n\r\n" * 3)
-    time.sleep(0.1)
-    sock.shutdown(socket.SHUT_RDWR)
-    sock.close()
-    time.sleep(1.0)
-    assert secure.application.get("/health").status == 200
-    assert "Traceback" not in secure.application.log()
-
-
-def test_plain_http_on_a_tls_port_is_no_event(secure):
-    with connect(secure) as sock:
-        sock.sendall(b"GET / HTTP/1.1\r\n\r\n")
-        answer(sock)
-    assert secure.application.get("/health").status == 200
-    assert "Traceback" not in secure.application.log()
-
-
-# --- several workers ---
-
-
-def test_ids_carry_the_slot_and_a_replacement_takes_over_the_slot(serve):
-    engine = start(serve, WORKERS="2")
-    application = engine.application
-
-    def slot_of(worker: int) -> int | None:
-        """The slot of one worker, found by freezing the others."""
-        others = [pid for pid in application.workers() if pid != worker]
-        for pid in others:
-            os.kill(pid, signal.SIGSTOP)
-        try:
-            with engine.client() as client:
-                return ids.slot_of(client.opening["sid"])
-        finally:
-            for pid in others:
-                os.kill(pid, signal.SIGCONT)
-
-    first, second = application.workers()
-    assert {slot_of(first), slot_of(second)} == {0, 1}
-    lost = slot_of(first)
-    os.kill(first, signal.SIGKILL)
-    wait_until(lambda: len(set(application.workers()) - {first}) == 2, "a new worker")
-    [replacement] = set(application.workers()) - {first, second}
-    assert slot_of(replacement) == lost
-
-
-# --- the end ---
-
-
-def test_sigterm_closes_clients_so_that_they_reconnect_and_runs_their_handlers(serve):
-    engine = start(serve)
-    polite = [engine.client() for _ in range(3)]
-    for client in polite:
-        client.join()
-        client.event()
-    began = time.monotonic()
-    engine.application.process.send_signal(signal.SIGTERM)
-    for client in polite:
-        packets = []
-        while (received := client.frame()) is not None and received[0] != 8:
-            packets.append(received[1])
-        assert b"41" not in packets  # 'io server disconnect' would keep the client away
-        assert received is not None
-        assert int.from_bytes(received[1][:2], "big") == 1001
-        client.send_raw(frame(8, received[1]))
-        client.sock.close()
-    engine.application.process.wait(8)
-    assert time.monotonic() - began < 4
-    assert engine.application.exit_code() == 0
-
-
-def test_sigterm_does_not_wait_for_clients_that_never_close(serve):
-    engine = start(serve)
-    clients = [engine.client() for _ in range(5)]
-    for client in clients:
-        client.join()
-    idle = connect(engine)
-    began = time.monotonic()
-    engine.application.stop(timeout=8)
-    assert time.monotonic() - began < 5
-    assert "did not end in time" not in engine.application.log()
-    for sock in (idle, *(client.sock for client in clients)):
-        sock.close()
-
-
-def test_a_reload_moves_clients_to_the_new_worker(serve):
-    engine = start(serve)
-    client = engine.client()
-    client.join()
-    [old] = engine.application.workers()
-    engine.application.process.send_signal(signal.SIGHUP)
-    assert client.close_code() == 1001
-    client.sock.close()
-    wait_until(lambda: old not in engine.application.workers(), "the old worker to leave", 6)
-    with Client(engine.port) as back:
-        assert back.join()
-    assert engine.application.get("/health").json()["draining"] is False
-
-
-def test_a_polling_client_is_sent_away_on_sigterm(serve):
-    engine = start(serve)
-    opening = engine.application.get("/socket.io/?EIO=4&transport=polling").text
-    sid = json.loads(opening[1:])["sid"]
-    path = f"/socket.io/?EIO=4&transport=polling&sid={sid}"
-    engine.application.request("POST", path, b"40")
-    engine.application.get(path)
-    with connect(engine) as sock:
-        sock.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-        time.sleep(0.1)
-        engine.application.process.send_signal(signal.SIGTERM)
-        text = answer(sock)
-    assert text.startswith("HTTP/1.1 200 ")
-    assert text.endswith("1")
-    engine.application.process.wait(8)
-
-
-def test_a_draining_worker_says_so_and_takes_no_new_sessions(serve):
-    engine = start(serve)
-    with connect(engine) as health, connect(engine) as handshake:
-        health.sendall(b"GET /late-health HTTP/1.1\r\nHost: x\r\n\r\n")
-        handshake.sendall(b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: x\r\n")
-        time.sleep(0.1)
-        engine.application.process.send_signal(signal.SIGTERM)
-        time.sleep(0.3)
-        handshake.sendall(b"\r\n")
-        assert answer(handshake).startswith("HTTP/1.1 503 ")
-        assert '"draining":true' in answer(health)
-    engine.application.process.wait(8)

@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import socket
+import ssl
 import struct
 import time
 from collections.abc import Iterator, Mapping
@@ -59,6 +60,31 @@ def _mask(payload: bytes, masked: bool) -> bytes:
         return payload
     key = b"\x11\x22\x33\x44"
     return key + bytes(byte ^ key[i % 4] for i, byte in enumerate(payload))
+
+
+def connect(engine) -> socket.socket:
+    """A connection that says nothing of its own."""
+    return socket.create_connection(("127.0.0.1", engine.port), timeout=5)
+
+
+def answer(sock: socket.socket) -> str:
+    """Everything until the server closes."""
+    data = b""
+    while True:
+        try:
+            more = sock.recv(4096)
+        except ConnectionResetError:
+            more = b""
+        if not more:
+            return data.decode()
+        data += more
+
+
+def anyone() -> ssl.SSLContext:
+    """For a certificate that the test made itself."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
 
 
 class WebSocket:

@@ -76,7 +76,7 @@ class World:
         self.rechecks = Rechecks(
             self.hub, judge, self.facts, self.transport, sleep=lambda seconds: None, clock=lambda: self.now
         )
-        self.broker.start(self.hub)
+        self.broker.start(self.hub.hearing)
         self.members.start(presence.announce)
         for user_id, role in ((1, "super_admin"), (4, "moderator"), (7, "member"), (8, "member")):
             self.facts.people[user_id] = UserFacts(user_id, f"User {user_id}", role)

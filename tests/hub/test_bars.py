@@ -58,7 +58,7 @@ def test_unblocking_lets_in_at_once(world):
 
 def test_sign_ins_look_the_database_up_again_after_such_an_order(world):
     barred = []
-    world.hub.barred = barred.append
+    world.hub.commands.barred = barred.append
     orders = [
         revoke(A),
         Command(Action.BLOCK, user_id=7, until=world.now + 9),

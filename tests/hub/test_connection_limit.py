@@ -42,7 +42,7 @@ class Door:
         )
         world.hub.arrived = self.limit.arrived
         self.surveys: list[Command] = []
-        world.hub.survey = self.surveys.append
+        world.hub.commands.survey = self.surveys.append
 
     def wait(self, seconds: float) -> None:
         self.world.now += seconds
@@ -166,12 +166,13 @@ def test_one_that_comes_while_another_is_judged_is_judged_too(door):
     assert door.ended == ["a", "b"]
 
 
+def away(users):
+    raise BrokerUnavailable("Redis is away.")
+
+
 def test_an_outage_postpones_and_forgets_nobody(door):
     door.open("a", "b", "c", "d", "e", "f")
     counts = door.world.roster.counts
-
-    def away(users):
-        raise BrokerUnavailable("Redis is away.")
 
     door.world.roster.counts = away
     door.go_on(5)
@@ -184,9 +185,6 @@ def test_an_outage_postpones_and_forgets_nobody(door):
 def test_what_redis_does_not_have_again_yet_is_waited_for(door):
     door.open("a", "b", "c", "d", "e", "f")
     counts = door.world.roster.counts
-
-    def away(users):
-        raise BrokerUnavailable("Redis is away.")
 
     door.world.roster.counts = away
     door.go_on(2)

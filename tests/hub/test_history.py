@@ -177,7 +177,7 @@ def test_a_new_epoch_before_it_is_let_in_is_not_passed_over(world, since, monkey
     def recording(connection) -> None:
         monkeypatch.undo()
         record(connection)
-        world.hub.on_publication(other)
+        world.hub.hearing.on_publication(other)
 
     before = world.broker.channels()
     monkeypatch.setattr(world.roster, "record", recording)

@@ -224,5 +224,5 @@ def test_the_books_follow_any_sequence_of_comings_and_goings(world):
 
 
 def test_a_gap_is_counted_by_its_reason(world):
-    world.hub.on_gap(["public:news", "thread:7"], Gap.TRIMMED)
+    world.hub.hearing.on_gap(["public:news", "thread:7"], Gap.TRIMMED)
     assert ("gap", "trimmed", 2) in world.meter.counts

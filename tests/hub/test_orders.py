@@ -40,7 +40,7 @@ class Turns:
 @pytest.fixture
 def turns(world) -> Turns:
     turns = Turns()
-    world.hub.ordered = Orders(world.hub, world.transport, turns.spawn, turns.spawn_later, 5.5).take
+    world.hub.commands.ordered = Orders(world.hub, world.transport, turns.spawn, turns.spawn_later, 5.5).take
     return turns
 
 

@@ -607,26 +607,28 @@ def test_too_much_meanwhile_is_tried_again(world, monkeypatch):
 
 def test_a_gap_of_the_worker_meanwhile_is_tried_again(world):
     returning = cut_off(world, "public.a")
-    world.broker.after = lambda: world.hub.on_gap(["public:b", "public:a"], Gap.TRIMMED)
+    world.broker.after = lambda: world.hub.hearing.on_gap(["public:b", "public:a"], Gap.TRIMMED)
     fails(world, returning, "return_overrun")
-    world.broker.after = lambda: world.hub.on_gap(["public:b"], Gap.TRIMMED)
+    world.broker.after = lambda: world.hub.hearing.on_gap(["public:b"], Gap.TRIMMED)
     assert world.arrive("again", returning=returning).recovered
 
 
 def test_a_new_epoch_meanwhile_is_tried_again(world):
     returning = cut_off(world, "public.a")
     other = Publication((parse_channel("public.a"),), "n", payload_of(1), epoch="elsewhen", offset=1)
-    world.broker.after = lambda: world.hub.on_publication(other)
+    world.broker.after = lambda: world.hub.hearing.on_publication(other)
     fails(world, returning, "return_overrun")
 
 
 def elsewhen(world) -> None:
     """The worker hears an event of a new epoch."""
     channels = (parse_channel("public.a"),)
-    world.hub.on_publication(Publication(channels, "n", payload_of(1), epoch="elsewhen", offset=1))
+    world.hub.hearing.on_publication(Publication(channels, "n", payload_of(1), epoch="elsewhen", offset=1))
 
 
-@pytest.mark.parametrize("happens", [elsewhen, lambda world: world.hub.on_gap(["public:a"], Gap.TRIMMED)])
+@pytest.mark.parametrize(
+    "happens", [elsewhen, lambda world: world.hub.hearing.on_gap(["public:a"], Gap.TRIMMED)]
+)
 def test_what_happens_while_it_is_greeted_is_not_passed_over(world, happens):
     returning = cut_off(world, "public.a")
     world.transport.greeting = lambda: happens(world)

@@ -17,18 +17,6 @@ from mechamap.presence.protocol import WorkerRecord
 EVERYTHING = Filter()
 
 
-class Clock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
 @pytest.fixture
 def tap(clock) -> Tap:
     return Tap(clock=clock)

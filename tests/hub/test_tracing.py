@@ -13,6 +13,7 @@ from mechamap.domain.recovery import Returning
 from mechamap.hub.event_search import Wanted
 from mechamap.hub.explaining import Explaining
 from mechamap.hub.inquiries import Inquiries
+from mechamap.hub.protocol import Buffered
 from mechamap.hub.tracing import Tracing
 from mechamap.presence.protocol import WorkerRecord
 
@@ -22,7 +23,7 @@ class Told:
 
     def __init__(self, world) -> None:
         self.world = world
-        self.waiting = (0, 0)
+        self.waiting = Buffered("websocket", 0, 0)
         self.started_at = 0.0
         world.roster.workers = lambda: [WorkerRecord("w1", 1, 1, "here", self.started_at, 0, 0)]
         self.link = LocalInquiries("w1")
@@ -30,9 +31,10 @@ class Told:
         self.link.start(inquiries.answer)
         hub = world.hub
         self.explaining = Explaining(world.broker, world.roster, inquiries, parse_channel)
-        self.explaining.answer_with(
-            Tracing(hub.connections, hub.journal, world.broker, lambda sid: self.waiting)
-        )
+        self.explaining.answer_with(Tracing(hub.connections, hub.journal, world.broker, self))
+
+    def buffered(self, sid: str) -> Buffered:
+        return self.waiting
 
     def publish(self, channel: str, except_id: str | None = None) -> Publication:
         sent = Publication(
@@ -84,7 +86,7 @@ def test_the_answer_holds_nothing_of_the_payload(told):
 def test_what_waits_for_a_client_is_told(told):
     told.world.connect("a")
     event = told.publish("private-user.7")
-    told.waiting = (3, 900)
+    told.waiting = Buffered("websocket", bytes=900, packets=3)
     (at,) = told.delivery(event).connections
     assert (at.trace.outcome, at.trace.frames, at.trace.bytes) == ("queued", 3, 900)
 

@@ -2,9 +2,10 @@
 
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jwt
@@ -12,6 +13,7 @@ import pytest
 
 from tests.services.application import Answer, Application
 from tests.services.browser_client import BrowserClient
+from tests.services.echo_page import EchoPage
 
 JWT_SECRET = "integration-jwt-secret-integration-jwt-secret"
 KEY = "integration-broadcast-key-integration-key"
@@ -75,26 +77,50 @@ def plan_database(path) -> str:
 
 
 @pytest.fixture(scope="module")
-def plan_server(serve_module, tmp_path_factory) -> Application:
-    path = tmp_path_factory.mktemp("laravel") / "laravel.sqlite"
-    return serve_module(settings(LARAVEL_DATABASE_URL=plan_database(path), DIRECTORY_CACHE_SECONDS="0"))
+def plan_url(tmp_path_factory) -> str:
+    """The URL of a module's Laravel database with the plan's tables."""
+    return plan_database(tmp_path_factory.mktemp("laravel") / "laravel.sqlite")
+
+
+@pytest.fixture(scope="module")
+def server(serve_module, plan_url) -> Application:
+    """One worker on the plan's minimal tables; a module with other needs has its own of this name."""
+    return serve_module(settings(LARAVEL_DATABASE_URL=plan_url, DIRECTORY_CACHE_SECONDS="0"))
 
 
 @pytest.fixture
-def site(plan_server, node_client) -> Site:
-    """One worker on the plan's minimal tables, shared by a module's tests."""
-    return Site(plan_server, node_client)
+def site(server, node_client) -> Site:
+    """The server, shared by a module's tests."""
+    return Site(server, node_client)
+
+
+def run_sql(server: Application, sql: str, *parameters: object) -> list[tuple]:
+    """On the server's Laravel database."""
+    path = server.settings["LARAVEL_DATABASE_URL"].removeprefix("sqlite:///")
+    with closing(sqlite3.connect(path, timeout=5)) as database:
+        rows = database.execute(sql, parameters).fetchall()
+        database.commit()
+        return rows
 
 
 @pytest.fixture
-def laravel_rows(plan_server):
+def laravel_rows(server) -> Callable[..., list[tuple]]:
     """Run SQL on the Laravel database of ``site``."""
-    path = plan_server.settings["LARAVEL_DATABASE_URL"].removeprefix("sqlite:///")
+    return partial(run_sql, server)
 
-    def run(sql: str, *parameters: object) -> list[tuple]:
-        with closing(sqlite3.connect(path, timeout=5)) as database:
-            rows = database.execute(sql, parameters).fetchall()
-            database.commit()
-            return rows
 
-    return run
+@pytest.fixture
+def echo_page(site, node_driver) -> Iterator[Callable[..., EchoPage]]:
+    """Opens pages of Laravel Echo that come back when they are cut off; all are closed after the test."""
+    opened: list[EchoPage] = []
+
+    def open_page(**options: Any) -> EchoPage:
+        opened.append(EchoPage(node_driver))
+        returning = {"reconnection": True, "reconnectionDelay": 20, "reconnectionDelayMax": 50}
+        about = {"echo": "2.5", "transports": ["websocket"], **returning, **options}
+        opened[-1].connect(site.server.url, **about)
+        return opened[-1]
+
+    yield open_page
+    for each in opened:
+        each.close()

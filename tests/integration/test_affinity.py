@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -12,9 +12,8 @@ from tests.deploy.nginx import Nginx, start_nginx
 from tests.services.application import Application
 from tests.services.browser_client import BrowserClient
 from tests.services.processes import wait_until
-from tests.services.redis import RedisServer
 
-from .conftest import Site, plan_database, settings, token
+from .conftest import settings, token
 
 __all__ = ["start_nginx"]
 
@@ -29,23 +28,13 @@ WORKERS = 3
 
 
 @pytest.fixture(scope="module")
-def own_redis() -> Iterator[RedisServer]:
-    """The run's Redis is emptied for each test; this one is not, under servers that live for the module."""
-    redis = RedisServer()
-    redis.start()
-    yield redis
-    redis.stop()
-    redis.remove()
-
-
-@pytest.fixture(scope="module")
-def server(serve_module, own_redis, tmp_path_factory) -> Application:
+def server(serve_module, lasting_redis, plan_url) -> Application:
     """Three workers on one port."""
     server = serve_module(
         settings(
-            REDIS_URL=own_redis.url,
+            REDIS_URL=lasting_redis.url,
             WEB_CONCURRENCY=str(WORKERS),
-            LARAVEL_DATABASE_URL=plan_database(tmp_path_factory.mktemp("laravel") / "laravel.sqlite"),
+            LARAVEL_DATABASE_URL=plan_url,
             MAX_CONNECTIONS_PER_USER="50",
             TRUSTED_PROXIES="127.0.0.1",
         )
@@ -57,11 +46,6 @@ def server(serve_module, own_redis, tmp_path_factory) -> Application:
 def started(server: Application) -> int:
     """How many workers have begun to serve since the server's start."""
     return server.log().count("worker_ready")
-
-
-@pytest.fixture
-def site(server, node_client) -> Site:
-    return Site(server, node_client)
 
 
 def slot_of(browser: BrowserClient) -> str:

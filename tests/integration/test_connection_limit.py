@@ -9,29 +9,23 @@ import pytest
 from tests.engine.wire import Client
 from tests.services.processes import wait_until
 
-from .conftest import Site, plan_database, settings, token
+from .conftest import Site, settings, token
 
 STOCK = {"transports": ["websocket"], "reconnection": True, "reconnectionDelay": 50}
 POLLING = {**STOCK, "transports": ["polling"]}
 
 
 @pytest.fixture(scope="module")
-def server(serve_module, lasting_redis, tmp_path_factory):
-    path = tmp_path_factory.mktemp("laravel") / "laravel.sqlite"
+def server(serve_module, lasting_redis, plan_url):
     return serve_module(
         settings(
             REDIS_URL=lasting_redis.url,
             WEB_CONCURRENCY="2",
-            LARAVEL_DATABASE_URL=plan_database(path),
+            LARAVEL_DATABASE_URL=plan_url,
             MAX_CONNECTIONS_PER_USER="",
             MAX_CONNECTIONS_PER_ROLE="super_admin=3",
         )
     )
-
-
-@pytest.fixture
-def site(server, node_client) -> Site:
-    return Site(server, node_client)
 
 
 def live(site: Site, user_id: int) -> int:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.services.processes import wait_until
 
-from .conftest import KEY, Site, plan_database, settings
+from .conftest import KEY, Site, plan_database, run_sql, settings
 
 WEBSOCKET = {"transports": ["websocket"]}
 SECRET = "integration-server-secret-integration-secret"
@@ -31,15 +31,8 @@ def application_database(path) -> str:
     return url
 
 
-def run(server, sql: str) -> None:
-    path = server.settings["LARAVEL_DATABASE_URL"].removeprefix("sqlite:///")
-    with closing(sqlite3.connect(path, timeout=5)) as database:
-        database.execute(sql)
-        database.commit()
-
-
 @pytest.fixture(scope="module")
-def application_server(serve_module, tmp_path_factory):
+def server(serve_module, tmp_path_factory):
     path = tmp_path_factory.mktemp("laravel") / "laravel.sqlite"
     return serve_module(
         settings(
@@ -48,11 +41,6 @@ def application_server(serve_module, tmp_path_factory):
             WEBSOCKET_SERVER_SECRET=SECRET,
         )
     )
-
-
-@pytest.fixture
-def site(application_server, node_client) -> Site:
-    return Site(application_server, node_client)
 
 
 def post(site: Site, path: str, body: object, key: str | None = SECRET) -> dict:
@@ -237,7 +225,7 @@ def test_all_of_a_users_connections_join_and_leave_on_every_worker(cluster: Site
     for browser in browsers:
         assert browser.emit_ack("subscribe", "group.5")["error"] == "Unauthorized"
         browser.forget()
-    run(cluster.server, "INSERT INTO group_members VALUES (9, 5, 4, 1)")
+    run_sql(cluster.server, "INSERT INTO group_members VALUES (9, 5, 4, 1)")
     post(cluster, DRIVER, order, KEY)
     for browser in browsers:
         told = browser.wait_for("subscribed")[0]

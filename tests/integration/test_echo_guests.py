@@ -9,7 +9,7 @@ from tests.services.application import Application
 from tests.services.echo_page import EchoPage
 from tests.services.laravel_api import Asked, LaravelApi, says
 
-from .conftest import Site, plan_database, settings, token
+from .conftest import settings, token
 
 CHAT = "private-chat.1"
 ANNA = {"Cookie": "laravel_session=anna"}
@@ -26,42 +26,24 @@ def decides(connection: socket.socket, asked: Asked) -> None:
 
 @pytest.fixture(scope="module")
 def laravel() -> Iterator[LaravelApi]:
-    api = LaravelApi(decides)
-    api.start()
-    yield api
-    api.stop()
+    with LaravelApi(decides) as laravel:
+        yield laravel
 
 
 @pytest.fixture(scope="module")
-def server(serve_module, laravel, tmp_path_factory) -> Application:
+def server(serve_module, laravel, plan_url) -> Application:
     return serve_module(
         settings(
             CHANNEL_AUTH="rules,laravel",
             LARAVEL_AUTH_URL=f"{laravel.url}/broadcasting/auth",
-            LARAVEL_DATABASE_URL=plan_database(tmp_path_factory.mktemp("laravel") / "laravel.sqlite"),
+            LARAVEL_DATABASE_URL=plan_url,
         )
     )
 
 
 @pytest.fixture
-def site(server, node_client) -> Site:
-    return Site(server, node_client)
-
-
-@pytest.fixture
-def page(site, node_driver) -> Iterator[Callable[..., EchoPage]]:
-    opened: list[EchoPage] = []
-
-    def open_page(**options) -> EchoPage:
-        opened.append(EchoPage(node_driver))
-        about = {"auth": CSRF, "extraHeaders": ANNA, "transports": ["websocket"], **options}
-        returning = {"reconnection": True, "reconnectionDelay": 20, "reconnectionDelayMax": 50}
-        opened[-1].connect(site.server.url, echo="2.5", **returning, **about)
-        return opened[-1]
-
-    yield open_page
-    for each in opened:
-        each.close()
+def page(echo_page) -> Callable[..., EchoPage]:
+    return lambda **options: echo_page(**{"auth": CSRF, "extraHeaders": ANNA, **options})
 
 
 @pytest.mark.parametrize("transports", [["websocket"], ["polling"]], ids=["websocket", "polling"])

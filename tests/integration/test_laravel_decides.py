@@ -27,7 +27,7 @@ from tests.services.laravel_api import (
 )
 from tests.services.processes import wait_until
 
-from .conftest import Site, plan_database, settings, token
+from .conftest import Site, settings, token
 
 KEY = AppKey("site-key", "site-secret-site-secret")
 API_KEY = "mechamap_ws_0123456789abcdefghijklmnopqrstuvwxyz"
@@ -59,17 +59,15 @@ class Laravel(LaravelApi):
 
 @pytest.fixture(scope="module")
 def serving() -> Iterator[Laravel]:
-    laravel = Laravel()
-    laravel.start()
-    yield laravel
-    laravel.stop()
+    with Laravel() as laravel:
+        yield laravel
 
 
 @pytest.fixture(scope="module")
-def server(serve_module, serving, tmp_path_factory):
+def server(serve_module, serving, plan_url):
     return serve_module(
         settings(
-            LARAVEL_DATABASE_URL=plan_database(tmp_path_factory.mktemp("laravel") / "laravel.sqlite"),
+            LARAVEL_DATABASE_URL=plan_url,
             DIRECTORY_CACHE_SECONDS="0",
             LARAVEL_API_URL=serving.url,
             LARAVEL_API_KEY=API_KEY,

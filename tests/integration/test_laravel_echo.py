@@ -2,7 +2,7 @@
 driver and by HTTP."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -11,7 +11,7 @@ from tests.services.application import Application
 from tests.services.echo_page import EchoPage
 from tests.services.processes import wait_until
 
-from .conftest import Site, plan_database, settings, token
+from .conftest import Site, settings, token
 from .test_cluster import slot_of
 
 VERSIONS = ("2.0", "2.5")
@@ -24,14 +24,14 @@ GRACE = 0.5
 
 
 @pytest.fixture(scope="module")
-def server(serve_module, lasting_redis, tmp_path_factory) -> Application:
+def server(serve_module, lasting_redis, plan_url) -> Application:
     started = serve_module(
         settings(
             REDIS_URL=lasting_redis.url,
             WEB_CONCURRENCY="2",
             LARAVEL_REDIS_URL=lasting_redis.url,
             LARAVEL_REDIS_PREFIX=PREFIX,
-            LARAVEL_DATABASE_URL=plan_database(tmp_path_factory.mktemp("laravel") / "laravel.sqlite"),
+            LARAVEL_DATABASE_URL=plan_url,
             PRESENCE_GRACE_SECONDS=str(GRACE),
             **APP,
         )
@@ -43,31 +43,16 @@ def server(serve_module, lasting_redis, tmp_path_factory) -> Application:
 
 
 @pytest.fixture
-def site(server, node_client) -> Site:
-    return Site(server, node_client)
-
-
-@pytest.fixture
-def page(site, node_driver) -> Iterator[Callable[..., EchoPage]]:
-    """Opens pages of signed-in users, all closed after the test."""
-    opened: list[EchoPage] = []
+def page(echo_page) -> Callable[..., EchoPage]:
+    """Opens pages of signed-in users."""
 
     def open_page(version: str = "2.5", user_id: int = 2, **options) -> EchoPage:
-        found = EchoPage(node_driver)
-        opened.append(found)
         auth = {"headers": {"Authorization": f"Bearer {token(user_id)}"}}
-        returning = {"reconnection": True, "reconnectionDelay": 20, "reconnectionDelayMax": 50}
-        found.connect(
-            site.server.url,
-            echo=version,
-            **{"auth": auth, "transports": ["websocket"], **returning, **options},
-        )
-        found.wait_for("connected")
-        return found
+        page = echo_page(**{"echo": version, "auth": auth, **options})
+        page.wait_for("connected")
+        return page
 
-    yield open_page
-    for each in opened:
-        each.close()
+    return open_page
 
 
 @pytest.fixture

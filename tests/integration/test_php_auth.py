@@ -11,9 +11,7 @@ from tests.services.application import Application
 from tests.services.echo_page import EchoPage
 from tests.services.processes import ROOT, Daemon, clean_environment, free_port, program
 
-from .conftest import Site, plan_database, settings, token
-
-RETURNING = {"reconnection": True, "reconnectionDelay": 20, "reconnectionDelayMax": 50}
+from .conftest import settings, token
 
 
 class Laravel(Daemon):
@@ -45,20 +43,15 @@ def php() -> Iterator[Laravel]:
 
 
 @pytest.fixture(scope="module")
-def server(serve_module, php, tmp_path_factory) -> Application:
+def server(serve_module, php, plan_url) -> Application:
     return serve_module(
         settings(
             CHANNEL_AUTH="rules,signature,laravel",
             LARAVEL_AUTH_URL=f"http://127.0.0.1:{php.port}/broadcasting/auth",
-            LARAVEL_DATABASE_URL=plan_database(tmp_path_factory.mktemp("laravel") / "laravel.sqlite"),
+            LARAVEL_DATABASE_URL=plan_url,
             **APP,
         )
     )
-
-
-@pytest.fixture
-def site(server, node_client) -> Site:
-    return Site(server, node_client)
 
 
 @pytest.fixture(params=["redis", "pusher"])
@@ -69,22 +62,15 @@ def driver(request, php) -> Iterator[str]:
 
 
 @pytest.fixture
-def page(site, driver, node_driver) -> Iterator[Callable[..., EchoPage]]:
+def page(echo_page, driver) -> Callable[..., EchoPage]:
     """Opens a page of the user whose session's cookie it has; ``signed_in``: with a token for us as well."""
-    opened: list[EchoPage] = []
 
     def open_page(user_id: int, *, version: str = "2.5", signed_in: bool = False) -> EchoPage:
-        found = EchoPage(node_driver)
-        opened.append(found)
         auth = {"headers": {"X-CSRF-TOKEN": "of-the-page"}} | ({"token": token(user_id)} if signed_in else {})
         cookie = {"Cookie": f"laravel_session=user-{user_id}.{driver}"}
-        options = {"echo": version, "auth": auth, "extraHeaders": cookie, "transports": ["websocket"]}
-        found.connect(site.server.url, **options, **RETURNING)
-        return found
+        return echo_page(echo=version, auth=auth, extraHeaders=cookie)
 
-    yield open_page
-    for each in opened:
-        each.close()
+    return open_page
 
 
 @pytest.mark.parametrize("version", ["2.0", "2.5"])

@@ -8,7 +8,7 @@ import pytest
 
 from tests.store import shapes
 
-from .conftest import KEY, Site, plan_database, settings
+from .conftest import KEY, plan_database, settings
 
 ROWS = """
 INSERT INTO conversations (id, is_group) VALUES (5, 0), (6, 1);
@@ -20,29 +20,22 @@ INSERT INTO marketplace_sellers (id, user_id) VALUES (9, 2);
 """
 
 
-@pytest.fixture(scope="module")
-def place_server(serve_module, tmp_path_factory):
-    path = tmp_path_factory.mktemp("laravel") / "laravel.sqlite"
+def database_with_places(path) -> str:
+    """A SQLite file with these rows in the application's tables; its URL."""
     url = plan_database(path)
     with closing(sqlite3.connect(path)) as database:
         for ddl in shapes.PLACES:
             database.execute(shapes.for_sqlite(ddl))
         database.executescript(ROWS)
+    return url
+
+
+@pytest.fixture(scope="module")
+def server(serve_module, tmp_path_factory):
+    url = database_with_places(tmp_path_factory.mktemp("laravel") / "laravel.sqlite")
     return serve_module(
         settings(LARAVEL_DATABASE_URL=url, DIRECTORY_CACHE_SECONDS="300", RECHECK_SECONDS="0.3")
     )
-
-
-@pytest.fixture
-def site(place_server, node_client) -> Site:
-    return Site(place_server, node_client)
-
-
-def change(server, sql: str) -> None:
-    path = server.settings["LARAVEL_DATABASE_URL"].removeprefix("sqlite:///")
-    with closing(sqlite3.connect(path, timeout=5)) as database:
-        database.execute(sql)
-        database.commit()
 
 
 VERDICTS = {
@@ -134,12 +127,12 @@ def test_one_event_under_all_names_of_a_channel_comes_once(site):
     assert len(browser.events("x")) == 1
 
 
-def test_who_leaves_a_conversation_hears_no_more_of_it(site, place_server):
+def test_who_leaves_a_conversation_hears_no_more_of_it(site, laravel_rows):
     leaver, other = site.browser(6), site.browser(2)
     for browser in (leaver, other):
         assert browser.emit_ack("subscribe", {"channel": "group.6"})["status"] == "success"
     try:
-        change(place_server, "UPDATE group_members SET is_active = 0 WHERE user_id = 6")
+        laravel_rows("UPDATE group_members SET is_active = 0 WHERE user_id = 6")
         lost = leaver.wait_for("unsubscribed")[0]
         assert (lost["channel"], lost["code"]) == ("group.6", "not_a_group_member")
         assert site.broadcast("group.6", "x").json()["subscriberCount"] == 1
@@ -147,5 +140,5 @@ def test_who_leaves_a_conversation_hears_no_more_of_it(site, place_server):
         # the memory of rows does not let it in again
         assert leaver.emit_ack("subscribe", {"channel": "group.6"})["code"] == "not_a_group_member"
     finally:
-        change(place_server, "UPDATE group_members SET is_active = 1 WHERE user_id = 6")
+        laravel_rows("UPDATE group_members SET is_active = 1 WHERE user_id = 6")
     assert leaver.emit_ack("subscribe", {"channel": "group.6"})["status"] == "success"

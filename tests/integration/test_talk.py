@@ -1,48 +1,33 @@
 """What the application's pages send: other names of subscribing, typing, and what pages of groups ask for."""
 
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 
 import pytest
 
 from mechamap.domain.typing import TYPING_EVENTS
 from tests.services.laravel_api import HTML, LaravelApi, says
 from tests.services.processes import wait_until
-from tests.store import shapes
 
-from .conftest import Site, plan_database, settings
+from .conftest import Site, settings
 from .test_cluster import WEBSOCKET, on_both_workers, slot_of
-from .test_places import ROWS
+from .test_places import database_with_places
 
 PATH = "/api/websocket-api/group-message"
 API_KEY = "mechamap_ws_0123456789abcdefghijklmnopqrstuvwxyz"
 
 
-def database(folder) -> str:
-    """People 2 and 6 are active members of group 6; 3 was one."""
-    path = folder / "laravel.sqlite"
-    url = plan_database(path)
-    with closing(sqlite3.connect(path)) as connection:
-        for ddl in shapes.PLACES:
-            connection.execute(shapes.for_sqlite(ddl))
-        connection.executescript(ROWS)
-    return url
-
-
 @pytest.fixture(scope="module")
 def laravel() -> Iterator[LaravelApi]:
-    api = LaravelApi()
-    api.start()
-    yield api
-    api.stop()
+    with LaravelApi() as laravel:
+        yield laravel
 
 
 @pytest.fixture(scope="module")
 def server(serve_module, laravel, tmp_path_factory):
     return serve_module(
         settings(
-            LARAVEL_DATABASE_URL=database(tmp_path_factory.mktemp("laravel")),
+            # people 2 and 6 are active members of group 6; 3 was one
+            LARAVEL_DATABASE_URL=database_with_places(tmp_path_factory.mktemp("laravel") / "laravel.sqlite"),
             LARAVEL_API_URL=laravel.url,
             LARAVEL_API_KEY=API_KEY,
             LARAVEL_GROUP_MESSAGE_PATH=PATH,
@@ -289,9 +274,8 @@ def test_a_page_may_say_that_somebody_is_there(site):
 
 @pytest.fixture
 def cluster(serve, node_client, redis_server, tmp_path) -> Site:
-    server = serve(
-        settings(REDIS_URL=redis_server.url, WEB_CONCURRENCY="2", LARAVEL_DATABASE_URL=database(tmp_path))
-    )
+    url = database_with_places(tmp_path / "laravel.sqlite")
+    server = serve(settings(REDIS_URL=redis_server.url, WEB_CONCURRENCY="2", LARAVEL_DATABASE_URL=url))
     return Site(server, node_client)
 
 

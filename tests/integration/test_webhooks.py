@@ -58,9 +58,8 @@ class Receiver(LaravelApi):
 def serving() -> Iterator[Receiver]:
     receiver = Receiver()
     receiver.reset()
-    receiver.start()
-    yield receiver
-    receiver.stop()
+    with receiver:
+        yield receiver
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,9 @@ from sqlalchemy import Connection, text
 from mechamap.broker.connection import command_client
 from mechamap.broker.leadership import Alone, LeasedLeadership
 from mechamap.broker.protocol import Published
+from mechamap.domain.channels import parse_channel
 from mechamap.domain.publication import Publication, Receipt
+from mechamap.outbox.backlog import Backlog
 from mechamap.outbox.pace import Pace
 from mechamap.outbox.relay import Relay
 from mechamap.store.laravel.outbox import OutboxRows
@@ -126,15 +128,15 @@ def hire(request: pytest.FixtureRequest, laravel: Laravel) -> Iterator[Hire]:
             client = command_client(redis_server.url)
             leadership = LeasedLeadership(client, "lease", f"w{next(numbers)}", LEASE, MARGIN)
         worker: Worker = None
-        relay = Relay(
+        backlog = Backlog(
             laravel.rows,
-            leadership,
             lambda series: worker.publish(series),
             type("Meter", (), {"relayed": lambda self, code, count=1: worker.relayed(code, count)})(),
-            pace=Pace(busy, max(busy, 0.1)),
             max_bytes=max_bytes,
-            on_lost=lambda name: worker.lost.append(name),
+            parse=parse_channel,
         )
+        pace = Pace(busy, max(busy, 0.1))
+        relay = Relay(backlog, leadership, pace, lambda name: worker.lost.append(name))
         worker = Worker(relay, answer=answer)
         hired.append(worker)
         relay.start()

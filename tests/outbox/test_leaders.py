@@ -3,7 +3,7 @@
 import gevent
 import pytest
 
-from mechamap.outbox import relay
+from mechamap.outbox import backlog
 from tests.services.processes import wait_until
 
 pytestmark = pytest.mark.parametrize("site", ["sqlite"], indirect=True)
@@ -37,7 +37,7 @@ def test_a_leader_that_lost_its_lease_stops_before_the_next_one_begins(laravel, 
 
 
 def test_while_redis_is_away_the_lag_is_told_and_nothing_is_lost(laravel, hire, redis_server, monkeypatch):
-    monkeypatch.setattr(relay, "MEASURE_EVERY", 0.1)
+    monkeypatch.setattr(backlog, "MEASURE_EVERY", 0.1)
     worker = hire(leased=True)
     worker.leads()
     redis_server.kill()

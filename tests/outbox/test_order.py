@@ -43,7 +43,7 @@ def test_a_gap_of_a_rolled_back_transaction_delays_nobody(laravel: Laravel, hire
 
 def test_a_late_commit_waits_for_what_was_committed_before_a_look(laravel: Laravel, hire, monkeypatch):
     """Its id is lower than those of a backlog that was seen before it: the backlog goes first."""
-    monkeypatch.setattr("mechamap.outbox.relay.SERIES", 2)
+    monkeypatch.setattr("mechamap.outbox.backlog.SERIES", 2)
     with laravel.site.engine.begin() as slow:
         laravel.write("late", on=slow)
         for n in range(6):

@@ -9,7 +9,7 @@ from mechamap.broker.memory import MemoryBroker
 from mechamap.broker.protocol import Published
 from mechamap.domain.errors import BrokerUnavailable, PayloadTooLarge
 from mechamap.domain.publication import Receipt
-from mechamap.outbox import reading, relay
+from mechamap.outbox import backlog, reading
 from tests.contract.recorder import Recorder
 from tests.services.processes import wait_until
 
@@ -26,7 +26,7 @@ def test_rows_are_published_under_their_own_ids_in_order_and_go(laravel, hire):
     published = [publication.id for publication in worker.published]
     assert len(set(published)) == 300 and published[len(published) - len(ids) :] == ids
     assert worker.codes == ["accepted"] * 300
-    assert max(worker.series) == relay.SERIES
+    assert max(worker.series) == backlog.SERIES
 
 
 def test_what_the_row_says_is_what_is_published(laravel, hire):
@@ -209,7 +209,7 @@ def test_a_dead_letter_that_was_mended_is_published_when_it_may_try_again(larave
 
 
 def test_a_series_is_bounded_in_bytes(laravel, hire, monkeypatch):
-    monkeypatch.setattr(relay, "SERIES_BYTES", 5_000)
+    monkeypatch.setattr(backlog, "SERIES_BYTES", 5_000)
     for n in range(6):
         laravel.write(f"e{n}", data='"' + "x" * 2_400 + '"')
     worker = hire()
@@ -219,7 +219,7 @@ def test_a_series_is_bounded_in_bytes(laravel, hire, monkeypatch):
 
 @pytest.mark.parametrize("look", [3, 10_000])
 def test_a_backlog_deeper_than_a_look_is_published_whole(laravel, hire, monkeypatch, look):
-    monkeypatch.setattr(relay, "LOOK", look)
+    monkeypatch.setattr(backlog, "LOOK", look)
     for n in range(10):
         laravel.write(f"e{n}")
     hire().sent(*(f"e{n}" for n in range(10)))

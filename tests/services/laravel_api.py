@@ -4,10 +4,12 @@ import json
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from urllib.parse import parse_qs
+from typing import Self
+from urllib.parse import parse_qsl, urlsplit
 
 import gevent
 import pytest
+from gevent.pool import Pool
 from gevent.server import StreamServer
 
 
@@ -15,7 +17,9 @@ from gevent.server import StreamServer
 class Asked:
     """One request. Header names are in lower case."""
 
+    method: str
     path: str
+    query: dict[str, str]
     headers: dict[str, str]
     body: bytes
 
@@ -23,7 +27,7 @@ class Asked:
         return json.loads(self.body)
 
     def form(self) -> dict[str, str]:
-        return {name: values[0] for name, values in parse_qs(self.body.decode()).items()}
+        return dict(parse_qsl(self.body.decode()))
 
 
 Behaviour = Callable[[socket.socket, Asked], None]
@@ -32,7 +36,7 @@ Behaviour = Callable[[socket.socket, Asked], None]
 def says(
     body: object = b"", status: int = 200, content_type: str = "application/json", **headers: str
 ) -> Behaviour:
-    """An ordinary answer; what is not bytes becomes JSON."""
+    """An ordinary answer; what is not bytes becomes JSON. Headers are named with `_` for `-`."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     lines = [
         f"HTTP/1.1 {status} Whatever",
@@ -76,49 +80,65 @@ def hangs_up(connection: socket.socket, asked: Asked) -> None:
 
 @dataclass
 class LaravelApi:
-    """A server in the test's own process. ``behaviour`` may be changed at any time."""
+    """A server in the test's own process. ``behaviour`` may be changed at any time; what has a route of its
+    own is answered by that."""
 
-    behaviour: Behaviour = field(default_factory=lambda: says(b"", 404))
+    behaviour: Behaviour = field(default_factory=lambda: says({"message": "Not Found"}, 404))
     asked: list[Asked] = field(default_factory=list)
+    _routes: dict[tuple[str, str], Behaviour] = field(default_factory=dict)
+    _port: int = 0
     _server: StreamServer | None = None
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return f"http://127.0.0.1:{self._port}"
+
+    def route(self, method: str, path: str, behaviour: Behaviour) -> None:
+        self._routes[method, path] = behaviour
 
     def start(self) -> None:
-        self._server = StreamServer(("127.0.0.1", 0), self._serve)
+        """Listen; after a `stop` at the same address again."""
+        self._server = StreamServer(("127.0.0.1", self._port), self._serve, spawn=Pool())
         self._server.start()
+        self._port = self._server.server_port
 
     def stop(self) -> None:
+        """Refuse connections, and cut those there are."""
         self._server.stop(timeout=0)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def _serve(self, connection: socket.socket, address: object) -> None:
         try:
             with connection, connection.makefile("rb") as stream:
-                while head := _head(stream):
-                    path, headers = head
-                    asked = Asked(path, headers, stream.read(int(headers.get("content-length", 0))))
+                while asked := _read(stream):
                     self.asked.append(asked)
-                    self.behaviour(connection, asked)
+                    behaviour = self._routes.get((asked.method, asked.path), self.behaviour)
+                    behaviour(connection, asked)
         except OSError:
             pass  # the client had enough
 
 
-def _head(stream) -> tuple[str, dict[str, str]] | None:
+def _read(stream) -> Asked | None:
     first = stream.readline().decode("latin-1").split()
     if len(first) != 3:
         return None
+    method, target, _ = first
+    url = urlsplit(target)
     headers = {}
     while line := stream.readline().decode("latin-1").strip():
         name, _, value = line.partition(":")
         headers[name.lower()] = value.strip()
-    return first[1], headers
+    body = stream.read(int(headers.get("content-length", 0)))
+    return Asked(method, url.path, dict(parse_qsl(url.query)), headers, body)
 
 
 @pytest.fixture
 def laravel_api() -> Iterator[LaravelApi]:
-    api = LaravelApi()
-    api.start()
-    yield api
-    api.stop()
+    with LaravelApi() as laravel:
+        yield laravel

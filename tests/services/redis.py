@@ -79,9 +79,7 @@ class RedisServer(Daemon):
             client.close()
 
 
-@pytest.fixture(scope="session")
-def redis_server() -> Iterator[RedisServer]:
-    """One Redis for the run; a test that uses it finds it running and empty (see `_fresh_redis`)."""
+def _running() -> Iterator[RedisServer]:
     server = RedisServer()
     try:
         server.start()
@@ -89,18 +87,18 @@ def redis_server() -> Iterator[RedisServer]:
     finally:
         server.close_clients()
         server.remove()
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """One Redis for the run; a test that uses it finds it running and empty (see `_fresh_redis`)."""
+    yield from _running()
 
 
 @pytest.fixture(scope="module")
 def lasting_redis() -> Iterator[RedisServer]:
     """One that lives as long as the servers that a module shares, and keeps what they keep there."""
-    server = RedisServer()
-    try:
-        server.start()
-        yield server
-    finally:
-        server.close_clients()
-        server.remove()
+    yield from _running()
 
 
 @pytest.fixture(autouse=True)

@@ -46,7 +46,7 @@ def test_a_return_that_may_lack_something_after_all_is_to_come_again(world: Worl
     handler, everybody = Handler(), Everybody()
     connecting = Connecting(handler, world.hub, everybody, world.facts, everybody, world.meter, (), {})
     auth = {"token": "t", "pid": old.pid, "offset": offset_text(world.broker.position("").epoch, 0)}
-    handler.meanwhile = lambda: world.hub.on_publication(other)
+    handler.meanwhile = lambda: world.hub.hearing.on_publication(other)
     with pytest.raises(Postponed):
         connecting.on_connect("new", {}, auth)
     assert len(world.hub.connections) == 0

@@ -79,16 +79,6 @@ def test_nothing_is_connected_until_it_is_asked(server_for: Serving) -> None:
     assert databases.laravel.engine.pool.status().startswith("Pool size: 5  Connections in pool: 0")
 
 
-def test_after_a_fork_the_parents_connections_are_forgotten(server_for: Serving) -> None:
-    databases = server_for().databases
-    databases.own.ping()
-    before = databases.own.engine.pool
-    databases.after_fork()
-    assert databases.own.engine.pool is not before
-    databases.own.ping()
-    before.dispose()
-
-
 def test_a_block_that_raises_changes_nothing(server_for: Serving) -> None:
     own = server_for().databases.own
     with own.write() as connection:

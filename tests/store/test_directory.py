@@ -150,27 +150,6 @@ def test_asking_for_many_users_refreshes_what_is_remembered(
     assert directory.user(7).role == "admin"
 
 
-def test_a_forgotten_user_is_asked_for_again(application_site: Site, directory: LaravelDirectory) -> None:
-    application_site.add_user(7)
-    assert not directory.user(7).banned
-    application_site.execute("UPDATE users SET banned_at = :now", now=NOW)
-    directory.forget_user(7)
-    assert directory.user(7).banned
-
-
-def test_forgetting_everything_reaches_threads_and_forums(
-    application_site: Site, directory: LaravelDirectory
-) -> None:
-    application_site.add("forums", id=2, name="f", slug="f")
-    application_site.add("threads", id=3, title="t", slug="t", user_id=7, forum_id=2)
-    assert directory.find(Fact.THREAD, 3) and directory.find(Fact.FORUM, 2)
-    application_site.execute("UPDATE threads SET is_spam = 1")
-    application_site.execute("UPDATE forums SET is_private = 1")
-    directory.forget()
-    assert directory.find(Fact.THREAD, 3).spam
-    assert directory.find(Fact.FORUM, 2).private
-
-
 def test_a_storm_of_sign_ins_costs_a_few_queries(
     application_site: Site, directory: LaravelDirectory, watch: Callable[..., Statements]
 ) -> None:

@@ -59,10 +59,9 @@ def test_a_name_is_free_again_once_its_key_is_revoked(keys: ApiKeys) -> None:
 def test_a_revoked_key_is_dated_and_no_longer_found(keys: ApiKeys, by_name: bool) -> None:
     record, secret = keys.create("blog", [], "anna")
     digest = hashlib.sha256(secret.encode()).hexdigest()
-    assert keys.find_by_hash(digest) == record
+    assert keys.live_digests() == {digest: record}
     ended = keys.revoke("blog" if by_name else record.id)
     assert ended.revoked_at is not None
-    assert keys.find_by_hash(digest) is None
     assert keys.live_digests() == {}
     assert keys.list(revoked=False) == []
 
@@ -128,7 +127,6 @@ def test_after_a_rotation_both_secrets_are_good_until_the_old_one_ends(
             "UPDATE rt_api_keys SET expires_at = '2026-01-01 00:00:00' WHERE expires_at > 0"
         )
     assert set(keys.live_digests()) == digests(second)
-    assert keys.find_by_hash(digests(first).pop()) is None
     assert [row.live for row in keys.list()] == [True, False]
 
 

@@ -8,6 +8,7 @@ from gevent.event import Event
 
 from mechamap.domain.errors import Unavailable
 from mechamap.store.refreshed import Refreshed
+from tests.clock import Clock
 
 
 class Origin:
@@ -27,13 +28,6 @@ class Origin:
         if self.away:
             raise Unavailable("away")
         return value
-
-
-class Clock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

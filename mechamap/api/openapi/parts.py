@@ -30,6 +30,9 @@ def ref(name: str) -> Json:
 
 COUNT: Json = {"type": "integer", "minimum": 0}
 AT_MOMENT: Json = {"type": "string", "format": "date-time"}
+CHANNEL_NAME: Json = {"type": "string", "minLength": 1, "maxLength": 200}
+EVENT_NAME: Json = {"type": "string", "minLength": 1, "maxLength": 200}
+DATA: Json = {"description": "Any JSON value, at most MAX_BROADCAST_BYTES and 32 levels."}
 
 
 def shape(required: tuple[str, ...] | str, /, **properties: Json) -> Json:

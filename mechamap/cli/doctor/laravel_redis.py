@@ -65,7 +65,7 @@ def prefix_of(name: bytes) -> str | None:
 
 def _listen(client, seconds: float) -> Counter[str]:  # type: ignore[no-untyped-def]
     """Prefixes heard, with the number of messages; our own workers' are none."""
-    from mechamap.broker.redis import PREFIX
+    from mechamap.broker.topology import PREFIX
 
     own = f"{PREFIX}:".encode()
     heard: Counter[str] = Counter()

@@ -83,16 +83,6 @@ class LaravelDirectory:
         """
         return self.schema.current().has("users", "id")
 
-    def forget_user(self, user_id: int) -> None:
-        """The next question about this user asks the database."""
-        self._users.forget(user_id)
-
-    def forget(self) -> None:
-        """Every next question asks the database."""
-        self._users.clear()
-        for _, cache in self._places.values():
-            cache.clear()
-
     def available(self) -> tuple[bool, str]:
         """Whether the database answers, and a sentence. Takes a second at most, never raises."""
         return self._probe.available()
