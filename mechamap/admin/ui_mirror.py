@@ -6,8 +6,8 @@ and may skip some; the roster knows all of them up to half a second late. Here b
 shown.
 """
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mechamap.domain.moments import iso
@@ -25,20 +25,23 @@ LOST = "not there any more"
 Event = tuple[Any, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Shown:
-    """A socket in the shape of the UI, changed in place."""
+    """A socket in the shape of the UI, changed in place. ``record``: the roster's that it is like, until the
+    tap tells more; most are the same the next time, and a socket with its rooms is dear to make."""
 
     socket: dict[str, Any]
     worker: str
     connected_at: float
+    record: ConnectionRecord | None = None
 
 
 class Mirror:
-    """One worker's, for all UIs that are connected there. Channels are in the first of their spellings, as
-    the tap has them."""
+    """One worker's, for all UIs that are connected there. ``spelled`` gives a channel the name that the tap
+    has for it: its user may have asked by another."""
 
-    def __init__(self, most: int = SOCKETS) -> None:
+    def __init__(self, spelled: Callable[[str], str], most: int = SOCKETS) -> None:
+        self._spelled = spelled
         self._most = most
         self._shown: dict[str, _Shown] = {}
 
@@ -48,7 +51,7 @@ class Mirror:
 
     def fill(self, records: Sequence[ConnectionRecord]) -> None:
         """Begin with this."""
-        self._shown = {record.sid: _shown(record) for record in records[: self._most]}
+        self._shown = {record.sid: self._of(record) for record in records[: self._most]}
 
     def follow(self, record: dict[str, Any]) -> Iterator[Event]:
         """What to tell of something that the tap noted."""
@@ -64,6 +67,7 @@ class Mirror:
             return
         if shown is None:
             return
+        shown.record = None
         match record["kind"]:
             case Kind.UPGRADE:
                 yield from _transport(shown, record.get("transport", ""))
@@ -102,23 +106,29 @@ class Mirror:
                 continue
             shown = self._shown.get(sid)
             if shown is None:
-                yield self._add(_shown(record), record.connected_at)
+                yield self._add(self._of(record), record.connected_at)
                 continue
-            was, wanted = shown.socket, socket_of(record)
+            if shown.record == record:
+                continue
+            shown.record, was, wanted = record, shown.socket, self._of(record).socket
             yield from _transport(shown, record.transport)
             about = {name: wanted[name] for name in ("data", "handshake") if was[name] != wanted[name]}
             if about:
                 was.update(about)
                 yield "socket_updated", {"id": sid, "nsp": SITE, **about}
-            have, rooms = set(was["rooms"]), wanted["rooms"]
-            left = [room for room in was["rooms"] if room not in rooms]
-            yield from _rooms(shown, [room for room in rooms if room not in have], left, now)
+            have, rooms = set(was["rooms"]), set(wanted["rooms"])
+            yield from _rooms(shown, joined=sorted(rooms - have), left=sorted(have - rooms), at=now)
 
     def trim(self, now: float) -> Iterator[Event]:
         """What to tell so that no more is shown than may be."""
         oldest = sorted(self._shown, key=lambda sid: self._shown[sid].connected_at)
         for sid in oldest[: -self._most]:
             yield from self._remove(sid, CROWDED_OUT, now)
+
+    def _of(self, record: ConnectionRecord) -> _Shown:
+        channels = tuple(dict.fromkeys(map(self._spelled, record.channels)))
+        socket = socket_of(replace(record, channels=channels))
+        return _Shown(socket, record.worker, record.connected_at, record)
 
     def _add(self, shown: _Shown, at: float) -> Event:
         self._shown[shown.socket["id"]] = shown
@@ -130,10 +140,6 @@ class Mirror:
         yield "socket_disconnected", SITE, sid, reason, told
         for room in socket["rooms"]:
             yield "room_left", SITE, room, sid, told
-
-
-def _shown(record: ConnectionRecord) -> _Shown:
-    return _Shown(socket_of(record), record.worker, record.connected_at)
 
 
 def _transport(shown: _Shown, transport: str) -> Iterator[Event]:

@@ -9,14 +9,13 @@ per recipient.
 import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import gevent
 from socketio.exceptions import ConnectionRefusedError as Refusal
 
 from mechamap.domain.channels import spell
-from mechamap.domain.errors import AuthenticationFailed, RealtimeError, Unavailable
+from mechamap.domain.errors import AuthenticationFailed, InvalidChannel, RealtimeError, Unavailable
 from mechamap.hub.tap import Filter
 from mechamap.hub.watching import new_console
 from mechamap.presence.protocol import ConnectionRecord, WorkerRecord
@@ -51,7 +50,7 @@ class AdminNamespace:
         self._cursors: dict[str, int] = {}
         self._traffic: dict[str, Traffic] = {}
         self._rounds = 0
-        self._mirror = Mirror()
+        self._mirror = Mirror(self._spelled)
         self._filled = False
         # the roster was late when it was read for the first time, see Mirror
         self._late = False
@@ -111,7 +110,7 @@ class AdminNamespace:
         finally:
             self._running = None
             self._cursors, self._traffic, self._rounds = {}, {}, 0
-            self._mirror, self._filled = Mirror(), False
+            self._mirror, self._filled = Mirror(self._spelled), False
 
     def _round(self) -> None:
         self._rounds += 1
@@ -162,12 +161,13 @@ class AdminNamespace:
         return Traffic(polling, metrics.came_total, metrics.went_total)
 
     def _connections(self) -> list[ConnectionRecord]:
-        """The newest, their channels in the first of their spellings: a user may have asked by another."""
-        parse = self._services.parse_channel
-        return [
-            replace(record, channels=tuple({spell(parse(name).canonical): 0 for name in record.channels}))
-            for record in self._services.operations.clients(limit=SOCKETS)
-        ]
+        return self._services.operations.clients(limit=SOCKETS)
+
+    def _spelled(self, name: str) -> str:
+        try:
+            return spell(self._services.parse_channel(name).canonical)
+        except InvalidChannel:  # of a worker with other settings, while they are changed
+            return name
 
     def _list(self, sid: str) -> None:
         """Tell who is there. A page that was told of nobody shows none of those who come until it is given a

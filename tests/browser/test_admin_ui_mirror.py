@@ -64,7 +64,7 @@ class Page:
 
 @pytest.fixture
 def mirror() -> Mirror:
-    return Mirror(most=3)
+    return Mirror(str, most=3)
 
 
 @pytest.fixture
@@ -91,6 +91,20 @@ def test_what_is_shown_already_is_not_told_again(mirror, page):
     assert page.hear(mirror.follow(noted(Kind.SUBSCRIBE, "1.a", channels=["public.x"]))) == 0
     assert page.hear(mirror.follow(noted(Kind.UNSUBSCRIBE, "1.a", channels=["public.z"]))) == 0
     assert page.rooms["public.x"] == ["1.a"]
+
+
+def test_what_the_tap_told_wrongly_is_mended_by_a_roster_that_did_not_change(mirror, page):
+    page.hear(mirror.compare([there("1.a", "public.x")], WORKERS, (), NOW))
+    page.hear(mirror.follow(noted(Kind.UNSUBSCRIBE, "1.a", channels=["public.x"])))
+    page.hear(mirror.compare([there("1.a", "public.x")], WORKERS, (), NOW))
+    assert page.rooms["public.x"] == ["1.a"]
+
+
+def test_channels_of_one_meaning_are_one_room(page):
+    mirror = Mirror({"thread.1": "presence-thread.1"}.get)
+    page.hear(mirror.compare([there("1.a", "thread.1")], WORKERS, (), NOW))
+    page.hear(mirror.follow(noted(Kind.SUBSCRIBE, "1.a", channels=["presence-thread.1"])))
+    assert page.rooms == {"1.a": ["1.a"], "presence-thread.1": ["1.a"]}
 
 
 def test_of_a_stranger_nothing_is_told(mirror, page):
