@@ -7,6 +7,7 @@ from typing import Any
 from mechamap.domain.commands import Action, Command
 from mechamap.domain.console import ConsoleRole
 from mechamap.domain.errors import Forbidden, InvalidField, NotFound, RealtimeError
+from mechamap.domain.moments import now_iso
 from mechamap.services import Services
 from mechamap.sockets.answers import internal_error
 
@@ -16,12 +17,15 @@ from .ui_events import SITE
 
 
 class UiCommands:
-    """One worker's. ``guests``: who is connected here, by socket id."""
+    """One worker's. ``guests``: who is connected here, by socket id. ``tell`` sends one of them an event."""
 
-    def __init__(self, services: Services, entry: Entry, guests: Mapping[str, Guest]) -> None:
+    def __init__(
+        self, services: Services, entry: Entry, guests: Mapping[str, Guest], tell: Callable[..., None]
+    ) -> None:
         self._services = services
         self._entry = entry
         self._guests = guests
+        self._tell = tell
 
     def handlers(self) -> Iterator[tuple[str, Callable[..., Any]]]:
         """The handler of each command, by the UI's name of it."""
@@ -30,8 +34,9 @@ class UiCommands:
             yield name, self._guarded(name.lstrip("_"), act)
 
     def _guarded(self, name: str, act: Callable[..., tuple[str, Callable[[], object]]]) -> Callable[..., Any]:
-        """A command of the UI: judged, carried out, recorded; answered where the client asked for it. ``act``
-        reads its arguments and says what it is about and what is to be done."""
+        """A command of the UI: judged, carried out, recorded; answered where the client asked for it, which
+        the UI's own page never does. ``act`` reads its arguments and says what it is about and what is to be
+        done."""
 
         def run(sid: str, *args: object) -> dict[str, object]:
             guest, target = self._guests.get(sid), "console"
@@ -43,7 +48,7 @@ class UiCommands:
                 target, work = _prepared(act, guest, args)
                 done = work()
             except RealtimeError as err:
-                return self._refused(guest, name, target, err)
+                return self._refused(sid, guest, name, target, err)
             except Exception:
                 return internal_error(f"admin_ui_{name}")
             actor = f"admin:{guest.operator.user_id}"
@@ -64,11 +69,14 @@ class UiCommands:
             raise Forbidden("This needs the permission «operate».", code="permission_missing")
 
     def _refused(
-        self, guest: Guest | None, name: str, target: str, error: RealtimeError
+        self, sid: str, guest: Guest | None, name: str, target: str, error: RealtimeError
     ) -> dict[str, object]:
+        """The page has no place for a refusal: its user finds it among the events."""
         if guest is not None:
             actor = f"admin:{guest.operator.user_id}"
             self._entry.record(actor, f"adminui.{name}", target, guest.address, outcome=error.code)
+            what = [f"{name} refused: {error.code}", {"target": target, "message": error.message}]
+            self._tell(sid, "event_received", SITE, sid, what, now_iso())
         return {"success": False, "code": error.code, "message": error.message}
 
     def _emit(self, guest: Guest, nsp: str, room: str, event: str, data: object = None, *more: object) -> Any:

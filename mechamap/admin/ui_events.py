@@ -1,10 +1,9 @@
-"""What the public Socket.IO Admin UI is told: its events, made of what the roster and the tap know.
+"""What the public Socket.IO Admin UI is told: the shapes of its events, and what its user is offered.
 
 The shapes are those of ``@socket.io/admin-ui`` 0.5 (``lib/typed-events.ts``). Its fields for a browser's
 headers and for the Engine.IO id stay empty: the ones hold cookies, the other is a secret.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -29,21 +28,27 @@ class Feature(StrEnum):
     DISCONNECT = "DISCONNECT"
     MDISCONNECT = "MDISCONNECT"
     AGGREGATED_EVENTS = "AGGREGATED_EVENTS"
+    """The dashboard counts what ``server_stats`` says, and draws its charts of it."""
+    ALL_EVENTS = "ALL_EVENTS"
+    """Without it the UI has no pages but the dashboard and the servers."""
+
+
+LOOKING = (Feature.AGGREGATED_EVENTS, Feature.ALL_EVENTS)
 
 
 def features(role: ConsoleRole) -> list[str]:
     """What this operator is offered: to look only, or to act as well."""
-    acting = Feature if role >= ConsoleRole.OPERATOR else (Feature.AGGREGATED_EVENTS,)
-    return [feature.value for feature in acting]
+    offered = Feature if role >= ConsoleRole.OPERATOR else LOOKING
+    return [feature.value for feature in offered]
 
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """One worker's: clients that poll, and events from and for browsers since it started."""
+    """One worker's: clients that poll now, and those that came and went since it started."""
 
     polling: int
-    received: int
-    delivered: int
+    came: int
+    went: int
 
 
 def stats_of(
@@ -52,10 +57,7 @@ def stats_of(
     """``server_stats`` of one worker; ``before`` is its traffic of the last round."""
     events = []
     if traffic is not None and before is not None:
-        passed = {
-            "packetsIn": traffic.received - before.received,
-            "packetsOut": traffic.delivered - before.delivered,
-        }
+        passed = {"rawConnection": traffic.came - before.came, "rawDisconnection": traffic.went - before.went}
         events = [
             {"timestamp": int(now) * 1000, "type": kind, "count": count}
             for kind, count in passed.items()
@@ -76,36 +78,17 @@ def stats_of(
 def socket_of(record: ConnectionRecord) -> dict[str, Any]:
     """One of ``all_sockets``."""
     about = {"userId": record.user_id, "name": record.name, "role": record.role, "token": record.kind}
-    socket = _socket(record.sid, record.transport, record.address, record.connected_at, about)
+    socket = new_socket(record.sid, record.transport, record.address, record.connected_at, about)
     socket["rooms"] += record.channels
     if record.user_agent:
         socket["handshake"]["headers"] = {"user-agent": record.user_agent}
     return socket
 
 
-def events_of(record: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
-    """The events that tell what the tap noted."""
-    sid, at = record.get("sid", ""), iso(record["at"])
-    match record["kind"]:
-        case Kind.CONNECT:
-            about = {"userId": record.get("user_id")}
-            socket = _socket(sid, record.get("transport", ""), record.get("address"), record["at"], about)
-            yield "socket_connected", socket, at
-        case Kind.UPGRADE:
-            yield "socket_updated", {"id": sid, "nsp": SITE, "transport": record.get("transport")}
-        case Kind.DISCONNECT | Kind.KICK:
-            yield "socket_disconnected", SITE, sid, record.get("code", ""), at
-        case Kind.SUBSCRIBE:
-            for room in record.get("channels", ()):
-                yield "room_joined", SITE, room, sid, at
-        case Kind.UNSUBSCRIBE:
-            for room in record.get("channels", ()):
-                yield "room_left", SITE, room, sid, at
-
-
-def _socket(
+def new_socket(
     sid: str, transport: str, address: str | None, connected_at: float, about: dict[str, Any]
 ) -> dict[str, Any]:
+    """A socket in no room but its own."""
     return {
         "id": sid,
         "clientId": sid.partition(".")[0],

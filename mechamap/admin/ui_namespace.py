@@ -2,39 +2,38 @@
 what they are told.
 
 Nothing runs while nobody is there. With somebody, the worker that holds the UI's connection asks the others
-every two seconds, by the live console's question; nothing is told per event or per recipient.
+every two seconds, by the live console's question, and now and then the roster; nothing is told per event or
+per recipient.
 """
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import gevent
 from socketio.exceptions import ConnectionRefusedError as Refusal
 
-from mechamap.domain.errors import AuthenticationFailed, RealtimeError, Unavailable
+from mechamap.domain.channels import spell
+from mechamap.domain.errors import AuthenticationFailed, InvalidChannel, RealtimeError, Unavailable
 from mechamap.hub.tap import Filter
 from mechamap.hub.watching import new_console
+from mechamap.presence.protocol import ConnectionRecord, WorkerRecord
 from mechamap.services import Services
 
 from .ui_commands import UiCommands
 from .ui_entry import Entry, Guest
-from .ui_events import NAMESPACE, SHOWN, Traffic, events_of, features, socket_of, stats_of
+from .ui_events import NAMESPACE, SHOWN, Traffic, features, stats_of
+from .ui_mirror import SOCKETS, Event, Mirror
 
 log = logging.getLogger(__name__)
 
 ROUND = 2.0
 """Seconds between two rounds, as the Node server has it."""
 RECHECK = 5
-"""Rounds between two looks at whether an operator still is one."""
+"""Rounds between two looks at whether an operator still is one, and at the whole roster."""
 MOST = 10
 """Of these connections on one worker."""
-SOCKETS = 500
-"""Told in ``all_sockets``, the newest; more would fill the UI's queue."""
-SETTLED = 1.0
-"""Seconds: the roster shows what was before within half of one, and then the list is told a second time. What
-was neither in it nor noted yet is in one of the two."""
 TRAFFIC = "traffic"
 
 
@@ -45,14 +44,19 @@ class AdminNamespace:
         self._services = services
         self._entry = Entry(services)
         self._guests: dict[str, Guest] = {}
-        self._commands = UiCommands(services, self._entry, self._guests)
+        self._commands = UiCommands(services, self._entry, self._guests, self._tell)
         self._running: gevent.Greenlet | None = None
         self._console = new_console()
         self._cursors: dict[str, int] = {}
         self._traffic: dict[str, Traffic] = {}
         self._rounds = 0
-        # by socket id: when it is given the list once more, see SETTLED
-        self._again: dict[str, float] = {}
+        self._mirror = Mirror(self._spelled)
+        self._filled = False
+        # the roster was late when it was read for the first time, see Mirror
+        self._late = False
+        self._workers: set[str] = set()
+        # who was told that nobody is there
+        self._blank: set[str] = set()
 
     def register(self) -> None:
         """Serve the namespace."""
@@ -82,14 +86,14 @@ class AdminNamespace:
         if fresh:
             self._tell(sid, "session", guest.secret)
         self._tell(sid, "config", {"supportedFeatures": features(guest.operator.console_role)})
-        self._tell(sid, "all_sockets", self._sockets())
-        self._again[sid] = time.monotonic() + SETTLED
+        if self._filled:
+            self._list(sid)
         if self._running is None:
             self._running = gevent.spawn(self._run)
 
     def on_disconnect(self, sid: str, reason: str) -> None:
         self._guests.pop(sid, None)
-        self._again.pop(sid, None)
+        self._blank.discard(sid)
 
     # --- what is told ---
 
@@ -105,32 +109,45 @@ class AdminNamespace:
                 gevent.sleep(ROUND)
         finally:
             self._running = None
-            self._cursors, self._traffic = {}, {}
+            self._cursors, self._traffic, self._rounds = {}, {}, 0
+            self._mirror, self._filled = Mirror(self._spelled), False
 
     def _round(self) -> None:
         self._rounds += 1
         if self._rounds % RECHECK == 0:
             self._recheck()
         services, now = self._services, time.time()
-        answered = services.inquiries.ask(TRAFFIC, {}, Traffic)
-        for worker in services.operations.workers():
-            traffic = answered.answers.get(worker.id)
-            self._tell_all("server_stats", stats_of(worker, traffic, self._traffic.get(worker.id), now))
-        self._traffic.update(answered.answers)
+        workers = services.operations.workers()
+        self._count(workers, now)
+        # before the roster is read: what happens meanwhile is in one of the two
         wanted = Filter(tuple(kind.value for kind in SHOWN))
         seen = services.watching.see(self._console, wanted, self._cursors)
         self._cursors = seen.cursors
+        live, before = {worker.id for worker in workers}, self._workers
+        self._workers = live
+        if not self._filled:
+            self._mirror.fill(self._connections())
+            self._filled = self._late = True
+            for sid in list(self._guests):
+                self._list(sid)
+            return
         for record in seen.records:
-            for event in events_of(record):
-                self._tell_all(*event)
-        settled = [sid for sid, at in self._again.items() if at <= time.monotonic()]
-        # who may have missed something gets the whole again
-        again = list(self._guests) if seen.skipped else settled
-        if again:
-            sockets = self._sockets()
-            for sid in again:
-                self._again.pop(sid, None)
-                self._tell(sid, "all_sockets", sockets)
+            self._tell_changes(self._mirror.follow(record))
+        if self._late or seen.skipped or seen.silent or live != before or self._rounds % RECHECK == 0:
+            fresh = {record.get("sid", "") for record in seen.records}
+            self._tell_changes(self._mirror.compare(self._connections(), live, fresh, now))
+            self._late = False
+        self._tell_changes(self._mirror.trim(now))
+        if self._blank and self._mirror.sockets():
+            for sid in list(self._blank):
+                self._list(sid)
+
+    def _count(self, workers: Sequence[WorkerRecord], now: float) -> None:
+        answered = self._services.inquiries.ask(TRAFFIC, {}, Traffic)
+        for worker in workers:
+            traffic = answered.answers.get(worker.id)
+            self._tell_all("server_stats", stats_of(worker, traffic, self._traffic.get(worker.id), now))
+        self._traffic.update(answered.answers)
 
     def _recheck(self) -> None:
         """Send away whose session or role has ended."""
@@ -141,10 +158,27 @@ class AdminNamespace:
     def _own_traffic(self) -> Traffic:
         metrics, connections = self._services.metrics, self._services.runtime.hub.connections
         polling = sum(connection.transport != "websocket" for connection in connections)
-        return Traffic(polling, metrics.received_total, metrics.delivered_total)
+        return Traffic(polling, metrics.came_total, metrics.went_total)
 
-    def _sockets(self) -> list[dict[str, Any]]:
-        return [socket_of(record) for record in self._services.operations.clients(limit=SOCKETS)]
+    def _connections(self) -> list[ConnectionRecord]:
+        return self._services.operations.clients(limit=SOCKETS)
+
+    def _spelled(self, name: str) -> str:
+        try:
+            return spell(self._services.parse_channel(name).canonical)
+        except InvalidChannel:  # of a worker with other settings, while they are changed
+            return name
+
+    def _list(self, sid: str) -> None:
+        """Tell who is there. A page that was told of nobody shows none of those who come until it is given a
+        list again: it has no namespace selected."""
+        sockets = self._mirror.sockets()
+        self._tell(sid, "all_sockets", sockets)
+        (self._blank.discard if sockets else self._blank.add)(sid)
+
+    def _tell_changes(self, events: Iterable[Event]) -> None:
+        for event in events:
+            self._tell_all(*event)
 
     def _tell(self, sid: str, event: str, *args: object) -> None:
         self._services.socketio.send_to(sid, event, *args, namespace=NAMESPACE)

@@ -33,8 +33,8 @@ class Metrics:
         self._pending: defaultdict[tuple, int] = defaultdict(int)
         self._seconds = 0.0
         self._delivered = 0
-        # since the start of this process, up to the last second
-        self.received_total = self.delivered_total = 0
+        # connections since the start of this process, up to the last second
+        self.came_total = self.went_total = 0
         # publications written when they were queued, those written later, and when that was
         self._at_once, self._later, self._written = Delays(), Delays(), Delays()
         self._deferred = False
@@ -129,14 +129,15 @@ class Metrics:
         pending, self._pending = self._pending, defaultdict(int)
         for (counter, *labels), count in pending.items():
             (counter.labels(*labels) if labels else counter).inc(count)
-            if counter is self._browsers.received:
-                self.received_total += count
+            if counter is self._browsers.attempts and labels == ["accepted"]:
+                self.came_total += count
+            elif counter is self._browsers.ends:
+                self.went_total += count
             self._count(counter, labels, count)
         self._requests.seconds.inc(self._seconds)
         self._seconds = 0.0
         tally = self._tally
         self._publications.deliveries.inc(self._delivered)
-        self.delivered_total += self._delivered
         tally.deliveries += self._delivered
         self._delivered = 0
         at_once = self._at_once.take()

@@ -1,5 +1,7 @@
 """The public Socket.IO Admin UI's protocol, spoken by the stock client to the guarded namespace."""
 
+import os
+import signal
 import sqlite3
 from contextlib import closing
 
@@ -10,7 +12,8 @@ from tests.services.processes import wait_until
 
 from .place import Place, Seeded, flask
 
-ACTING = ["EMIT", "JOIN", "LEAVE", "DISCONNECT", "MDISCONNECT", "AGGREGATED_EVENTS"]
+LOOKING = ["AGGREGATED_EVENTS", "ALL_EVENTS"]
+ACTING = ["EMIT", "JOIN", "LEAVE", "DISCONNECT", "MDISCONNECT", *LOOKING]
 
 
 @pytest.fixture(scope="module")
@@ -61,14 +64,15 @@ def test_an_operator_sees_servers_and_sockets_and_what_changes(ui, browser, tran
     later.emit_ack("subscribe", {"channel": "public.watched"})
     later.emit_ack("unsubscribe", {"channel": "public.watched"})
     later.disconnect()
-    while admin.wait_for("socket_disconnected")[:2] != ["/", sid]:
+    while admin.wait_for("room_left")[1:3] != ["private-user.3", sid]:
         pass  # others may leave too
+    assert ["/", sid] in [args[:2] for args in admin.events("socket_disconnected")]
     [connected] = [args[0] for args in admin.events("socket_connected") if args[0]["id"] == sid]
-    assert connected["data"] == {"userId": 3}
+    assert connected["data"] == {"userId": 3, "name": None, "role": None, "token": None}
     joined = [args[:2] for args in admin.events("room_joined") if args[2] == sid]
     assert joined == [["/", "private-user.3"], ["/", "public.watched"]]
     left = [args[:2] for args in admin.events("room_left") if args[2] == sid]
-    assert left == [["/", "public.watched"]]
+    assert left == [["/", "public.watched"], ["/", sid], ["/", "private-user.3"]]
 
 
 def test_an_operator_acts_and_leaves_a_trail(ui, place, browser):
@@ -104,7 +108,7 @@ def test_odd_commands_are_refused_and_leave_a_trail_too(ui, place):
 
 def test_a_viewer_looks_only(ui, place):
     viewer = ui("dung@mechamap.test")
-    assert viewer.wait_for("config") == [{"supportedFeatures": ["AGGREGATED_EVENTS"]}]
+    assert viewer.wait_for("config") == [{"supportedFeatures": LOOKING}]
     assert viewer.emit_ack("emit", "/", "public.x", "hello", {})["code"] == "permission_missing"
 
 
@@ -158,17 +162,59 @@ def test_without_the_setting_the_namespace_is_not_there(serve, seeded, node_clie
     assert refusal["message"] == "Invalid namespace"
 
 
-def test_it_shows_all_workers(serve, seeded, node_client, redis_server):
-    place = seeded.place(
-        serve, ADMIN_UI="on", RATE_LIMITS="off", REDIS_URL=redis_server.url, WEB_CONCURRENCY="2"
+@pytest.fixture
+def clustered(serve, seeded, redis_server) -> Place:
+    return seeded.place(
+        serve,
+        ADMIN_UI="on",
+        RATE_LIMITS="off",
+        REDIS_URL=redis_server.url,
+        WEB_CONCURRENCY="2",
+        MAX_CONNECTIONS_PER_USER="0",
     )
-    auth = {"username": place.login, "password": place.password}
-    admin = node_client().connect(f"{place.url}/admin", auth=auth, transports=["websocket"])
 
-    def pids() -> set[int]:
-        return {stats["pid"] for [stats] in admin.events("server_stats")}
 
-    wait_until(lambda: pids() == set(place.server.workers()), "both workers to be told of")
+def test_it_shows_all_workers_and_who_died_with_one(clustered, node_client):
+    auth = {"username": clustered.login, "password": clustered.password}
+    admin = node_client().connect(f"{clustered.url}/admin", auth=auth, transports=["websocket"])
+
+    def pids() -> dict[str, int]:
+        """By slot, as ids begin with it: from 1."""
+        told = [stats for [stats] in admin.events("server_stats")]
+        return {str(int(stats["serverId"].rpartition("#")[2]) + 1): stats["pid"] for stats in told}
+
+    wait_until(lambda: set(pids().values()) == set(clustered.server.workers()), "both workers to be told of")
+    token = flask(clustered.server.settings, "tokens", "issue", "2").strip()
+    there: set[str] = set()
+    while len({sid[0] for sid in there}) < 2:
+        assert len(there) < 100, "one worker takes all connections"
+        client = node_client().connect(clustered.url, auth={"token": token}, transports=["websocket"])
+        client.wait_for("connected")
+        there.add(client.id)
+    doomed = {sid for sid in there if sid[0] != admin.id[0]}
+
+    def shown() -> set[str]:
+        came = {socket["id"] for [socket, _] in admin.events("socket_connected")}
+        return came - {args[1] for args in admin.events("socket_disconnected")}
+
+    wait_until(lambda: there <= shown(), "all clients to be told of")
+    os.kill(next(pid for slot, pid in pids().items() if slot != admin.id[0]), signal.SIGKILL)
+    wait_until(lambda: not doomed & shown(), "those of the dead worker to be gone", timeout=40)
+    assert there - doomed <= shown()
+
+
+def test_a_channel_has_one_name_however_it_was_asked_for(ui, browser):
+    client = browser(2)
+    client.emit_ack("subscribe", {"channel": "thread.1"})
+    admin = ui()
+    [sockets] = admin.wait_for("all_sockets")
+    [socket] = [socket for socket in sockets if socket["id"] == client.id]
+    assert socket["rooms"] == [client.id, "private-user.2", "presence-thread.1"]
+    client.emit_ack("unsubscribe", {"channel": "thread.1"})
+    while admin.wait_for("room_left")[2] != client.id:
+        pass
+    left = [args[1] for args in admin.events("room_left") if args[2] == client.id]
+    assert left == ["presence-thread.1"]
 
 
 def test_guesses_are_throttled(serve, seeded, node_client):
