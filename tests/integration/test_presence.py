@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from mechamap.domain.recovery import parse_offset
 from mechamap.presence.redis import RedisRoster
 from tests.services.processes import wait_until
 
@@ -81,8 +82,9 @@ def enter(site: Site, user_id: int, **options):
 
 
 def list_of(browser) -> list[int]:
-    channel, members, rest = browser.wait_for("presence:subscribed")
+    channel, members, rest, position = browser.wait_for("presence:subscribed")
     assert channel == THREAD
+    assert parse_offset(position) is not None
     assert members == [shown(member["user_id"]) for member in members]
     assert rest == {"total": len(members), "after": None}
     return [member["user_id"] for member in members]
