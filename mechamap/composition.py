@@ -115,9 +115,8 @@ def compose(settings: Settings) -> Flask:
     authenticator = TokenAuthenticator(jwts, sanctum, directory, revocations, blocklist)
     keyring = BroadcastKeyRing(settings, api_keys)
     registry = AppRegistry(settings, apps)
-    sign_in = SignIn(
-        Accounts(databases.laravel, directory.schema), directory, settings.console_roles, Passwords()
-    )
+    accounts = Accounts(databases.laravel, directory.schema)
+    sign_in = SignIn(accounts, directory, settings.console_roles, Passwords(), settings.secret_key)
 
     # the use cases on the transport
     socketio = build_socketio(app, settings)
