@@ -1,6 +1,6 @@
 """The fault suite at length: many seeds, more clients, more workers; prints a table and the violations.
 
-    .venv/bin/python bench/faults.py [--rounds 3] [--only killed_worker,clock_jump] [--seed TEXT]
+    .venv/bin/python bench/faults.py [--rounds 3] [--only killed_worker,clock_jump] [--seed TEXT] [--keep DIR]
 
 The scenarios and the checker are those of tests/faults; ``clock_jump`` needs a C compiler and exists only
 here. The exit code is 1 if a promise was broken. docs/RELIABILITY.md tells the promise and what was run.
@@ -30,6 +30,7 @@ sys.path.insert(0, str(ROOT))
 from tests.faults.checker import Violation, check
 from tests.faults.device_checker import check_devices
 from tests.faults.devices import DeviceTrial
+from tests.faults.histories import History
 from tests.faults.scenarios import LONG_SCENARIOS, Scenario, device_sync, device_sync_cut_off
 from tests.faults.trial import Cluster, Scale, Trial, cluster
 from tests.services.application import Application
@@ -99,7 +100,9 @@ def a_cluster(workers: int, directory: Path, clock: Clock):
             application.remove()
 
 
-def run(place: Cluster, node: NodeProcess, scenario: Scenario, seed: str, scale: Scale) -> list[Violation]:
+def run(
+    place: Cluster, node: NodeProcess, scenario: Scenario, seed: str, scale: Scale, keep: Path | None = None
+) -> list[Violation]:
     browsers: list[BrowserClient] = []
 
     def browser() -> BrowserClient:
@@ -120,10 +123,24 @@ def run(place: Cluster, node: NodeProcess, scenario: Scenario, seed: str, scale:
     else:
         violations = check(trial.history, lossless=scenario.lossless)
         figures = trial.history.figures()
+        if keep is not None and violations:
+            write_down(trial.history, violations, keep / f"{scenario.name}-{seed}.txt")
     cells = [f"{figures.get(name, '-'):>9}" for name in COLUMNS]
     verdict = "ok" if not violations else f"{len(violations)} VIOLATIONS"
     print(f"{scenario.name:19} {seed:14} {time.monotonic() - begun:6.1f}", *cells, verdict, flush=True)
     return violations
+
+
+def write_down(history: History, violations: list[Violation], path: Path) -> None:
+    """Everything that the clients of broken promises saw, and what was published to their channels."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        print(*violations, sep="\n", file=file)
+        broken = {violation.client for violation in violations}
+        for log in history.logs:
+            if log.client in broken:
+                print("", log.client, sorted(log.channels), *log.entries, sep="\n", file=file)
+        print("", *sorted(history.attempts, key=lambda attempt: attempt.began), sep="\n", file=file)
 
 
 COLUMNS = ("clients", "accepted", "unsure", "received", "returns", "recovered", "told")
@@ -135,6 +152,7 @@ def main() -> int:
     parser.add_argument("--only", default="", help="names of scenarios, with commas")
     parser.add_argument("--seed", default=secrets.token_hex(3))
     parser.add_argument("--workers", type=int, default=3)
+    parser.add_argument("--keep", type=Path, help="a folder for the whole histories of broken promises")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="mechamap-faults-") as folder:
         directory = Path(folder)
@@ -151,7 +169,8 @@ def main() -> int:
                 for number in range(options.rounds):
                     for scenario in scenarios:
                         seed = f"{options.seed}-{number}"
-                        found += run(place, node, scenario, seed, SCALES.get(scenario.name, LONG))
+                        scale = SCALES.get(scenario.name, LONG)
+                        found += run(place, node, scenario, seed, scale, options.keep)
                         gc.collect()
         finally:
             node.end()

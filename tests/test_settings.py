@@ -3,6 +3,7 @@
 import pytest
 
 from mechamap.domain.history import Bounds
+from mechamap.domain.recovery import STALLED
 from mechamap.domain.roles import Level
 from mechamap.domain.webhooks import USUAL, WebhookEvent
 from mechamap.settings import DEV_SECRETS_FILE, PLAN_ORIGINS, AppEnv, ChannelAuth, SettingsError, load
@@ -25,6 +26,12 @@ def test_the_defaults_are_a_working_development_server(env, tmp_path):
     assert settings.database_url.startswith("sqlite:///")
     assert settings.allowed_origins[:3] == PLAN_ORIGINS
     assert (settings.ping_interval_ms, settings.ping_timeout_ms) == (25_000, 20_000)
+
+
+def test_no_client_is_taken_to_have_answered_whose_silence_a_stall_of_the_worker_hid(env):
+    """Silent from now on it is noticed after interval and timeout, and a stall that nobody notices."""
+    settings = load({**env, "WS_PING_INTERVAL": "1000", "WS_PING_TIMEOUT": "1000"})
+    assert settings.answers_within > 1 + 1 + STALLED
 
 
 def test_generated_secrets_are_kept_and_private(env, tmp_path):

@@ -53,6 +53,9 @@ class Returning:
     position: Position | None
 
 
+STALLED = 5.0
+"""Seconds without a tick, of which there is one a second, after which a worker knows that it stood still: it
+noticed no end of a connection meanwhile."""
 MOST_SIDS = 8
 """Connections of a session that are remembered; the oldest go first."""
 
@@ -66,25 +69,39 @@ class Kept:
     them does, never to what one of them is. Nothing that the newest has gets lost: others only add. What a
     page left on an older one may stay, which is seen and does no harm; every return judges it again.
 
+    The newest is the one that was opened last, whichever worker heard first what was said on it: a page
+    speaks on a connection only after it was opened, and opens one only after it gave up the one before.
+
     Attributes:
         user_id: whose it is; nobody else gets it back.
-        sids: its connections, which were left out of the events they caused; the newest last.
+        opened: its connections, which were left out of the events they caused, and when each was opened, in
+            Unix seconds; the newest last.
         position: where the sequence was when the session began, or up to where it was once confirmed.
         channels: name as the client spells it, with its dialect (``dialects.mark``) → the offset, in the
             position's epoch, after which it is owed the channel's events.
     """
 
     user_id: int
-    sids: tuple[str, ...]
+    opened: Mapping[str, float]
     position: Position
     channels: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def sids(self) -> tuple[str, ...]:
+        """Its connections, the newest last."""
+        return tuple(self.opened)
+
     def taken_over(self, by: "Kept", without: Collection[str] = ()) -> "Kept":
-        """A connection, as it is, has the session from now on; it may not have the channels ``without``."""
+        """A connection, as it is, has the session from now on; it may not have the channels ``without``. If
+        a newer one has it already, it only adds to it."""
         base = self._in_epoch(by.position.epoch)
+        everyone = sorted({**self.opened, **by.opened}.items(), key=lambda one: one[1])
+        opened = dict(everyone[-MOST_SIDS:])
+        position = later(base.position, by.position)
+        if tuple(opened)[-1] not in by.opened:
+            return Kept(self.user_id, opened, position, {**by.channels, **base.channels})
         channels = {name: since for name, since in base.channels.items() if name not in without}
-        sids = (*(sid for sid in self.sids if sid not in by.sids), *by.sids)[-MOST_SIDS:]
-        return Kept(self.user_id, sids, later(base.position, by.position), channels | dict(by.channels))
+        return Kept(self.user_id, opened, position, channels | dict(by.channels))
 
     def joined(self, name: str, position: Position) -> "Kept":
         """One of its connections joined a channel and is owed what comes after the position."""

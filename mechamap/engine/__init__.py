@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .environ import OPENED
     from .ids import new_id, slot_of
     from .inspection import Backlog, ConnectionInfo
     from .lateness import Lateness
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "SocketIO": ".socketio",
+    "OPENED": ".environ",
     "Backlog": ".inspection",
     "ConnectionInfo": ".inspection",
     "Lateness": ".lateness",
@@ -32,6 +34,7 @@ _HOMES = {
     "slot_of": ".ids",
 }
 __all__ = [
+    "OPENED",
     "Backlog",
     "ConnectionInfo",
     "Lateness",

@@ -9,6 +9,8 @@ import io
 import sys
 from collections.abc import Iterator
 
+OPENED = "engine.opened"
+"""When the transport was opened, as Unix seconds: before its client could say anything on it."""
 # The handshake's own objects must not outlive it; the rest says nothing about the client.
 _DROPPED = frozenset(
     ("wsgi.websocket", "wsgi.input", "wsgi.errors", "gunicorn.sock", "engine.full", "RAW_URI")

@@ -13,6 +13,7 @@ Corrects python-socketio 5.18.1:
 """
 
 import logging
+import time
 from collections.abc import Callable
 from functools import partial
 
@@ -20,7 +21,7 @@ import socketio
 from socketio import packet as sio
 from socketio.exceptions import ConnectionRefusedError as Refusal
 
-from .environ import Environ, Keeper, KeptEnviron
+from .environ import OPENED, Environ, Keeper, KeptEnviron
 from .members import Member
 from .packets import bundle
 from .reasons import Limits, Postponed, Reason
@@ -111,7 +112,7 @@ class Server(socketio.Server):
     # --- from the transport ---
 
     def _handle_eio_connect(self, eio_sid: str, environ: dict) -> None:
-        super()._handle_eio_connect(eio_sid, self._keeper.keep(environ))
+        super()._handle_eio_connect(eio_sid, self._keeper.keep({**environ, OPENED: time.time()}))
 
     def _handle_eio_message(self, eio_sid: str, data: str | bytes) -> None:
         """Decode here, where a malformed packet can be blamed; handle in the client's lane, in order."""

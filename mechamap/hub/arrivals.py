@@ -91,10 +91,11 @@ class Arrivals:
         transport: str,
         address: str | None,
         user_agent: str | None,
+        opened_at: float | None = None,
         dialect: Dialect = Dialect.PLAN,
     ) -> Admission:
         """Put the connection into the books and follow its channels: the person's own, or those of the
-        session it returns to. A guest has none of its own.
+        session it returns to. A guest has none of its own. ``opened_at``: see ``Connection``.
 
         Raises:
             Unavailable: this worker is full, or the broker cannot promise delivery, or it cannot be told now
@@ -118,6 +119,7 @@ class Arrivals:
             address=address,
             user_agent=user_agent,
             connected_at=self._clock(),
+            opened_at=opened_at,
             dialect=dialect,
         )
         followed: list[str] = []

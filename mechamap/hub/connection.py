@@ -21,13 +21,15 @@ class Connection:
         active_at: when its browser last sent an event, as Unix seconds; None before it did.
         facts: what the directory last said of the user; None where it has no table of users.
         dialect: how it hears the channels for which it did not say so.
+        opened_at: when its transport was opened, as Unix seconds, before anything was said on it.
+        proven: the latest epoch of which it is certain that its client was on it; None: of none yet.
         pid: names its session to its own client; None before it has one.
     """
 
     __slots__ = (
         "_begin", "_channels", "_claims", "_echo", "_epoch", "_given", "_joined", "_since", "_token",
-        "active_at", "address", "connected_at", "dialect", "expires_at", "facts", "kind", "pid", "sid",
-        "transport", "user_agent", "user_id", "worker",
+        "active_at", "address", "connected_at", "dialect", "expires_at", "facts", "kind", "opened_at", "pid",
+        "proven", "sid", "transport", "user_agent", "user_id", "worker",
     )  # fmt: skip
 
     def __init__(
@@ -42,8 +44,10 @@ class Connection:
         address: str | None,
         user_agent: str | None,
         connected_at: float,
+        opened_at: float | None = None,
         dialect: Dialect = Dialect.PLAN,
     ) -> None:
+        """``opened_at``: None if that is not known apart from ``connected_at``."""
         self.sid = sid
         self.user_id = identity.user_id
         self.kind = identity.kind
@@ -56,6 +60,7 @@ class Connection:
         self.address = address
         self.user_agent = user_agent
         self.connected_at = connected_at
+        self.opened_at = connected_at if opened_at is None else opened_at
         self.active_at: float | None = None
         self.dialect = dialect
         # the canonical names of the channels that it hears in Laravel Echo's dialect
@@ -72,6 +77,7 @@ class Connection:
         # names of its token, eight bytes for each (49 in all with a ``jti``): to be found when it is revoked
         self._token = bytes.fromhex(identity.token_ref + identity.jti_ref)
         self.pid: str | None = None
+        self.proven: str | None = None
 
     @property
     def role(self) -> str | None:
@@ -176,7 +182,7 @@ class Connection:
     def kept(self) -> Kept:
         """How it is kept for its client's return."""
         since = {name: max(joined, self._begin) for name, joined in self.joins().items()}
-        return Kept(self.user_id, (self.sid,), self.position, since)
+        return Kept(self.user_id, {self.sid: self.opened_at}, self.position, since)
 
     def joins(self) -> dict[str, int]:
         """Where it joined each of its channels, by their ``marks``, in the epoch of ``position``."""
@@ -214,7 +220,10 @@ class Connection:
         one; None: nothing is known of either."""
         has = self._given if given is not None else None
         self._given = given
-        if has is not None and has.epoch == self._epoch:
+        if has is None:
+            return
+        self.proven = has.epoch
+        if has.epoch == self._epoch:
             self._begin = max(self._begin, has.offset)
 
     def has(self, channel: Channel) -> bool:

@@ -16,14 +16,12 @@ from mechamap.domain.credentials import Credentials
 from mechamap.domain.dialects import Dialect, mark, unmark
 from mechamap.domain.errors import InvalidChannel
 from mechamap.domain.identity import Identity, UserFacts
-from mechamap.domain.recovery import Kept, Lost, Reason, Returning, new_pid
+from mechamap.domain.recovery import STALLED, Kept, Lost, Reason, Returning, new_pid
 from mechamap.recovery.protocol import Sessions
 
 from .access import Judge
 from .connection import Connection
 
-STALLED = 5.0
-"""Seconds between two ticks of one: the worker did nothing else either."""
 FINAL = frozenset({"client_disconnect", "server_disconnect", "parse_error"})
 """Ends of a connection that end its session; a client that was cut off may return."""
 
@@ -135,7 +133,8 @@ class Recovery:
         Raises:
             Unavailable: it cannot be told now.
         """
-        kept = self._sessions.find(returning.pid)
+        epoch = returning.position.epoch if returning.position is not None else None
+        kept = self._sessions.find(returning.pid, epoch)
         if kept is None or kept.user_id != identity.user_id:
             return Lost.UNKNOWN
         had = _channels_of(kept)

@@ -2,7 +2,7 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from mechamap.domain.history import Position
@@ -39,23 +39,23 @@ class MemorySessions:
         self._window = window
         self._clock = clock
         self._live: dict[str, Live] = {}
-        self._former: dict[str, tuple[str, ...]] = {}
+        self._former: dict[str, Mapping[str, float]] = {}
         self._shared: dict[str, _Shared] = {}
         self._waiting: OrderedDict[str, tuple[Kept, float]] = OrderedDict()
 
     def keep(self, live: Live, without: Collection[str] = ()) -> None:
-        pid, found, kept = live.pid, self.find(live.pid), live.kept()
+        pid, found, kept = live.pid, self._find(live.pid), live.kept()
         shared = self._shared.pop(pid, None)
         only = self._live.pop(pid, None)
         others = [one for one in (shared.lives if shared else [only]) if one is not None and one is not live]
         self._waiting.pop(pid, None)
         self._former.pop(pid, None)
         merged = found.taken_over(kept, without) if found is not None else kept
-        if others or merged.channels != kept.channels:
+        if others or merged.channels != kept.channels or merged.sids[-1] != live.sid:
             self._shared[pid] = _Shared(merged, [*others, live])
             return
         self._live[pid] = live
-        if former := merged.sids[:-1]:
+        if former := dict(list(merged.opened.items())[:-1]):
             self._former[pid] = former
 
     def joined(self, live: Live, name: str) -> None:
@@ -69,13 +69,15 @@ class MemorySessions:
         if shared is not None and shared.has(live):
             shared.kept = shared.now().left(name, live.sid)
 
-    def find(self, pid: str) -> Kept | None:
+    def find(self, pid: str, epoch: str | None = None) -> Kept | None:
+        return self._find(pid)  # nothing is ever lost here
+
+    def _find(self, pid: str) -> Kept | None:
         live, shared = self._live.get(pid), self._shared.get(pid)
         if live is not None:
             kept = live.kept()
-            return Kept(
-                kept.user_id, (*self._former.get(pid, ()), live.sid), kept.position, dict(kept.channels)
-            )
+            opened = {**self._former.get(pid, {}), **kept.opened}
+            return Kept(kept.user_id, opened, kept.position, dict(kept.channels))
         if shared is not None:
             return shared.now()
         self._expire()
@@ -86,7 +88,7 @@ class MemorySessions:
         pid, shared = live.pid, self._shared.get(live.pid)
         if self._live.get(pid) is not live and not (shared is not None and shared.has(live)):
             return
-        kept = self.find(pid)
+        kept = self._find(pid)
         left = [one for one in shared.lives if one is not live] if shared is not None else []
         if left and not (final and kept.sids[-1] == live.sid):
             shared.lives = left

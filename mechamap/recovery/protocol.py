@@ -17,6 +17,10 @@ class Live(Protocol):
     def sid(self) -> str: ...
 
     @property
+    def proven(self) -> str | None:
+        """The latest epoch of which it is certain that its client was on it; None: of none yet."""
+
+    @property
     def position(self) -> Position:
         """Where it began, or up to where it has everything of its channels."""
 
@@ -55,8 +59,13 @@ class Sessions(Protocol):
     def left(self, live: Live, name: str) -> None:
         """The connection left a channel. Otherwise like ``joined``."""
 
-    def find(self, pid: str) -> Kept | None:
-        """The session, live or waiting for its client.
+    def find(self, pid: str, epoch: str | None = None) -> Kept | None:
+        """The session, live or waiting for its client, if it has all that it had at any time of this epoch;
+        None: of its own.
+
+        What Redis lost its workers write again, but one of them may have a connection that its client gave
+        up before it joined some channels on the next. So a session that was lost is found again when the
+        client of a connection that has it has answered since.
 
         Raises:
             BrokerUnavailable: it cannot be told.

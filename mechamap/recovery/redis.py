@@ -10,6 +10,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import count
 
 import redis
 
@@ -38,11 +39,12 @@ class RedisSessions:
     def __init__(self, url: str, window: float, *, prefix: str) -> None:
         """``window``: seconds a session waits for its client."""
         self._client = command_client(url)
-        self._prefix = f"{prefix}:session:2:"  # the layout's version: servers of another pass by
+        self._prefix = f"{prefix}:session:3:"  # the layout's version: servers of another pass by
         self._pause = window / RENEWALS
         self._lease = int((window + 2 * self._pause) * 1000)
         self._live: dict[str, Live] = {}  # by sid: a session may have several
         self._unsure: dict[str, set[str]] = {}  # by sid, the channels that Redis may not know the truth of
+        self._turns = count(1)  # of what is written; taken before the truth is looked at
         # a thousand clients that return at once share a few round trips
         self._gathering: Gathering[Call, object] = Gathering(self._send, ("the session", "kept"))
         self._stopping = threading.Event()
@@ -59,16 +61,18 @@ class RedisSessions:
     def left(self, live: Live, name: str) -> None:
         self._changed(live, name)
 
-    def find(self, pid: str) -> Kept | None:
+    def find(self, pid: str, epoch: str | None = None) -> Kept | None:
         with translated("the session cannot be looked up"):
             fields = self._fields(pid)
         if not fields or b"end" in fields:
             return None
         try:
-            return _kept(fields)
+            kept = _kept(fields)
         except (ValueError, KeyError):
             log.warning("session_malformed")
             return None
+        whole = fields.get(b"whole", b"").decode(errors="replace")
+        return kept if whole == (epoch or kept.position.epoch) else None
 
     def ended(self, live: Live, *, final: bool) -> None:
         self._unsure.pop(live.sid, None)
@@ -99,11 +103,11 @@ class RedisSessions:
             return {b"": b""}  # as malformed as can be
 
     def _keep(self, live: Live, without: Collection[str] = (), *, takes: bool) -> None:
-        kept = live.kept()
-        about = (kept.user_id, live.sid, kept.position.epoch, kept.position.offset)
+        turn, kept = next(self._turns), live.kept()
+        about = (kept.user_id, live.sid, int(kept.opened[live.sid] * 1000), *_words(kept.position))
         gone = [_field(name) for name in without]
         channels = _flat(kept.channels)
-        arguments = [self._lease, int(takes), *about, len(gone), *gone, *channels]
+        arguments = [self._lease, int(takes), turn, *about, len(gone), *gone, *channels]
         self._run(KEEP, live, arguments)
 
     def _run(self, script: Script, live: Live, arguments: Sequence[object]) -> object:
@@ -130,12 +134,12 @@ class RedisSessions:
 
     def _write(self, live: Live, name: str) -> None:
         """Write whether the connection has the channel; all it has where Redis has lost the session."""
-        kept = live.kept()
-        since = kept.channels.get(name)
+        turn, kept = next(self._turns), live.kept()
+        about, since = [self._lease, live.sid, turn], kept.channels.get(name)
         if since is None:
-            found = self._run(LEFT, live, [self._lease, live.sid, _field(name)])
+            found = self._run(LEFT, live, [*about, _field(name)])
         else:
-            found = self._run(JOINED, live, [self._lease, kept.position.epoch, *_flat({name: since})])
+            found = self._run(JOINED, live, [*about, kept.position.epoch, *_flat({name: since})])
         if not found and self._live.get(live.sid) is live:
             self._keep(live, takes=False)
 
@@ -157,12 +161,13 @@ class RedisSessions:
                 names.discard(name)
             self._unsure.pop(sid, None)
 
-    def _chunks(self) -> Iterator[list[tuple[Live, Mapping[str, int]]]]:
-        """Live connections with where they joined their channels, at most ``CHUNK`` of both and one more."""
+    def _chunks(self) -> Iterator[list[tuple[Live, int, Mapping[str, int]]]]:
+        """Live connections, each with a turn and where it joined its channels, at most ``CHUNK`` of
+        connections and channels and one more."""
         chunk, size = [], 0
         for live in list(self._live.values()):
-            joins = live.joins()
-            chunk.append((live, joins))
+            turn, joins = next(self._turns), live.joins()
+            chunk.append((live, turn, joins))
             size += 1 + len(joins)
             if size >= CHUNK:
                 yield chunk
@@ -171,15 +176,15 @@ class RedisSessions:
         if chunk:
             yield chunk
 
-    def _renew(self, chunk: list[tuple[Live, Mapping[str, int]]]) -> None:
+    def _renew(self, chunk: list[tuple[Live, int, Mapping[str, int]]]) -> None:
         """Renew the leases and tell what has been received; what Redis has lost is written again."""
-        keys = [self._prefix + live.pid for live, _ in chunk]
+        keys = [self._prefix + live.pid for live, _, _ in chunk]
         arguments: list[object] = [self._lease]
-        for live, joins in chunk:
-            position = live.position
-            arguments += (live.sid, position.epoch, position.offset, len(joins), *_flat(joins))
+        for live, turn, joins in chunk:
+            about = (live.sid, turn, live.proven or "", *_words(live.position))
+            arguments += (*about, len(joins), *_flat(joins))
         known = RENEW.run(self._client, keys, arguments)
-        for (live, _), knows in zip(chunk, known, strict=True):
+        for (live, _, _), knows in zip(chunk, known, strict=True):
             if not knows and self._live.get(live.sid) is live:
                 self._keep(live, takes=False)
 
@@ -193,6 +198,10 @@ def _flat(channels: Mapping[str, int]) -> list[object]:
     return [part for name, since in channels.items() for part in (_field(name), since)]
 
 
+def _words(position: Position) -> tuple[str, int]:
+    return position.epoch, position.offset
+
+
 def _kept(fields: Mapping[bytes, bytes]) -> Kept:
     """A session as it was written.
 
@@ -204,10 +213,13 @@ def _kept(fields: Mapping[bytes, bytes]) -> Kept:
         if field.startswith(b"c:"):
             channels[field[2:].decode()] = _number(value)
     position = Position(fields[b"epoch"].decode(), _number(fields[b"offset"]))
-    sids = tuple(fields[b"sids"].decode().split())
-    if not sids:
+    opened = {}
+    for word in fields[b"sids"].decode().split():
+        at, _, sid = word.partition(":")
+        opened[sid] = int(at) / 1000
+    if not opened:
         raise ValueError("A session without a connection.")
-    return Kept(int(fields[b"user"]), sids, position, channels)
+    return Kept(int(fields[b"user"]), opened, position, channels)
 
 
 def _number(value: bytes) -> int:

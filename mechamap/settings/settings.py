@@ -11,6 +11,7 @@ from ..domain.console import ConsoleRoles
 from ..domain.credentials import ChannelAuth
 from ..domain.history import Bounds
 from ..domain.pusher_signature import AppKey
+from ..domain.recovery import STALLED
 from ..domain.roles import Ladder, Level
 from ..domain.webhooks import WebhookEvent
 
@@ -125,8 +126,9 @@ class Settings:
     @property
     def answers_within(self) -> float:
         """Seconds after which a client that is still connected has received what it was sent before: its last
-        pong is as old as interval and timeout at most, and answers a ping at most one timeout older."""
-        return (self.ping_interval_ms + 2 * self.ping_timeout_ms) / 1000 + 1
+        pong is as old as interval and timeout at most, and answers a ping at most one timeout older; a worker
+        that stood still too shortly to know it notices a silent one as much later."""
+        return (self.ping_interval_ms + 2 * self.ping_timeout_ms) / 1000 + STALLED + 1
 
     @property
     def broadcasting_auth_url(self) -> str | None:

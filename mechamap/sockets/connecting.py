@@ -107,6 +107,7 @@ class Connecting:
             transport=visitor.transport,
             address=visitor.address,
             user_agent=visitor.user_agent,
+            opened_at=visitor.opened_at,
             dialect=dialect,
         )
         self._greet(sid, admission)

@@ -10,6 +10,7 @@ from mechamap.domain.credentials import Credentials, read_headers
 from mechamap.domain.dialects import Dialect, dialect_of_handshake
 from mechamap.domain.errors import InvalidField
 from mechamap.domain.recovery import MAX_PID_LENGTH, Returning, parse_offset
+from mechamap.engine import OPENED
 
 Environ = Mapping[str, Any]
 """The WSGI environ of the handshake, after ``TrustedProxies``."""
@@ -17,11 +18,13 @@ Environ = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Where a connection comes from. ``address`` is the browser's own when a trusted proxy names it."""
+    """Where a connection comes from, and since when. ``address`` is the browser's own when a trusted proxy
+    names it."""
 
     address: str | None
     user_agent: str | None
     transport: str
+    opened_at: float | None
 
 
 def token_of(auth: object, environ: Environ) -> object:
@@ -78,6 +81,7 @@ def visitor_of(environ: Environ) -> Visitor:
         environ.get("REMOTE_ADDR"),
         sys.intern(agent[:200]) if agent else None,
         sys.intern(_asked(environ, "transport", "polling")[:20]),
+        environ.get(OPENED),
     )
 
 

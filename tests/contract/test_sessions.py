@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import count
 
 import gevent
 import pytest
@@ -13,6 +14,7 @@ from mechamap.domain.recovery import MOST_SIDS, Kept
 from mechamap.recovery import redis as keeper
 from mechamap.recovery.memory import MemorySessions
 from mechamap.recovery.redis import RedisSessions
+from tests.faults.proxy import Proxy
 from tests.services.processes import wait_until
 from tests.services.redis import RedisServer
 
@@ -21,6 +23,8 @@ WINDOW = 0.8
 LEASE = 1.5 * WINDOW
 PREFIX = "sessions-of-the-test"
 OWN = "private-user.7"
+MOMENTS = count(1_800_000_000.125)
+"""Of which the later page was opened later."""
 
 
 @dataclass(eq=False)
@@ -32,10 +36,12 @@ class Page:
     user_id: int = 7
     channels: dict[str, int] = field(default_factory=lambda: {"private-user.7": 3})
     position: Position = field(default_factory=lambda: Position("epoch", 3))
+    opened: float = field(default_factory=lambda: next(MOMENTS))
+    proven: str | None = None
 
     def kept(self) -> Kept:
         channels = {name: max(since, self.position.offset) for name, since in self.channels.items()}
-        return Kept(self.user_id, (self.sid,), self.position, channels)
+        return Kept(self.user_id, {self.sid: self.opened}, self.position, channels)
 
     def joins(self) -> dict[str, int]:
         return dict(self.channels)
@@ -132,7 +138,7 @@ def shared(*pages: Page, without: str = "") -> Kept:
     channels = {
         name: since for page in pages for name, since in page.kept().channels.items() if name != without
     }
-    return Kept(7, tuple(page.sid for page in pages), pages[-1].position, channels)
+    return Kept(7, {page.sid: page.opened for page in pages}, pages[-1].position, channels)
 
 
 def test_what_changes_is_found_so(sessions):
@@ -281,7 +287,8 @@ def test_the_session_waits_when_both_have_ended(sessions, two, first):
     third = Page("p1", "3.3", channels=dict(sessions.find("p1").channels))
     sessions.keep(third)
     leave(sessions, third, "public.y")
-    assert sessions.find("p1") == Kept(7, ("1.1", "2.2", "3.3"), third.position, third.channels)
+    everything = shared(*two, third)
+    assert sessions.find("p1") == replace(everything, channels=third.channels)
 
 
 def test_one_that_claims_late_and_dies_takes_nothing_from_the_one_that_lives(sessions, sleep, two):
@@ -298,12 +305,44 @@ def test_one_that_claims_late_and_dies_takes_nothing_from_the_one_that_lives(ses
     wait_until(lambda: set(sessions.find("p1").channels.values()) == {9}, "what was received", WINDOW)
 
 
+@pytest.fixture
+def overtaken(sessions) -> tuple[Page, Page]:
+    """A page that was let in on its new connection before the worker of its old one looked at it."""
+    first = Page("p1", "1.1", channels={OWN: 3, "public.b": 3, "public.c": 3})
+    old, new = (Page("p1", sid, channels=dict(first.channels)) for sid in ("2.2", "3.3"))
+    sessions.keep(first)
+    sessions.keep(new)
+    leave(sessions, new, "public.c")
+    sessions.keep(old, ["public.b"])
+    return old, new
+
+
+def test_of_several_connections_the_one_opened_last_is_the_newest_whoever_is_let_in_last(sessions, overtaken):
+    """What the page said on the old one behind its CONNECT is handled last of all."""
+    old, new = overtaken
+    assert sessions.find("p1").sids == ("1.1", "2.2", "3.3")
+    leave(sessions, old, OWN)
+    assert set(new.channels) <= set(sessions.find("p1").channels)
+    leave(sessions, new, "public.c")
+    assert sessions.find("p1").channels == new.channels
+
+
+@pytest.mark.parametrize("final", [True, False])
+def test_the_end_of_one_that_was_overtaken_ends_nothing(sessions, sleep, overtaken, final):
+    old, new = overtaken
+    sessions.ended(old, final=final)
+    sleep(LEASE + 0.3)
+    assert set(new.channels) <= set(sessions.find("p1").channels)
+    sessions.ended(new, final=True)
+    assert sessions.find("p1") is None
+
+
 def test_a_return_takes_away_what_is_refused_and_nothing_that_was_joined_meanwhile(sessions):
     old, new = Page("p1", "1.1", channels={OWN: 3, "public.b": 3}), Page("p1", "2.2")
     sessions.keep(old)
     join(sessions, old, "public.y", 6)
     sessions.keep(new, ["public.b"])
-    assert sessions.find("p1") == Kept(7, ("1.1", "2.2"), new.position, {OWN: 3, "public.y": 6})
+    assert sessions.find("p1") == replace(shared(old, new), channels={OWN: 3, "public.y": 6})
 
 
 def test_a_session_that_the_new_connection_ended_is_not_brought_back_by_the_old_one(sessions, sleep, two):
@@ -335,10 +374,13 @@ def test_of_a_new_epoch_everything_is_owed_that_the_session_had(sessions, sleep,
     old, new = two
     new.channels, new.position = dict.fromkeys(new.channels, 0), Position("later", 0)
     join(sessions, new, "public.z", 2)
-    assert sessions.find("p1") == Kept(7, ("1.1", "2.2"), new.position, new.channels)
+    new.proven = "later"
+    sleep(WINDOW / 2)
+    everything = replace(shared(old, new), channels=new.channels)
+    assert sessions.find("p1") == sessions.find("p1", "later") == everything
     old.position = Position("epoch", 90)
     sleep(WINDOW / 2)
-    assert sessions.find("p1") == Kept(7, ("1.1", "2.2"), new.position, new.channels)
+    assert sessions.find("p1") == everything
 
 
 def test_the_last_few_connections_of_a_session_are_remembered(sessions):
@@ -407,7 +449,7 @@ def test_a_worker_that_stops_leaves_its_sessions_to_their_leases(redis_sessions:
 
 def test_what_redis_lost_is_written_again_for_live_connections_only(redis_sessions: Open, redis_server):
     here, there = redis_sessions(), redis_sessions()
-    page, gone, other = Page("p1", "1.1"), Page("p2", "1.2"), Page("p1", "2.2")
+    page, gone, other = Page("p1", "1.1"), Page("p2", "1.2"), Page("p1", "2.2", proven="epoch")
     here.keep(page)
     here.keep(gone)
     here.ended(gone, final=False)
@@ -435,13 +477,46 @@ def test_a_change_of_what_redis_lost_writes_the_whole(redis_sessions: Open, redi
         join(sessions, page, "public.b", 5)
     else:
         leave(sessions, page, "public.a")
-    assert sessions.find("p1") == page.kept()
+    assert sessions.find("p1") is None
+    page.proven = "epoch"
+    sessions.start()
+    wait_until(lambda: sessions.find("p1") == page.kept(), "the session", WINDOW)
+
+
+@pytest.mark.parametrize("first", ["old", "new"])
+def test_what_redis_lost_is_found_again_when_a_client_has_answered_on_the_newest_connection(
+    redis_sessions: Open, redis_server, first
+):
+    """A worker with a connection that its page gave up writes the session again as that one knows it."""
+    here, there = redis_sessions(started=False), redis_sessions(started=False)
+    old, new = Page("p1", "1.1"), Page("p1", "2.2")
+    here.keep(old)
+    there.keep(new)
+    join(there, new, "public.a", 5)
+    redis_server.client().flushall()
+    for sessions in (here, there) if first == "old" else (there, here):
+        sessions.start()
+        time.sleep(WINDOW / 2)
+        assert sessions.find("p1") is None
+    new.proven = "epoch"
+    wait_until(lambda: here.find("p1") is not None, "the session", WINDOW)
+    assert here.find("p1").channels == {OWN: 3, "public.a": 5}
+    assert here.find("p1", "another epoch") is None
+
+
+def test_what_redis_lost_of_a_session_is_in_it_again(redis_sessions: Open, redis_server):
+    """A replica that became the primary may not have had the last changes."""
+    sessions = redis_sessions()
+    page = Page("p1", "1.1", channels={OWN: 3, "public.a": 4})
+    sessions.keep(page)
+    redis_server.client().hdel(f"{PREFIX}:session:3:p1", "c:public.a")
+    wait_until(lambda: sessions.find("p1") == page.kept(), "the channel", WINDOW)
 
 
 def test_what_follows_the_number_of_a_channel_stays_with_it(redis_sessions: Open, redis_server):
     """As a server of a later version may write it."""
     sessions, redis = redis_sessions(), redis_server.client()
-    page, key = Page("p1", "1.1"), f"{PREFIX}:session:2:p1"
+    page, key = Page("p1", "1.1"), f"{PREFIX}:session:3:p1"
     sessions.keep(page)
     redis.hset(key, f"c:{OWN}", "3 echo %1")
     assert sessions.find("p1") == page.kept()
@@ -478,7 +553,7 @@ GOOD = {"user": "7", "sids": "1.1", "epoch": "e", "offset": "1", "c:public.a": "
 def test_a_record_that_nobody_could_have_written_is_no_session_and_gives_way(
     redis_sessions: Open, redis_server, fields, caplog
 ):
-    sessions, redis, key = redis_sessions(started=False), redis_server.client(), f"{PREFIX}:session:2:p1"
+    sessions, redis, key = redis_sessions(started=False), redis_server.client(), f"{PREFIX}:session:3:p1"
     if isinstance(fields, str):
         redis.set(key, fields)
     else:
@@ -533,6 +608,37 @@ def test_a_change_that_redis_was_not_told_is_looked_at_again(redis_sessions: Ope
     page.channels.pop("public.c")  # it was told that it has it not
     redis_server.start()
     wait_until(lambda: sessions.find("p1") == page.kept(), "the changes to be written", 3 * WINDOW)
+
+
+@pytest.fixture
+def network(redis_server: RedisServer) -> Iterator[Proxy]:
+    proxy = Proxy(redis_server.port)
+    yield proxy
+    proxy.stop()
+
+
+@pytest.mark.parametrize("change", ["join", "leave"])
+def test_a_change_that_redis_hears_of_long_after_its_connection_was_given_up_undoes_no_later_one(
+    redis_server, network: Proxy, change
+):
+    sessions = RedisSessions(f"redis://127.0.0.1:{network.port}/0", WINDOW, prefix=PREFIX)
+    page = Page("p1", "1.1", channels={OWN: 3} if change == "join" else {OWN: 3, "public.a": 3})
+    sessions.keep(page)
+    network.strand()
+    with pytest.raises(BrokerUnavailable):
+        join(sessions, page, "public.a", 5) if change == "join" else leave(sessions, page, "public.a")
+    leave(sessions, page, "public.a") if change == "join" else join(sessions, page, "public.a", 5)
+    expected = page.kept()
+    assert sessions.find("p1") == expected
+    calls = redis_server.client().info("commandstats")["cmdstat_evalsha"]["calls"]
+    network.heal()
+    wait_until(
+        lambda: redis_server.client().info("commandstats")["cmdstat_evalsha"]["calls"] > calls,
+        "the late command",
+        5,
+    )
+    assert sessions.find("p1") == expected
+    sessions.stop()
 
 
 def test_renewal_goes_on_after_redis_was_away(redis_sessions: Open, redis_server):

@@ -18,6 +18,7 @@ class Proxy:
         self._cut = False
         self._flowing = gevent.event.Event()
         self._flowing.set()
+        self._stranded = self._flowing
         self._server = StreamServer(("127.0.0.1", 0), self._serve)
         self._server.start()
 
@@ -38,14 +39,23 @@ class Proxy:
         """Carry nothing, and lose nothing."""
         self._flowing.clear()
 
+    def strand(self) -> None:
+        """Carry nothing on the connections that are there now, and lose nothing; new ones are carried."""
+        self._stranded, self._flowing = self._flowing, gevent.event.Event()
+        self._stranded.clear()
+        self._flowing.set()
+
     def heal(self) -> None:
         self._cut = False
+        self._stranded.set()
         self._flowing.set()
 
     def stop(self) -> None:
         self._server.stop()
         self.heal()
         self.cut()
+        while self._pairs:  # until each has closed its sockets
+            gevent.sleep(0.001)
 
     def _serve(self, near: socket.socket, address: object) -> None:
         if self._cut:
@@ -61,17 +71,18 @@ class Proxy:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         pair = (near, far)
         self._pairs.add(pair)
-        back = gevent.spawn(self._carry, far, near)
-        self._carry(near, far)
+        flowing = self._flowing
+        back = gevent.spawn(self._carry, far, near, flowing)
+        self._carry(near, far, flowing)
         back.join()
         self._pairs.discard(pair)
         near.close()
         far.close()
 
-    def _carry(self, source: socket.socket, sink: socket.socket) -> None:
+    def _carry(self, source: socket.socket, sink: socket.socket, flowing: gevent.event.Event) -> None:
         with suppress(OSError):
             while data := source.recv(65_536):
-                self._flowing.wait()
+                flowing.wait()
                 sink.sendall(data)
         self._break([(source, sink)])
 

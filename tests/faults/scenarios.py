@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import gevent
+import redis
 
 from .trial import CHANNELS, Trial, hang_up
 
@@ -72,7 +73,7 @@ def flushed_redis(trial: Trial) -> None:
     """Redis loses all its data; some clients are away at that moment."""
     trial.go_on(0.5)
     _drop_some(trial)
-    trial.cluster.redis.client().flushall()
+    _flush(trial)
     trial.go_on(0.5)
     _drop_some(trial)
     trial.go_on(1.5)
@@ -177,6 +178,16 @@ def device_sync_cut_off(trial: Trial) -> None:
         fault(trial)
         _drop_some(trial)
     trial.go_on(0.5)
+
+
+def _flush(trial: Trial) -> None:
+    """As soon as Redis can be told: in chaos another fault may have stopped it."""
+    with gevent.Timeout(30):
+        while True:
+            with suppress(redis.RedisError):
+                trial.cluster.redis.client().flushall()
+                return
+            gevent.sleep(0.05)
 
 
 def _drop_some(trial: Trial) -> None:

@@ -295,7 +295,7 @@ def test_a_channel_of_two_spellings_is_one_channel(world, monkeypatch):
     world.sessions.keep(connection)
     found = world.sessions.find(connection.pid)
     twice = replace(found, channels={**found.channels, "private-forum.1": 0})
-    monkeypatch.setattr(world.sessions, "find", lambda pid: twice)
+    monkeypatch.setattr(world.sessions, "find", lambda pid, epoch: twice)
     publish(world, 1, "forum.1")
     admission = world.arrive("new", returning=Returning(connection.pid, None))
     assert admission.connection.spellings == ("private-user.7", "forum.1")
@@ -359,6 +359,14 @@ def test_a_live_connection_has_what_it_was_given_a_while_ago_and_not_more(world)
     assert world.sessions.find(connection.pid).position.offset == 1
     live_for(world, 60)
     assert since(world, connection) == [2, 2]
+
+
+def test_a_client_is_known_to_be_there_in_an_epoch_when_it_lived_on_after_the_epoch_began(world):
+    connection = world.connect("a")
+    live_for(world, 119)
+    assert connection.proven is None
+    live_for(world, 1)
+    assert connection.proven == world.broker.position("").epoch
 
 
 def test_a_subscription_is_never_moved_back(world):

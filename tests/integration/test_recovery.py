@@ -237,16 +237,15 @@ def test_a_browser_that_left_by_itself_begins_anew(site):
 
 
 def test_more_than_can_be_replayed_is_said_instead(site):
-    browser = browse(site, 2, "public.much", "public.more")
-
-    def meanwhile():
-        for number in range(6):
-            channel = ("public.much", "public.more")[number % 2]
-            batch = [{"channel": channel, "event": "n", "data": n} for n in range(100)]
-            key = {"Authorization": f"Bearer {KEY}"}
-            assert site.server.post("/api/broadcast/batch", {"broadcasts": batch}, headers=key).status == 200
-
-    away(browser, meanwhile)
+    browser = browse(site, 2, "public.much", "public.more", reconnection=False)
+    browser.drop()
+    browser.wait_for("disconnect")
+    for number in range(6):
+        channel = ("public.much", "public.more")[number % 2]
+        batch = [{"channel": channel, "event": "n", "data": n} for n in range(100)]
+        key = {"Authorization": f"Bearer {KEY}"}
+        assert site.server.post("/api/broadcast/batch", {"broadcasts": batch}, headers=key).status == 200
+    browser.reconnect()
     told = browser.wait_for("recovery")[0]
     assert (told["recovered"], told["reason"]) == (False, "too_much")
     assert browser.state()["recovered"] is False
@@ -403,3 +402,33 @@ def test_what_a_stalled_worker_finds_late_takes_nothing_from_the_page_that_came_
             pass
         assert sorted(event[1]["channels"]) == ["private-user.2", "public.b", "public.x", "public.y"]
         assert heard(last, 1) == [0, 1]
+
+
+def test_what_a_page_said_behind_its_connect_takes_nothing_from_it_on_its_next_connection(cluster):  # noqa: F811
+    """The stock client waits for the answer; one that does not may give the connection up before it comes,
+    and a stalled worker reads both when the page is in elsewhere."""
+    here, there = cluster.server.workers()
+    auth = {"token": token(2)}
+    with ExitStack() as held:
+        with stalled(there):
+            first, answer = raw_return(cluster, auth)
+            held.enter_context(first)
+            first.call("subscribe", {"channel": "public.b"})
+            auth["pid"] = answer["pid"]
+            given_up = held.enter_context(Client(cluster.server.port))
+        with stalled(here):
+            given_up.send("40" + json.dumps(auth))
+            given_up.send("421" + json.dumps(["unsubscribe", {"channel": "public.b"}]))
+            new, answer = raw_return(cluster, auth)
+            held.enter_context(new)
+            assert answer["pid"] == auth["pid"]
+            new.call("subscribe", {"channel": "public.x"})
+        while not given_up.packet().startswith("431"):
+            pass
+        new.call("unsubscribe", {"channel": "public.x"})
+    last, answer = raw_return(cluster, auth)
+    with last:
+        assert answer["pid"] == auth["pid"]
+        while (event := last.event())[0] != "connected":
+            pass
+        assert sorted(event[1]["channels"]) == ["private-user.2", "public.b"]
