@@ -5,6 +5,7 @@ from typing import Any
 from flask import Response, redirect, request, url_for
 from flask_admin import expose
 
+from mechamap.domain.acts import Act
 from mechamap.services import Services
 from mechamap.store.console_sessions import Ended
 
@@ -29,19 +30,20 @@ class Account(ConsoleView):
         return self.page("account", sessions=own, here=self.session.id)
 
     @expose("/sign-out", methods=("POST",))
-    @needs(Permission.VIEW)
+    @needs(Permission.VIEW, Act.SIGN_OUT)
     def sign_out(self) -> Any:
         """One of the operator's own sessions (``id``), or without one all of them."""
         given = request.form.get("id", "")
         session_id = int(given) if given.isascii() and given.isdigit() and len(given) < 19 else None
         user_id = self.operator.user_id
         ended = self.act(
-            "console.signout" if session_id else "console.signout_everywhere",
             f"user:{user_id}",
             lambda: self.services.console_sessions.end(
                 Ended.SIGNED_OUT, session_id=session_id, user_id=user_id
             ),
-            lambda number: f"{figures.number_of(number, 'session')} ended",
+            lambda number: (
+                f"{figures.number_of(number, 'session')} ended{'' if session_id else ', everywhere'}"
+            ),
         )
         if session_id in (None, self.session.id):
             return redirect(url_for("console_signin.form"), 303)

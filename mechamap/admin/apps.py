@@ -6,12 +6,13 @@ from typing import Any
 from flask import Response, request
 from flask_admin import expose
 
+from mechamap.domain.acts import Act
 from mechamap.domain.errors import InvalidField, RealtimeError, Unavailable
 from mechamap.services import Services
 from mechamap.store.apps import AppRecord
 
 from .gate import ConsoleView
-from .permissions import READING, Permission
+from .permissions import READING, Permission, needs
 
 FIELDS = ("name", "id", "key")
 
@@ -27,13 +28,13 @@ class Apps(ConsoleView):
         return self._listed(dict.fromkeys(FIELDS, ""), None)
 
     @expose("/create", methods=("POST",))
+    @needs(Permission.ADMINISTER, Act.APP_CREATE)
     def create(self) -> Response:
         """The answer to the POST shows the secret; one that was brought along is not shown again."""
         fields = {name: request.form.get(name, "").strip() for name in FIELDS}
         given, legacy = request.form.get("secret", "").strip() or None, "legacy" in request.form
         try:
             record, pair = self.act(
-                "app.create",
                 f"app:{fields['name']}",
                 lambda: self.services.apps.create(
                     fields["name"],
@@ -50,6 +51,7 @@ class Apps(ConsoleView):
         return self.page("app_key", 201, row=record, pair=pair, brought=given is not None, made=True)
 
     @expose("/<app_id>/rotate", methods=("GET", "POST"))
+    @needs(Permission.ADMINISTER, Act.APP_ROTATE)
     def rotate(self, app_id: str) -> Any:
         """Ask first (GET), then make and show a key beside those there are (POST)."""
         row = self.services.apps.find(app_id)
@@ -57,7 +59,6 @@ class Apps(ConsoleView):
             return self._asked("rotate", row)
         same_key = "same_key" in request.form
         record, pair = self.act(
-            "app.rotate",
             f"app:{row.name}",
             lambda: self.services.apps.rotate(row.app_id, same_key=same_key),
             lambda made: f"{'a new secret under' if same_key else 'now'} {made[1].key}",
@@ -65,13 +66,13 @@ class Apps(ConsoleView):
         return self.page("app_key", row=record, pair=pair, brought=False, made=False)
 
     @expose("/<app_id>/finish", methods=("GET", "POST"))
+    @needs(Permission.ADMINISTER, Act.APP_FINISH)
     def finish(self, app_id: str) -> Any:
         """Ask first (GET), then drop all keys but the newest (POST)."""
         row = self.services.apps.find(app_id)
         if request.method in READING:
             return self._asked("finish", row)
         self.act(
-            "app.rotate_finish",
             f"app:{row.name}",
             lambda: self.services.apps.finish(row.app_id),
             lambda kept: f"{kept.keys[0]} only",
@@ -79,23 +80,25 @@ class Apps(ConsoleView):
         return self._done(row, "has its newest key only")
 
     @expose("/<app_id>/disable", methods=("GET", "POST"))
+    @needs(Permission.ADMINISTER, Act.APP_DISABLE)
     def disable(self, app_id: str) -> Any:
         """Ask first (GET), then refuse its calls (POST)."""
         return self._switched(app_id, enabled=False)
 
     @expose("/<app_id>/enable", methods=("GET", "POST"))
+    @needs(Permission.ADMINISTER, Act.APP_ENABLE)
     def enable(self, app_id: str) -> Any:
         """Ask first (GET), then take its calls again (POST)."""
         return self._switched(app_id, enabled=True)
 
     @expose("/<app_id>/delete", methods=("GET", "POST"))
+    @needs(Permission.ADMINISTER, Act.APP_DELETE)
     def delete(self, app_id: str) -> Any:
         """Ask first (GET), then remove it with its secrets (POST)."""
         row = self.services.apps.find(app_id)
         if request.method in READING:
             return self._asked("delete", row)
         self.act(
-            "app.delete",
             f"app:{row.name}",
             lambda: self.services.apps.delete(row.app_id),
             lambda gone: f"id {gone.app_id}",
@@ -108,7 +111,6 @@ class Apps(ConsoleView):
         if request.method in READING:
             return self._asked(act, row)
         self.act(
-            f"app.{act}",
             f"app:{row.name}",
             lambda: self.services.apps.switch(row.app_id, enabled=enabled),
             lambda changed: f"id {changed.app_id}",

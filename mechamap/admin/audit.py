@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from flask import Response, request
 from flask_admin import expose
 
+from mechamap.domain.acts import Act
 from mechamap.domain.errors import InvalidField, Unavailable
 from mechamap.services import Services
 from mechamap.store.audit import AuditFilter
@@ -61,6 +62,7 @@ class Audit(ConsoleView):
             more=len(rows) > PAGE and number < LAST,
             number=number,
             asked=asked,
+            acts=Act,
             db_problem=problem,
             zone=self.services.settings.app_timezone,
             days=self.services.settings.audit_days,

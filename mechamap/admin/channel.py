@@ -6,9 +6,11 @@ from typing import Any
 from flask import Response, request
 from flask_admin import expose
 
+from mechamap.domain.acts import Act
 from mechamap.domain.errors import InvalidField, NotFound, Unavailable
 from mechamap.domain.history import Position
 from mechamap.domain.members import MemberPage
+from mechamap.hub.history import opened
 from mechamap.services import Services
 
 from . import figures
@@ -65,7 +67,7 @@ class Channel(LiveView):
         return self.page("channel", **self.facts())
 
     @expose("/data", methods=("POST",))
-    @needs(Permission.ADMINISTER)
+    @needs(Permission.ADMINISTER, Act.EVENT_OPEN)
     def data(self) -> Any:
         """Open the data of one event, which the audit log notes."""
         channel = self.services.parse_channel(request.values.get("name"))
@@ -77,14 +79,12 @@ class Channel(LiveView):
                 raise NotFound("The log does not hold this event any more.", code="event_gone")
             return found[0]
 
-        event = self.act(
-            "channels.data", f"channel:{channel.name}", read, lambda found: f"{found.event}; {found.id}"
-        )
+        event = self.act(f"channel:{channel.name}", read, lambda found: opened((found,)))
         shown = json.dumps(event.data, indent=2, ensure_ascii=False)
         return self.page("event_data", channel=channel, event=event, shown=shown)
 
     @expose("/purge", methods=("GET", "POST"))
-    @needs(Permission.OPERATE)
+    @needs(Permission.OPERATE, Act.CHANNEL_PURGE)
     def purge(self) -> Any:
         """Show what is in the log (GET), then empty it (POST)."""
         channel = self.services.parse_channel(request.values.get("name"))
@@ -92,7 +92,6 @@ class Channel(LiveView):
             seen = self.services.operations.channel(channel)
             return self.page("purge_channel", channel=channel, seen=seen)
         held = self.act(
-            "channels.purge",
             f"channel:{channel.name}",
             lambda: self.services.operations.purge(channel),
             lambda number: f"{number} events",

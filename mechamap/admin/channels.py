@@ -6,6 +6,7 @@ from typing import Any
 from flask import Response, request
 from flask_admin import expose
 
+from mechamap.domain.acts import Act
 from mechamap.domain.channels import Channel
 from mechamap.domain.commands import Action, Command
 from mechamap.domain.errors import InvalidField, PayloadTooLarge, RealtimeError
@@ -49,7 +50,7 @@ class Channels(LiveView):
         return self.page("channels", **self.facts())
 
     @expose("/publish", methods=("GET", "POST"))
-    @needs(Permission.OPERATE)
+    @needs(Permission.OPERATE, Act.EVENT_PUBLISH)
     def publish(self) -> Any:
         """Write an event (GET), see its reach (POST ``step=preview``), send it (POST ``step=send``)."""
         fields = {name: request.values.get(name, "").strip() for name in ("channel", "event", "data")}
@@ -69,7 +70,6 @@ class Channels(LiveView):
         channel = publication.channels[0]
         try:
             receipt = self.act(
-                "channels.publish",
                 f"channel:{channel.name}",
                 lambda: self.services.operations.publish(body, self.actor),
                 lambda made: f"{publication.event} to {made.total} subscribers; publication {made.id}",
@@ -80,7 +80,7 @@ class Channels(LiveView):
         return self.done(f"{publication.event} went to {reached} of {channel.name}.", "channels.index")
 
     @expose("/disconnect", methods=("GET", "POST"))
-    @needs(Permission.OPERATE)
+    @needs(Permission.OPERATE, Act.CONNECTION_CLOSE)
     def disconnect(self) -> Any:
         """Ask first (GET), then close every connection that is subscribed to the channel (POST)."""
         channel = self.services.parse_channel(request.values.get("channel"))
@@ -94,7 +94,6 @@ class Channels(LiveView):
         reason = reason_given(request.form)
         command = Command(Action.KICK, channel=channel.canonical, reason=reason)
         closed = self.act(
-            "channels.disconnect",
             f"channel:{channel.name}",
             lambda: self.services.operations.kick(command),
             lambda number: f"{number} ordered to close; {reason}",

@@ -5,6 +5,7 @@ from typing import Any
 from flask import Response, request
 from flask_admin import expose
 
+from mechamap.domain.acts import Act
 from mechamap.domain.errors import InvalidField, NotFound, Unavailable
 from mechamap.domain.searching import Search
 from mechamap.hub.inspections import LAST_EVENTS, MOST_CHANNELS, ConnectionSeen
@@ -54,7 +55,7 @@ class Connection(LiveView):
         return self.page("connection", 404 if gone else 200, **facts)
 
     @expose("/revoke", methods=("GET", "POST"))
-    @needs(Permission.OPERATE)
+    @needs(Permission.OPERATE, Act.TOKEN_REVOKE)
     def revoke(self) -> Any:
         """Show how many connections came with this one's token (GET), then revoke it and close them."""
         operations, revoking = self.services.operations, self.services.revoking
@@ -65,7 +66,6 @@ class Connection(LiveView):
             return self.page("revoke_token", seen=seen, ref=ref, named=named)
         record = seen.record
         closed = self.act(
-            "tokens.revoke",
             f"token:{ref}",
             lambda: revoking.ref(ref, record.expires_at, record.user_id, operations.kick),
             lambda number: f"of user {record.user_id}; {number} ordered to close",

@@ -6,6 +6,7 @@ from typing import Any
 from flask import Response, request
 from flask_admin import expose
 
+from mechamap.domain.acts import Act
 from mechamap.domain.commands import Action, Command
 from mechamap.domain.dialects import Dialect
 from mechamap.domain.errors import InvalidField, RealtimeError, Unavailable
@@ -104,7 +105,7 @@ class Connections(LiveView):
         return self.page("connections", 200 if facts["error"] is None else 422, **facts)
 
     @expose("/disconnect", methods=("GET", "POST"))
-    @needs(Permission.OPERATE)
+    @needs(Permission.OPERATE, Act.CONNECTION_CLOSE)
     def disconnect(self) -> Any:
         """Ask first (GET), then close (POST): one connection by ``sid`` or all of ``user_id``."""
         sid, user_id = _named(request.values.get("sid"), request.values.get("user_id"))
@@ -117,7 +118,6 @@ class Connections(LiveView):
         target = f"connection:{sid}" if sid else f"user:{user_id}"
         command = Command(Action.KICK, sid=sid, user_id=user_id, reason=reason)
         closed = self.act(
-            "connections.disconnect",
             target,
             lambda: self.services.operations.kick(command),
             lambda number: f"{number} ordered to close; {reason}",
@@ -150,7 +150,7 @@ class Blocks(LiveView):
         return self.page("blocks", **self.facts())
 
     @expose("/block", methods=("GET", "POST"))
-    @needs(Permission.OPERATE)
+    @needs(Permission.OPERATE, Act.USER_BLOCK)
     def block(self) -> Any:
         """Show whom it concerns and for how long (GET), then close and keep out (POST)."""
         text = request.values.get("user_id", "").strip()
@@ -168,7 +168,6 @@ class Blocks(LiveView):
             reason = reason_given(request.form)
             seconds = _seconds(request.form.get("minutes", ""))
             record, closed = self.act(
-                "users.block",
                 f"user:{user_id}",
                 lambda: self.services.blocklist.block(
                     user_id, seconds, reason, self.actor, self.services.operations.kick
@@ -185,14 +184,13 @@ class Blocks(LiveView):
         )
 
     @expose("/unblock", methods=("GET", "POST"))
-    @needs(Permission.OPERATE)
+    @needs(Permission.OPERATE, Act.USER_UNBLOCK)
     def unblock(self) -> Any:
         """Ask first (GET), then let the user in again (POST)."""
         _, user_id = _named(None, request.values.get("user_id"))
         if request.method in READING:
             return self.page("unblock", user_id=user_id)
         self.act(
-            "users.unblock",
             f"user:{user_id}",
             lambda: self.services.blocklist.unblock(user_id, self.services.operations.kick),
             lambda _: "",

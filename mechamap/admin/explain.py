@@ -8,6 +8,7 @@ from flask import Response, request
 from flask_admin import expose
 
 from mechamap.auth.inspection import TokenReport, authorization_of, inspect
+from mechamap.domain.acts import Act
 from mechamap.domain.errors import InvalidField, RealtimeError
 from mechamap.domain.when import read_moment
 from mechamap.hub.event_search import Wanted
@@ -51,7 +52,7 @@ class Explain(ConsoleView):
         return self._shown(Answer())
 
     @expose("/token", methods=("POST",))
-    @needs(Permission.OPERATE)
+    @needs(Permission.OPERATE, Act.TOKEN_EXPLAIN)
     def token(self) -> Response:
         """Explain the token in the body. It is not kept, logged or sent back."""
         text = request.form.get("token", "").strip()[:MAX_TOKEN]
@@ -64,7 +65,7 @@ class Explain(ConsoleView):
         return self._shown(self._answer("token", explain))
 
     @expose("/laravel", methods=("POST",))
-    @needs(Permission.OPERATE)
+    @needs(Permission.OPERATE, Act.CHANNEL_EXPLAIN)
     def laravel(self) -> Response:
         """Ask Laravel, where it decides on the channel, with the user's own token, which is kept nowhere."""
         return self._shown(self._answer("join", lambda: self._join(request.form.get("token", "").strip())))

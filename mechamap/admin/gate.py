@@ -14,12 +14,14 @@ from flask import Response, flash, g, jsonify, redirect, render_template, reques
 from flask_admin import BaseView
 
 from mechamap.auth.signin import Operator
+from mechamap.domain.acts import Act
 from mechamap.domain.errors import InvalidRequest, RealtimeError
 from mechamap.services import Services
-from mechamap.store.console_sessions import SessionRecord
+from mechamap.store.console_sessions import Ended, SessionRecord
 
 from . import session
-from .permissions import READING, Permission, PermissionMissing, allowed, stated
+from .permissions import READING, Permission, PermissionMissing, act_of, allowed, stated
+from .standing import present
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +44,7 @@ def check_form() -> None:
 
 
 def record(
-    services: Services, actor: str, action: str, target: str, *, outcome: str = "ok", detail: str = ""
+    services: Services, actor: str, action: Act, target: str, *, outcome: str = "ok", detail: str = ""
 ) -> None:
     """One row of the audit log, with the address and the id of the present request."""
     services.audit.record(
@@ -84,12 +86,13 @@ class ConsoleView(BaseView):
         return allowed(self.operator.console_role, permission)
 
     def inaccessible_callback(self, name: str, **kwargs: Any) -> Any:
-        why: session.Ended = g.operator
+        why: Ended = g.operator
         if request.path == LIVE_PATH:
-            answer = {"success": False, "code": why.value, "message": "Sign in to the console."}
+            message = session.WHY.get(why, "Sign in to the console.")
+            answer = {"success": False, "code": why.value, "message": message}
             return jsonify(answer), 401, {"WWW-Authenticate": "Session"}
         asked = request.full_path.rstrip("?") if request.method == "GET" else None
-        code = None if why is session.Ended.SIGNED_OUT else why.value
+        code = None if why is Ended.SIGNED_OUT else why.value
         return redirect(url_for("console_signin.form", why=code, next=asked))
 
     def _handle_view(self, name: str, **kwargs: Any) -> Any:
@@ -106,8 +109,9 @@ class ConsoleView(BaseView):
     def _refused(self, name: str, needed: Permission | None) -> Any:
         """403 with the permission named; tries to act are recorded."""
         error = PermissionMissing(needed or Permission.ADMINISTER)
-        if request.method not in READING:
-            record(self.services, self.actor, f"{self.endpoint}.{name}", request.path, outcome=error.code)
+        act = act_of(type(self), name)
+        if act is not None and request.method not in READING:
+            record(self.services, self.actor, act, request.path, outcome=error.code)
         if request.accept_mimetypes.best_match(("application/json", "text/html")) != "text/html":
             raise error
         return self.page("refused", error.http_status, error=error)
@@ -120,26 +124,28 @@ class ConsoleView(BaseView):
         """
         if "operator" not in g:
             g.operator = self._operator()
-        return not isinstance(g.operator, session.Ended)
+        return not isinstance(g.operator, Ended)
 
     def _run_view(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         # Flask-Admin 2.2 calls the view a second time, with other arguments, after any TypeError inside it.
         return fn(self, *args, **kwargs)
 
-    def _operator(self) -> Operator | session.Ended:
-        sessions = self.services.console_sessions
-        found = session.resume(sessions, polling=request.path == LIVE_PATH)
-        if isinstance(found, session.Ended):
-            return found
-        operator = self.services.sign_in.still(found.user_id)
-        if operator is None:
+    def _operator(self) -> Operator | Ended:
+        secret = session.secret()
+        if secret is None:
+            return Ended.SIGNED_OUT
+        found = present(
+            self.services,
+            secret,
+            polling=request.path == LIVE_PATH,
+            address=request.remote_addr,
+            request_id=g.get("request_id"),
+        )
+        if isinstance(found, Ended):
             session.end()
-            sessions.end(session.Ended.ROLE_LOST, session_id=found.id)
-            who, whom = f"admin:{found.user_id}", f"user:{found.user_id}"
-            record(self.services, who, "console.role_lost", whom, outcome="role_lost")
-            return session.Ended.ROLE_LOST
-        g.console_session = found
-        return operator
+            return found
+        g.console_session = found.session
+        return found.operator
 
     @property
     def operator(self) -> Operator:
@@ -161,19 +167,22 @@ class ConsoleView(BaseView):
         body = self.render(f"console/{template}.html", form_token=session.form_token, **facts)
         return Response(body, status, mimetype="text/html")
 
-    def act(self, action: str, target: str, work: Callable[[], T], detail: Callable[[T], str] = str) -> T:
-        """Do ``work`` for the operator and record it, whether it succeeded or was refused.
+    def act(self, target: str, work: Callable[[], T], detail: Callable[[T], str] = str) -> T:
+        """Do ``work`` for the operator and record it as what the view states, whether it succeeded or was
+        refused.
 
         Raises:
             RealtimeError: what ``work`` raised.
         """
+        action = act_of(type(self), (request.endpoint or "").rpartition(".")[2])
+        assert action is not None, "an act that states no name is open to nobody"
         try:
             done = work()
         except RealtimeError as err:
             record(self.services, self.actor, action, target, outcome=err.code, detail=err.message)
             raise
         record(self.services, self.actor, action, target, detail=detail(done))
-        log.info("console_action", extra={"actor": self.actor, "action": action, "target": target})
+        log.info("console_action", extra={"actor": self.actor, "action": action.value, "target": target})
         return done
 
     def done(self, sentence: str, endpoint: str, **values: Any) -> Any:

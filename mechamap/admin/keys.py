@@ -10,13 +10,14 @@ from flask_admin import expose
 
 from mechamap.auth.keyring import names_in_settings
 from mechamap.auth.scopes import Reach, reach
+from mechamap.domain.acts import Act
 from mechamap.domain.errors import InvalidField, NotFound, RealtimeError, Unavailable
 from mechamap.domain.scopes import checked_scopes
 from mechamap.services import Services
 from mechamap.store.keys import KeyRecord
 
 from .gate import ConsoleView
-from .permissions import READING, Permission
+from .permissions import READING, Permission, needs
 
 KEEP = {"0": "not at all", "3600": "1 hour", "86400": "1 day", "604800": "7 days", "2592000": "30 days"}
 """Seconds that the secret before a rotation may go on, as the form offers them."""
@@ -33,6 +34,7 @@ class Keys(ConsoleView):
         return self._listed({"name": "", "scopes": ""}, None)
 
     @expose("/create", methods=("POST",))
+    @needs(Permission.ADMINISTER, Act.KEY_CREATE)
     def create(self) -> Response:
         """The answer to the POST shows the secret: a redirect would carry it in a cookie or an address."""
         fields = {name: request.form.get(name, "").strip() for name in ("name", "scopes")}
@@ -41,7 +43,6 @@ class Keys(ConsoleView):
             if request.form.get("step") == "preview":
                 return self._listed(fields, None, preview=self._reach(checked_scopes(scopes)))
             row, secret = self.act(
-                "key.create",
                 f"key:{fields['name']}",
                 lambda: self.services.api_keys.create(fields["name"], scopes, self.actor),
                 lambda made: f"scopes {_named(made[0].scopes)}",
@@ -51,6 +52,7 @@ class Keys(ConsoleView):
         return self._shown(row, secret, 201)
 
     @expose("/<int:key_id>/scopes", methods=("GET", "POST"))
+    @needs(Permission.ADMINISTER, Act.KEY_SCOPES)
     def scopes(self, key_id: int) -> Any:
         """Write them (GET), see what they reach (POST ``step=preview``), keep them (POST ``step=save``)."""
         row = self._current(key_id)
@@ -74,7 +76,6 @@ class Keys(ConsoleView):
                 after=None if error else self._reach(wanted),
             )
         self.act(
-            "key.scopes",
             f"key:{row.name}",
             lambda: self.services.api_keys.rescope(key_id, wanted),
             lambda kept: f"{_named(row.scopes)} → {_named(kept.scopes)}",
@@ -82,6 +83,7 @@ class Keys(ConsoleView):
         return self.done(f"The key {row.name} has new scopes; they count within seconds.", "keys.index")
 
     @expose("/<int:key_id>/rotate", methods=("GET", "POST"))
+    @needs(Permission.ADMINISTER, Act.KEY_ROTATE)
     def rotate(self, key_id: int) -> Any:
         """Ask how long the present secret goes on (GET), then make and show the new one (POST)."""
         row = self._current(key_id)
@@ -91,7 +93,6 @@ class Keys(ConsoleView):
         if chosen not in KEEP:
             raise InvalidField("keep", "keep must be one of the lengths of time that are offered.")
         new, secret, before = self.act(
-            "key.rotate",
             f"key:{row.name}",
             lambda: self.services.api_keys.rotate(key_id, timedelta(seconds=int(chosen)), self.actor),
             lambda made: f"{made[2].prefix} goes on: {KEEP[chosen]}; now {made[0].prefix}",
@@ -99,13 +100,13 @@ class Keys(ConsoleView):
         return self._shown(new, secret, 200, before)
 
     @expose("/<int:key_id>/revoke", methods=("GET", "POST"))
+    @needs(Permission.ADMINISTER, Act.KEY_REVOKE)
     def revoke(self, key_id: int) -> Any:
         """Ask first (GET), then end the key, or one secret it had before (POST)."""
         row = self._found(key_id, lambda row: True)
         if request.method in READING:
             return self.page("revoke_key", row=row, rate=self._rate(row), reach=self._reach(row.scopes))
         self.act(
-            "key.revoke",
             f"key:{row.name}",
             lambda: self.services.api_keys.revoke(key_id),
             lambda ended: ended.prefix,

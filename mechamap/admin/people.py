@@ -6,13 +6,14 @@ from flask import Response, request
 from flask_admin import expose
 
 from mechamap.auth.signin import Operator
+from mechamap.domain.acts import Act
 from mechamap.domain.errors import InvalidField, NotFound, Unavailable
 from mechamap.services import Services
 from mechamap.store.console_sessions import Ended
 
 from . import figures
 from .gate import ConsoleView
-from .permissions import READING, Permission
+from .permissions import READING, Permission, needs
 
 
 class People(ConsoleView):
@@ -34,6 +35,7 @@ class People(ConsoleView):
         )
 
     @expose("/end", methods=("GET", "POST"))
+    @needs(Permission.ADMINISTER, Act.END_SESSIONS)
     def end(self) -> Any:
         """Ask first (GET), then end (POST): one session by ``id`` or all of ``user_id``."""
         session_id, user_id = (_number(name, request.values.get(name)) for name in ("id", "user_id"))
@@ -47,7 +49,6 @@ class People(ConsoleView):
         if not named:
             raise NotFound("The session has ended already.", code="session_unknown")
         ended = self.act(
-            "console.end_sessions",
             f"user:{named[0].user_id}",
             lambda: self.services.console_sessions.end(
                 Ended.REVOKED, session_id=session_id, user_id=named[0].user_id
@@ -63,7 +64,7 @@ class People(ConsoleView):
         found: dict[int, Operator | None] = {}
         for user_id in ids:
             try:
-                found[user_id] = self.services.sign_in.still(user_id)
+                found[user_id] = self.services.sign_in.standing(user_id)
             except Unavailable:
                 break
         return found

@@ -1,8 +1,7 @@
 """What may be done in the console, who may do it, and how a page or an act says what it needs.
 
 A page states it as its class's ``permission``, an act of the page by ``@needs(…)``. What states nothing is
-open to nobody. An act (it takes POST) of a page that asks for ``VIEW`` must state its own: it changes
-something.
+open to nobody. An act (it takes POST) must state its own, and by which name it is recorded.
 """
 
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from typing import Any, TypeVar
 
 from flask import g
 
+from mechamap.domain.acts import Act
 from mechamap.domain.console import ConsoleRole
 from mechamap.domain.errors import Forbidden
 
@@ -19,7 +19,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing and need no form token. Flask answers HEAD with the view of GET, so a view asks
 for this set and never for GET alone."""
-_STATED = "_console_permission"
+_STATED, _ACT = "_console_permission", "_console_act"
 
 
 class Permission(StrEnum):
@@ -53,25 +53,29 @@ class PermissionMissing(Forbidden):
         self.permission = permission
 
 
-def needs(permission: Permission) -> Callable[[F], F]:
-    """State what one act needs, beside what its page does. Goes below ``@expose``."""
+def needs(permission: Permission, act: Act) -> Callable[[F], F]:
+    """State what one act needs, beside what its page does, and what the audit log calls it. Goes below
+    ``@expose``."""
 
-    def state(act: F) -> F:
-        setattr(act, _STATED, permission)
-        return act
+    def state(view: F) -> F:
+        setattr(view, _STATED, permission)
+        setattr(view, _ACT, act)
+        return view
 
     return state
 
 
 def stated(view: type, act: str, methods: frozenset[str] | set[str]) -> Permission | None:
     """What the act called ``act`` of a page needs when it takes ``methods``; None if that is not stated."""
-    page: Permission | None = getattr(view, "permission", None)
     own: Permission | None = getattr(getattr(view, act, None), _STATED, None)
-    if own is not None:
+    if own is not None or not READING.issuperset(methods):
         return own
-    if page is Permission.VIEW and not READING.issuperset(methods):
-        return None
-    return page
+    return getattr(view, "permission", None)
+
+
+def act_of(view: type, name: str) -> Act | None:
+    """What the act called ``name`` of a page is recorded as; None of what only reads."""
+    return getattr(getattr(view, name, None), _ACT, None)
 
 
 def allowed(role: ConsoleRole, permission: Permission | None) -> bool:

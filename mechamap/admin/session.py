@@ -14,12 +14,23 @@ import secrets
 from flask import Flask, request, session
 from flask.sessions import SecureCookieSessionInterface
 
-from mechamap.store.console_sessions import LIFETIME, ConsoleSessions, Ended, SessionRecord
-
-__all__ = ["Ended", "begin", "configure", "end", "form_token", "owns_form", "resume"]
+from mechamap.auth.signin import Operator
+from mechamap.edge.requests import of_console
+from mechamap.store.console_sessions import LIFETIME, ConsoleSessions, Ended, Running
 
 COOKIE = "mechamap_console"
 _SECRET, _CSRF = "secret", "csrf"
+
+WHY = {
+    Ended.IDLE: "You were signed out after 30 minutes without use.",
+    Ended.OVER: "Your session reached its 12 hours. Sign in again to go on.",
+    Ended.REVOKED: "Your session was ended. Sign in again to go on.",
+    Ended.ROLE_LOST: "Your account no longer has a role that may use the console.",
+    Ended.PASSWORD_CHANGED: (
+        "Your session ended because your password was changed, or stored anew. Sign in again to go on."
+    ),
+}
+"""What the person is told. Who signed out knows."""
 
 
 class ConsoleCookie(SecureCookieSessionInterface):
@@ -48,12 +59,12 @@ def configure(app: Flask) -> None:
 
     @app.after_request
     def keep_out_of_caches(response):
-        if request.path == "/admin" or request.path.startswith("/admin/"):
+        if of_console(request.path):
             response.headers["Cache-Control"] = "no-store"
         return response
 
 
-def begin(sessions: ConsoleSessions, user_id: int, name: str | None) -> None:
+def begin(sessions: ConsoleSessions, operator: Operator, password_digest: str) -> None:
     """A new session for a person who just proved who they are; nothing of the one before survives.
 
     Raises:
@@ -61,10 +72,12 @@ def begin(sessions: ConsoleSessions, user_id: int, name: str | None) -> None:
     """
     if (before := session.get(_SECRET)) is not None:
         record = sessions.resume(before, polling=True)
-        if isinstance(record, SessionRecord):
+        if isinstance(record, Running):
             sessions.end(Ended.SIGNED_OUT, session_id=record.id)
     session.clear()
-    _, session[_SECRET] = sessions.begin(user_id, name, request.remote_addr, request.user_agent.string)
+    _, session[_SECRET] = sessions.begin(
+        operator.user_id, password_digest, operator.name, request.remote_addr, request.user_agent.string
+    )
     form_token()  # now: two pages opened at once would each make one, and one of them would lose
 
 
@@ -72,19 +85,10 @@ def end() -> None:
     session.clear()
 
 
-def resume(sessions: ConsoleSessions, *, polling: bool) -> SessionRecord | Ended:
-    """The session behind the request, or why there is none.
-
-    Raises:
-        Unavailable: it cannot be told now.
-    """
-    secret = session.get(_SECRET)
-    if not isinstance(secret, str):
-        return Ended.SIGNED_OUT
-    found = sessions.resume(secret, polling=polling)
-    if isinstance(found, Ended):
-        end()
-    return found
+def secret() -> str | None:
+    """By which the session behind the request is known; None of a stranger."""
+    found = session.get(_SECRET)
+    return found if isinstance(found, str) else None
 
 
 def form_token() -> str:

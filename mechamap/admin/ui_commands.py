@@ -4,12 +4,14 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from mechamap.domain.acts import Act
 from mechamap.domain.commands import Action, Command
 from mechamap.domain.console import ConsoleRole
 from mechamap.domain.errors import Forbidden, InvalidField, NotFound, RealtimeError
 from mechamap.domain.moments import now_iso
 from mechamap.services import Services
 from mechamap.sockets.answers import internal_error
+from mechamap.store.console_sessions import Ended
 
 from .reasons import DEFAULT_REASON
 from .ui_entry import Entry, Guest
@@ -29,11 +31,17 @@ class UiCommands:
 
     def handlers(self) -> Iterator[tuple[str, Callable[..., Any]]]:
         """The handler of each command, by the UI's name of it."""
-        acts = {"emit": self._emit, "join": self._join, "leave": self._leave, "_disconnect": self._disconnect}
-        for name, act in acts.items():
-            yield name, self._guarded(name.lstrip("_"), act)
+        for name, recorded, act in (
+            ("emit", Act.EVENT_PUBLISH, self._emit),
+            ("join", Act.CHANNEL_JOIN, self._join),
+            ("leave", Act.CHANNEL_LEAVE, self._leave),
+            ("_disconnect", Act.CONNECTION_CLOSE, self._disconnect),
+        ):
+            yield name, self._guarded(name.lstrip("_"), recorded, act)
 
-    def _guarded(self, name: str, act: Callable[..., tuple[str, Callable[[], object]]]) -> Callable[..., Any]:
+    def _guarded(
+        self, name: str, recorded: Act, act: Callable[..., tuple[str, Callable[[], object]]]
+    ) -> Callable[..., Any]:
         """A command of the UI: judged, carried out, recorded; answered where the client asked for it, which
         the UI's own page never does. ``act`` reads its arguments and says what it is about and what is to be
         done."""
@@ -48,11 +56,11 @@ class UiCommands:
                 target, work = _prepared(act, guest, args)
                 done = work()
             except RealtimeError as err:
-                return self._refused(sid, guest, name, target, err)
+                return self._refused(sid, guest, name, recorded, target, err)
             except Exception:
                 return internal_error(f"admin_ui_{name}")
             actor = f"admin:{guest.operator.user_id}"
-            self._entry.record(actor, f"adminui.{name}", target, guest.address, detail=str(done))
+            self._entry.record(actor, recorded, target, guest.address, detail=str(done))
             return {"success": True}
 
         return run
@@ -64,17 +72,19 @@ class UiCommands:
             Forbidden
             Unavailable
         """
-        operator = self._entry.still(guest.secret, polling=False)
-        if operator is None or operator.console_role < ConsoleRole.OPERATOR:
+        operator = self._entry.still(guest.secret, guest.address, polling=False)
+        if isinstance(operator, Ended):
+            raise Forbidden("The session has ended; sign in again.", code=operator.value)
+        if operator.console_role < ConsoleRole.OPERATOR:
             raise Forbidden("This needs the permission «operate».", code="permission_missing")
 
     def _refused(
-        self, sid: str, guest: Guest | None, name: str, target: str, error: RealtimeError
+        self, sid: str, guest: Guest | None, name: str, recorded: Act, target: str, error: RealtimeError
     ) -> dict[str, object]:
         """The page has no place for a refusal: its user finds it among the events."""
         if guest is not None:
             actor = f"admin:{guest.operator.user_id}"
-            self._entry.record(actor, f"adminui.{name}", target, guest.address, outcome=error.code)
+            self._entry.record(actor, recorded, target, guest.address, outcome=error.code)
             what = [f"{name} refused: {error.code}", {"target": target, "message": error.message}]
             self._tell(sid, "event_received", SITE, sid, what, now_iso())
         return {"success": False, "code": error.code, "message": error.message}

@@ -5,11 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from mechamap.auth.signin import Operator
+from mechamap.domain.acts import Act
 from mechamap.domain.errors import AuthenticationFailed, Forbidden
+from mechamap.domain.logins import MAX_PASSWORD, masked
 from mechamap.services import Services
-from mechamap.store.console_sessions import SessionRecord
+from mechamap.store.console_sessions import Ended
 
-MAX_NAME, MAX_PASSWORD = 191, 1000
+from .standing import present
+
+DOOR = "Admin UI"
+"""What the trail says of the way by which its acts came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,37 +38,40 @@ class Entry:
         Raises:
             AuthenticationFailed, Forbidden, RateLimited, Unavailable
         """
-        services, secret = self._services, fields.get("sessionId")
+        services, secret, ended = self._services, fields.get("sessionId"), Ended.SIGNED_OUT
         if isinstance(secret, str) and 0 < len(secret) <= 100:
-            operator = self.still(secret, polling=False)
-            if operator is not None:
+            operator = self.still(secret, address, polling=False)
+            if isinstance(operator, Operator):
                 return Guest(operator, secret, address), False
+            ended = operator
         login, password = fields.get("username"), fields.get("password")
         if not isinstance(login, str) or not isinstance(password, str):
-            raise AuthenticationFailed("a name and a password are required.", code="credentials_required")
+            code = "credentials_required" if ended is Ended.SIGNED_OUT else ended.value
+            raise AuthenticationFailed("a name and a password are required.", code=code)
         services.limits.check_admin_signin(address, login)
         try:
-            operator = services.sign_in.check(login[:MAX_NAME], password[:MAX_PASSWORD])
+            operator, password_digest = services.sign_in.check(login, password[:MAX_PASSWORD])
         except (AuthenticationFailed, Forbidden) as err:
-            self.record("stranger", "adminui.signin", "console", address, outcome=err.code)
+            self.record("stranger", Act.SIGN_IN, masked(login), address, outcome=err.code)
             raise
-        _, secret = services.console_sessions.begin(operator.user_id, operator.name, address, agent)
-        self.record(f"admin:{operator.user_id}", "adminui.signin", f"user:{operator.user_id}", address)
+        _, secret = services.console_sessions.begin(
+            operator.user_id, password_digest, operator.name, address, agent
+        )
+        self.record(f"admin:{operator.user_id}", Act.SIGN_IN, f"user:{operator.user_id}", address)
         return Guest(operator, secret, address), True
 
-    def still(self, secret: str, *, polling: bool) -> Operator | None:
-        """The operator of a session, if it is one and they are.
+    def still(self, secret: str, address: str | None, *, polling: bool) -> Operator | Ended:
+        """The operator of a session, or why it is none any more.
 
         Raises:
             Unavailable: it cannot be told.
         """
-        found = self._services.console_sessions.resume(secret, polling=polling)
-        return self._services.sign_in.still(found.user_id) if isinstance(found, SessionRecord) else None
+        found = present(self._services, secret, polling=polling, address=address)
+        return found if isinstance(found, Ended) else found.operator
 
     def record(
-        self, actor: str, action: str, target: str, address: str | None, outcome: str = "ok", detail: str = ""
+        self, actor: str, action: Act, target: str, address: str | None, outcome: str = "ok", detail: str = ""
     ) -> None:
         """Note it in the trail."""
-        self._services.audit.record(
-            actor, action, target[:191], outcome=outcome, detail=detail[:1000], address=address
-        )
+        told = f"{DOOR}; {detail}" if detail else DOOR
+        self._services.audit.record(actor, action, target, outcome=outcome, detail=told, address=address)

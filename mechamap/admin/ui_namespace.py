@@ -20,6 +20,7 @@ from mechamap.hub.tap import Filter
 from mechamap.hub.watching import new_console
 from mechamap.presence.protocol import ConnectionRecord, WorkerRecord
 from mechamap.services import Services
+from mechamap.store.console_sessions import Ended
 
 from .ui_commands import UiCommands
 from .ui_entry import Entry, Guest
@@ -152,7 +153,7 @@ class AdminNamespace:
     def _recheck(self) -> None:
         """Send away whose session or role has ended."""
         for sid, guest in list(self._guests.items()):
-            if self._entry.still(guest.secret, polling=True) is None:
+            if isinstance(self._entry.still(guest.secret, guest.address, polling=True), Ended):
                 self._services.socketio.server.disconnect(sid, namespace=NAMESPACE)
 
     def _own_traffic(self) -> Traffic:

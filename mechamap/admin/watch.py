@@ -10,10 +10,11 @@ from typing import Any
 from flask import Response, render_template, request
 from flask_admin import expose
 
+from mechamap.domain.acts import Act
 from mechamap.domain.errors import InvalidChannel, InvalidField, NotFound
 from mechamap.domain.history import Position
 from mechamap.domain.recovery import parse_offset
-from mechamap.hub.history import PastEvent
+from mechamap.hub.history import PastEvent, opened
 from mechamap.hub.tap import Filter, Kind
 from mechamap.hub.watching import new_console
 from mechamap.services import Services
@@ -70,15 +71,12 @@ class Watch(LiveView):
         return self.page("event", channel=channel, past=past, position=request.args["position"], payload=None)
 
     @expose("/payload", methods=("POST",))
-    @needs(Permission.ADMINISTER)
+    @needs(Permission.ADMINISTER, Act.EVENT_OPEN)
     def payload(self) -> Response:
         """The event with its payload; that it was opened is recorded."""
-        channel, past = self._event(request.form)
-        self.act(
-            "payload.open",
-            f"channel:{channel}",
-            lambda: past,
-            lambda opened: f"{opened.event}; publication {opened.id}, offset {opened.offset}",
+        channel = self.services.parse_channel(request.form.get("channel", "")).name
+        past = self.act(
+            f"channel:{channel}", lambda: self._event(request.form)[1], lambda found: opened((found,))
         )
         text = json.dumps(past.data, ensure_ascii=False, indent=2)
         position = request.form["position"]

@@ -5,6 +5,8 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
+from mechamap.domain.acts import Act
+
 from .command import Nouns, confirm, json_option, pass_services, yes_option
 from .printing import ago, note, print_json, table
 from .trail import actor, audited
@@ -45,7 +47,7 @@ def create(
 ) -> None:
     """Make an app and print its secret, this once."""
     given = None if secret_file is None else secret_file.read(10_000).strip()
-    with audited(services.audit, "app.create", name, detail="legacy" if legacy else ""):
+    with audited(services.audit, Act.APP_CREATE, f"app:{name}", detail="legacy" if legacy else ""):
         record, pair = services.apps.create(
             name, actor(), app_id=app_id, key=key, secret=given, legacy=legacy
         )
@@ -97,7 +99,7 @@ def rotate(services: "Services", which: str, same_key: bool, finish: bool, yes: 
     """
     found = services.apps.find(which)
     if not finish:
-        with audited(services.audit, "app.rotate", found.name, detail=f"id {found.app_id}"):
+        with audited(services.audit, Act.APP_ROTATE, f"app:{found.name}", detail=f"id {found.app_id}"):
             record, pair = services.apps.rotate(found.app_id, same_key=same_key)
         _tell(
             record, pair, as_json, f"App {record.name!r} has a new key; the old ones are good until --finish."
@@ -106,7 +108,7 @@ def rotate(services: "Services", which: str, same_key: bool, finish: bool, yes: 
     if same_key:
         raise click.UsageError("--same-key and --finish do not go together.")
     confirm(f"End all keys of app {found.name!r} but the newest, {found.keys[0]}?", yes=yes)
-    with audited(services.audit, "app.rotate_finish", found.name, detail=f"id {found.app_id}"):
+    with audited(services.audit, Act.APP_FINISH, f"app:{found.name}", detail=f"id {found.app_id}"):
         record = services.apps.finish(found.app_id)
     _done(record, as_json, f"has the key {record.keys[0]} only")
 
@@ -118,7 +120,7 @@ def rotate(services: "Services", which: str, same_key: bool, finish: bool, yes: 
 def enable(services: "Services", which: str, as_json: bool) -> None:
     """Let a disabled app call again."""
     found = services.apps.find(which)
-    with audited(services.audit, "app.enable", found.name, detail=f"id {found.app_id}"):
+    with audited(services.audit, Act.APP_ENABLE, f"app:{found.name}", detail=f"id {found.app_id}"):
         record = services.apps.switch(found.app_id, enabled=True)
     _done(record, as_json, "is enabled")
 
@@ -132,7 +134,7 @@ def disable(services: "Services", which: str, yes: bool, as_json: bool) -> None:
     """Refuse all calls of an app until it is enabled."""
     found = services.apps.find(which)
     confirm(f"Disable app {found.name!r} (id {found.app_id})? Its calls are refused.", yes=yes)
-    with audited(services.audit, "app.disable", found.name, detail=f"id {found.app_id}"):
+    with audited(services.audit, Act.APP_DISABLE, f"app:{found.name}", detail=f"id {found.app_id}"):
         record = services.apps.switch(found.app_id, enabled=False)
     _done(record, as_json, "is disabled")
 
@@ -146,7 +148,7 @@ def delete(services: "Services", which: str, yes: bool, as_json: bool) -> None:
     """Remove an app and its secrets. This cannot be undone."""
     found = services.apps.find(which)
     confirm(f"Delete app {found.name!r} (id {found.app_id})? Its keys and secrets are gone.", yes=yes)
-    with audited(services.audit, "app.delete", found.name, detail=f"id {found.app_id}"):
+    with audited(services.audit, Act.APP_DELETE, f"app:{found.name}", detail=f"id {found.app_id}"):
         record = services.apps.delete(found.app_id)
     _done(record, as_json, "is deleted")
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mechamap.domain.acts import Act
 from mechamap.store.audit import AuditFilter
 
 from .command import Nouns, confirm, json_option, pass_services, yes_option
@@ -35,7 +36,9 @@ def filtered(function: Any) -> Any:
         click.option("--since", type=AGE, metavar="7d", help="Not older than this."),
         click.option("--outcome", default="", help="ok, refused (anything else), or a code."),
         click.option("--target", default="", help="Part of what it was done to, such as user:7."),
-        click.option("--action", default="", help="What was done, or its beginning, such as key."),
+        click.option(
+            "--action", default="", help="What was done, or its beginning, such as key; see `acts`."
+        ),
         click.option("--actor", default="", help="Part of who did it, such as admin:1 or cli:anna."),
     ):
         call = option(call)
@@ -63,6 +66,16 @@ def list_rows(services: "Services", wanted: AuditFilter, limit: int, as_json: bo
     )
 
 
+@group.command("acts")
+@json_option
+def list_acts(as_json: bool) -> None:
+    """List what is recorded, by its name for --action; with --json also the names that older rows have."""
+    if as_json:
+        print_json([{"action": act.value, "told": act.told, "former": act.former} for act in Act])
+        return
+    table(("ACTION", "WHO DID SO"), [(act.value, act.told) for act in Act], flexible=1)
+
+
 @group.command("export")
 @filtered
 @pass_services
@@ -88,7 +101,7 @@ def prune(services: "Services", older_than: int | None, yes: bool, as_json: bool
         raise click.UsageError("AUDIT_DAYS=0 keeps rows for ever; say --older-than.")
     before = datetime.now(UTC) - timedelta(seconds=seconds)
     confirm(f"Remove the rows of the audit log from before {before:%Y-%m-%d %H:%M} UTC?", yes=yes)
-    with audited(services.audit, "audit.prune", f"before {before:%Y-%m-%d %H:%M} UTC"):
+    with audited(services.audit, Act.AUDIT_PRUNE, f"before {before:%Y-%m-%d %H:%M} UTC"):
         removed = services.audit.prune(before)
     if as_json:
         print_json({"removed": removed, "before": before})

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mechamap.domain.acts import Act
 from mechamap.domain.errors import InvalidRequest, PayloadTooLarge
 from mechamap.domain.wire import read_broadcast
 
@@ -38,7 +39,7 @@ def command(services: "Services", channel: str, event: str, data: str, as_json: 
     body = {"channel": channel, "event": event, "data": value}
     # what is malformed is said here, also while no server runs
     read_broadcast(body, ORIGIN, parse=services.parse_channel)
-    with audited(services.audit, "broadcast", channel, detail=f"event: {event}"):
+    with audited(services.audit, Act.EVENT_PUBLISH, f"channel:{channel}", detail=f"event: {event}"):
         receipt = operations_of(services).publish(body, ORIGIN)
     if as_json:
         print_json({"id": receipt.id, "channel": channel, "event": event, "subscribers": receipt.total})

@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mechamap.domain.acts import Act
 from mechamap.domain.errors import InvalidField
 from mechamap.domain.members import MAX_PAGE
 from mechamap.domain.recovery import offset_text, parse_offset
-from mechamap.hub.history import MOST_EVENTS
+from mechamap.hub.history import MOST_EVENTS, opened
 
 from .channel_rules import explain, rules
 from .cluster import operations_of, told_silent
 from .command import Nouns, confirm, json_option, pass_services, yes_option
 from .printing import counted, fields, note, print_json, table
-from .trail import audited
+from .trail import actor, audited
 
 if TYPE_CHECKING:
     from mechamap.services import Services
@@ -51,7 +52,7 @@ def list_channels(services: "Services", as_json: bool) -> None:
 @json_option
 @pass_services
 def history(services: "Services", channel: str, limit: int, since: str | None, as_json: bool) -> None:
-    """Print what a channel's log holds, oldest first.
+    """Print what a channel's log holds, oldest first. That their data was read is in the audit log.
 
     \b
     flask channels history public.announcements --limit 5
@@ -61,6 +62,10 @@ def history(services: "Services", channel: str, limit: int, since: str | None, a
     if since is not None and position is None:
         raise InvalidField("since", "A position looks like kT3x_9aQ.1041.", code="since_invalid")
     found = operations_of(services).history(channel, position, limit)
+    if found.events:
+        services.audit.record(
+            actor(), Act.EVENT_OPEN, f"channel:{found.channel}", detail=opened(found.events)
+        )
     if as_json:
         print_json(asdict(found))
         return
@@ -157,7 +162,7 @@ def purge(services: "Services", channel: str, yes: bool, as_json: bool) -> None:
     operations, wanted = operations_of(services), services.parse_channel(channel)
     held = operations.channel(wanted).log.events
     confirm(f"Purge {counted(held, 'event')} from the log of {wanted.name}?", yes=yes)
-    with audited(services.audit, "channels.purge", f"channel:{wanted.name}"):
+    with audited(services.audit, Act.CHANNEL_PURGE, f"channel:{wanted.name}"):
         held = operations.purge(wanted)
     if as_json:
         print_json({"channel": wanted.name, "events": held})

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mechamap.auth.blocklist import LONGEST
+from mechamap.domain.acts import Act
 from mechamap.domain.searching import Search
 
 from .closing import WATCHED
@@ -40,7 +41,7 @@ def block(services: "Services", user_id: int, seconds: int, reason: str, yes: bo
     confirm(
         f"Keep user {user_id} out for {span(seconds)} and close {counted(open_now, 'connection')}?", yes=yes
     )
-    with audited(services.audit, "users.block", f"user:{user_id}", detail=f"for {span(seconds)}; {reason}"):
+    with audited(services.audit, Act.USER_BLOCK, f"user:{user_id}", detail=f"for {span(seconds)}; {reason}"):
         record, closed = services.blocklist.block(user_id, seconds, reason.strip(), actor(), give(services))
     if as_json:
         print_json({**asdict(record), "connections": closed})
@@ -57,7 +58,7 @@ def block(services: "Services", user_id: int, seconds: int, reason: str, yes: bo
 @pass_services
 def unblock(services: "Services", user_id: int, as_json: bool) -> None:
     """Let a blocked user in again."""
-    with audited(services.audit, "users.unblock", f"user:{user_id}"):
+    with audited(services.audit, Act.USER_UNBLOCK, f"user:{user_id}"):
         services.blocklist.unblock(user_id, give(services))
     if as_json:
         print_json({"user_id": user_id, "blocked": False})
@@ -103,7 +104,7 @@ def revoke(services: "Services", sid: str, yes: bool, as_json: bool) -> None:
         raise click.ClickException("This is a guest's connection: it has no token.")
     named = operations.find(Search(token=ref, limit=1)).matches
     confirm(f"Revoke token {ref} of user {user_id} and close {counted(named, 'connection')}?", yes=yes)
-    with audited(services.audit, "tokens.revoke", f"token:{ref}"):
+    with audited(services.audit, Act.TOKEN_REVOKE, f"token:{ref}"):
         closed = services.revoking.ref(ref, seen.record.expires_at, user_id, operations.kick)
     if as_json:
         print_json({"token": ref, "user_id": user_id, "connections": closed})

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mechamap.domain.acts import Act
 from mechamap.domain.commands import Action, Command
 
 from .client_blocks import MAX_REASON, block, blocked, revoke, unblock
@@ -116,7 +117,10 @@ def kick(
         return
     confirm(f"Close {counted(closing.named, 'connection')} of {whom}?", yes=yes)
     with audited(
-        services.audit, "client.kick", whom, detail=f"{counted(closing.named, 'connection')}; {order.reason}"
+        services.audit,
+        Act.CONNECTION_CLOSE,
+        _target(order, channel),
+        detail=f"{counted(closing.named, 'connection')}; {order.reason}",
     ):
         closing.order()
     left = closing.wait()
@@ -139,3 +143,9 @@ def _whom(order: Command, channel: str | None) -> str:
     if order.user_id is not None:
         return f"user {order.user_id}"
     return "everyone" if order.everyone else f"channel {channel}"
+
+
+def _target(order: Command, channel: str | None) -> str:
+    """The same for the audit log."""
+    kind, _, name = _whom(order, channel).partition(" ")
+    return f"{kind}:{name}" if name else kind

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mechamap.domain.acts import Act
 from mechamap.domain.errors import NotFound
 from mechamap.store.keys import MAX_KEEP
 
@@ -38,7 +39,9 @@ def create(services: "Services", name: str, scopes: tuple[str, ...], as_json: bo
 
     The secret alone goes to stdout; everything said about it goes to stderr.
     """
-    with audited(services.audit, "key.create", name, detail=f"scopes: {', '.join(scopes) or 'all'}"):
+    with audited(
+        services.audit, Act.KEY_CREATE, f"key:{name}", detail=f"scopes: {', '.join(scopes) or 'all'}"
+    ):
         record, secret = services.api_keys.create(name, scopes, actor())
     if as_json:
         print_json({**_public(record), "secret": secret})
@@ -101,7 +104,9 @@ def rotate(services: "Services", name_or_id: str, keep: int, now: bool, yes: boo
     if now:
         confirm(f"Refuse the present secret of {found.name!r} at once? Whoever has it is refused.", yes=yes)
     kept = timedelta() if now else timedelta(seconds=keep)
-    with audited(services.audit, "key.rotate", found.name, detail=f"{found.prefix} goes on for {kept}"):
+    with audited(
+        services.audit, Act.KEY_ROTATE, f"key:{found.name}", detail=f"{found.prefix} goes on for {kept}"
+    ):
         record, secret, before = services.api_keys.rotate(found.id, kept, actor())
     if as_json:
         print_json({**_public(record), "secret": secret, "before": _public(before)})
@@ -128,7 +133,7 @@ def rescope(
     found = _live(services, name_or_id)
     told = ", ".join(scopes) or "every channel"
     confirm(f"Let key {found.name!r} publish to {told}, instead of {_scopes(found)}?", yes=yes)
-    with audited(services.audit, "key.scopes", found.name, detail=f"{_scopes(found)} → {told}"):
+    with audited(services.audit, Act.KEY_SCOPES, f"key:{found.name}", detail=f"{_scopes(found)} → {told}"):
         record = services.api_keys.rescope(found.id, scopes)
     if as_json:
         print_json(_public(record))
@@ -145,7 +150,7 @@ def revoke(services: "Services", name_or_id: str, yes: bool, as_json: bool) -> N
     """End a key; servers refuse it within seconds. This cannot be undone."""
     found = _live(services, name_or_id)
     confirm(f"Revoke key {found.name!r} (id {found.id})? Whoever publishes with it is refused.", yes=yes)
-    with audited(services.audit, "key.revoke", found.name, detail=f"id {found.id}"):
+    with audited(services.audit, Act.KEY_REVOKE, f"key:{found.name}", detail=f"id {found.id}"):
         record = services.api_keys.revoke(found.id)
     if as_json:
         print_json(_public(record))

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mechamap.domain.acts import Act
+
 from .command import Nouns, json_option, pass_services
 from .printing import counted, fields, note, print_json, span, table
 from .trail import audited
@@ -66,7 +68,7 @@ def dead(services: "Services", limit: int, as_json: bool) -> None:
 @pass_services
 def retry(services: "Services", row_id: int, as_json: bool) -> None:
     """Let a dead letter be published after all, for example when its row was mended."""
-    with audited(services.audit, "outbox.retry", str(row_id)):
+    with audited(services.audit, Act.OUTBOX_RETRY, f"outbox:{row_id}"):
         services.outbox_rows.retry(row_id)
     if as_json:
         print_json({"id": row_id, "state": "pending"})

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mechamap.domain.acts import Act
 from mechamap.domain.errors import NotFound
 from mechamap.store.console_sessions import Ended
 
@@ -77,7 +78,7 @@ def end(services: "Services", session_id: int | None, user_id: int | None, yes: 
         raise NotFound("There is no such session; `flask sessions list` shows them.", code="session_unknown")
     who = f"{named[0].name or 'user'} #{named[0].user_id}"
     confirm(f"End {counted(len(named), 'session')} of {who}?", yes=yes)
-    with audited(services.audit, "console.end_sessions", f"user:{named[0].user_id}"):
+    with audited(services.audit, Act.END_SESSIONS, f"user:{named[0].user_id}"):
         ended = services.console_sessions.end(Ended.REVOKED, session_id=session_id, user_id=named[0].user_id)
     if as_json:
         print_json({"ended": ended})

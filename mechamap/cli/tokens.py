@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mechamap.domain.acts import Act
 from mechamap.domain.errors import AuthenticationFailed
 
 from .cluster import give
@@ -45,7 +46,7 @@ def issue(services: "Services", user_id: int, ttl: int, as_json: bool) -> None:
     """
     from mechamap.auth.inspection import inspect
 
-    with audited(services.audit, "token.issue", f"user {user_id}", detail=f"for {span(ttl)}"):
+    with audited(services.audit, Act.TOKEN_ISSUE, f"user:{user_id}", detail=f"for {span(ttl)}"):
         token = services.jwts.issue(user_id, timedelta(seconds=ttl))
     report = inspect(token, services.authenticator)
     if as_json:
@@ -118,7 +119,7 @@ def revoke(services: "Services", token: str, yes: bool, as_json: bool) -> None:
     if sys.stdin.isatty():  # who names it in a script has the token itself, and means it
         confirm(f"Revoke token {token_ref(text)} and close the connections that came with it?", yes=yes)
     try:
-        with audited(services.audit, "token.revoke", f"token {token_ref(text)}"):
+        with audited(services.audit, Act.TOKEN_REVOKE, f"token:{token_ref(text)}"):
             identity, closed = services.revoking.token(text, give(services))
     except AuthenticationFailed as err:
         raise click.ClickException(

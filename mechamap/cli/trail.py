@@ -4,6 +4,7 @@ import getpass
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from mechamap.domain.acts import Act
 from mechamap.domain.errors import RealtimeError
 from mechamap.store.protocol import AuditLog
 
@@ -19,7 +20,7 @@ def actor() -> str:
 
 
 @contextmanager
-def audited(log: AuditLog, action: str, target: str, detail: str = "") -> Iterator[None]:
+def audited(log: AuditLog, action: Act, target: str, detail: str = "") -> Iterator[None]:
     """Add a row when the block has ended: ``ok``, or the code of the error that ended it."""
     try:
         yield

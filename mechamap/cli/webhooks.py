@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mechamap.domain.acts import Act
 from mechamap.domain.errors import NotFound, Unavailable
 
 from .command import Nouns, confirm, json_option, pass_services, yes_option
 from .printing import ago, counted, fields, note, print_json, span, table
-from .trail import audited
+from .trail import actor, audited
 
 if TYPE_CHECKING:
     from mechamap.services import Services
@@ -91,7 +92,9 @@ def list_failures(services: "Services", limit: int, as_json: bool) -> None:
 def show(services: "Services", failure_id: int, as_json: bool) -> None:
     """Show one with its events."""
     failure, events = services.webhook_failures.find(failure_id)
-    if as_json:
+    if as_json:  # with what browsers whispered
+        what = counted(failure.count, "event")
+        services.audit.record(actor(), Act.EVENT_OPEN, f"webhook:{failure_id}", detail=what)
         print_json({**asdict(failure), "events": events})
         return
     fields(
@@ -126,7 +129,7 @@ def retry(services: "Services", failure_ids: tuple[int, ...], every: bool, as_js
     done = []
     for failure_id in chosen:
         failure, events = services.webhook_failures.find(failure_id)
-        with audited(services.audit, "webhook.retry", str(failure_id)):
+        with audited(services.audit, Act.WEBHOOK_RETRY, f"webhook:{failure_id}"):
             _send(services, failure, events)
         done.append(failure_id)
         if not as_json:
@@ -147,8 +150,8 @@ def drop(services: "Services", failure_ids: tuple[int, ...], every: bool, yes: b
     for failure_id in failure_ids:
         services.webhook_failures.find(failure_id)
     confirm(f"Drop {counted(len(chosen), 'webhook')}? Laravel is not told of their events.", yes=yes)
-    target = "all" if every else ", ".join(map(str, chosen))
-    with audited(services.audit, "webhook.drop", target, detail=counted(len(chosen), "webhook")):
+    target = f"webhook:{'all' if every else ', '.join(map(str, chosen))}"
+    with audited(services.audit, Act.WEBHOOK_DROP, target, detail=counted(len(chosen), "webhook")):
         dropped = services.webhook_failures.remove(chosen)
     if as_json:
         print_json({"dropped": dropped})

@@ -7,6 +7,7 @@ cost a second round trip. A Redis that is away lets requests pass (and is counte
 service, it must not become its outage.
 """
 
+import ipaddress
 import logging
 import time
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from limits.strategies import SlidingWindowCounterRateLimiter
 from redis import ConnectionPool
 
 from mechamap.domain.errors import RateLimited
+from mechamap.domain.logins import folded
 
 from .windows import FixedWindows
 
@@ -128,8 +130,8 @@ class RateLimits:
             RateLimited: one too many, or still blocked for earlier ones.
         """
         message = "Too many requests with a wrong key."
-        self._refuse_blocked("failed-key", address, message)
-        self._hit(FAILED_KEYS, "failed-key", address, message)
+        self._refuse_blocked("failed-key", source(address), message)
+        self._hit(FAILED_KEYS, "failed-key", source(address), message)
 
     def check_signins(self, address: str | None) -> None:
         """Before a token is looked at: not while the address is blocked for refused ones.
@@ -137,7 +139,8 @@ class RateLimits:
         Raises:
             RateLimited
         """
-        self._refuse_blocked("failed-signin", address, _SIGNINS)
+        if self._blocked:
+            self._refuse_blocked("failed-signin", source(address), _SIGNINS)
 
     def note_failed_signin(self, address: str | None) -> None:
         """A refused token came from this address.
@@ -145,7 +148,7 @@ class RateLimits:
         Raises:
             RateLimited: one too many.
         """
-        self._hit(FAILED_SIGNINS, "failed-signin", address, _SIGNINS)
+        self._hit(FAILED_SIGNINS, "failed-signin", source(address), _SIGNINS)
 
     def check_admin_signin(self, address: str | None, name: str) -> None:
         """One more try to sign in to the dashboard.
@@ -154,22 +157,21 @@ class RateLimits:
             RateLimited
         """
         message = "Too many tries to sign in; wait a little."
-        self._hit(ADMIN_SIGNINS, "admin-address", address, message)
-        self._hit(ADMIN_SIGNINS_PER_NAME, "admin-name", name.lower()[:100], message)
+        self._hit(ADMIN_SIGNINS, "admin-address", source(address), message)
+        self._hit(ADMIN_SIGNINS_PER_NAME, "admin-name", folded(name), message)
 
-    def _refuse_blocked(self, scope: str, who: str | None, message: str) -> None:
-        until = self._blocked.get((scope, who or "unknown"))
+    def _refuse_blocked(self, scope: str, who: str, message: str) -> None:
+        until = self._blocked.get((scope, who))
         if until is None:
             return
         left = until - time.monotonic()
         if left > 0:
             raise RateLimited(message, left)
-        self._blocked.pop((scope, who or "unknown"), None)
+        self._blocked.pop((scope, who), None)
 
-    def _hit(self, item: RateLimitItem, scope: str, who: str | None, message: str) -> None:
+    def _hit(self, item: RateLimitItem, scope: str, who: str, message: str) -> None:
         if not self._on:
             return
-        who = who or "unknown"
         try:
             if self._shared.hit(item, scope, who):
                 return
@@ -182,6 +184,18 @@ class RateLimits:
             del self._blocked[next(iter(self._blocked))]
         self._blocked[(scope, who)] = time.monotonic() + left
         raise RateLimited(message, left)
+
+
+def source(address: str | None) -> str:
+    """By what tries from an address are counted: of IPv6 the first 64 bits, since one customer has all that
+    begin with them."""
+    try:
+        parsed = ipaddress.ip_address(address or "")
+    except ValueError:
+        return address or "unknown"
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    return str(parsed.ipv4_mapped or ipaddress.IPv6Network((int(parsed), 64), strict=False))
 
 
 _SIGNINS = "Authentication failed: too many refused tokens from this address."

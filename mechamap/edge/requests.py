@@ -44,6 +44,11 @@ _HEADERS = [
 ]
 
 
+def of_console(path: str) -> bool:
+    """Whether an address is the operators'."""
+    return path == "/admin" or path.startswith("/admin/")
+
+
 def request_id_of(given: str) -> str:
     """The caller's own request id where it is well formed, else a new one; it is a name, not a secret."""
     if given and _REQUEST_ID.fullmatch(given):
@@ -94,8 +99,10 @@ def init_app(
 
 
 def _cors(response: Response, origins: Collection[str]) -> None:
+    # An allowed origin of the same site, such as the application's own pages, is sent along the operator's
+    # cookie (SameSite=Lax): one script planted there could otherwise read the console, and its form tokens.
     origin = request.headers.get("Origin")
-    if origin is None:
+    if origin is None or of_console(request.path):
         return
     response.vary.add("Origin")
     if origin not in origins:

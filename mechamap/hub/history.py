@@ -1,6 +1,7 @@
 """Pages of a channel's log, for publishers and operators."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -70,6 +71,13 @@ def page(broker: Broker, channel: Channel, since: Position | None, limit: int) -
         gap is None,
         gap.value if gap is not None else None,
     )
+
+
+def opened(events: Sequence[PastEvent]) -> str:
+    """Whose data was read, for the audit log; never the data."""
+    if len(events) == 1:
+        return f"{events[0].event}; publication {events[0].id}, offset {events[0].offset}"
+    return f"{len(events)} events, offsets {events[0].offset} to {events[-1].offset}"
 
 
 def _fitting(events: tuple[Publication, ...]) -> int:

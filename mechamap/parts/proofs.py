@@ -74,5 +74,5 @@ def build_proofs(
         keyring=BroadcastKeyRing(settings, api_keys),
         apps=apps,
         registry=AppRegistry(settings, apps),
-        sign_in=SignIn(accounts, directory, settings.console_roles, Passwords()),
+        sign_in=SignIn(accounts, directory, settings.console_roles, Passwords(), settings.secret_key),
     )

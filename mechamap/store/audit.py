@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, insert, select
+from sqlalchemy import ColumnElement, delete, insert, or_, select
 
+from mechamap.domain.acts import Act, names_meant
 from mechamap.domain.errors import Unavailable
 
 from .own import AuditEntry
@@ -57,7 +58,8 @@ class AuditFilter:
 
     Attributes:
         actor, target: part of them, such as ``admin:7`` or ``user:``.
-        action: its beginning, such as ``key`` or ``key.create``.
+        action: the beginning of an act's name, such as ``key`` or ``key.create``; rows with a former name of
+            that act match too.
         outcome: ``ok``, a code, or ``refused`` for everything but ``ok``.
         since, until: the first moment that is wanted, and the first that is not any more.
     """
@@ -74,7 +76,8 @@ class AuditFilter:
         if self.actor:
             found.append(_TABLE.c.actor.contains(self.actor, autoescape=True))
         if self.action:
-            found.append(_TABLE.c.action.startswith(self.action, autoescape=True))
+            begins = _TABLE.c.action.startswith(self.action, autoescape=True)
+            found.append(or_(begins, _TABLE.c.action.in_(names_meant(self.action))))
         if self.target:
             found.append(_TABLE.c.target.contains(self.target, autoescape=True))
         if self.outcome == REFUSED:
@@ -101,7 +104,7 @@ class AuditTrail:
     def record(
         self,
         actor: str,
-        action: str,
+        action: Act,
         target: str,
         *,
         outcome: str = "ok",
@@ -112,7 +115,7 @@ class AuditTrail:
         """Add a row. A database that is away is logged, never raised: what the row tells already happened."""
         row = {
             "actor": actor,
-            "action": action,
+            "action": action.value,
             "target": target,
             "outcome": outcome,
             "detail": detail,
@@ -128,7 +131,7 @@ class AuditTrail:
                 "audit_not_written",
                 extra={
                     "actor": actor,
-                    "action": action,
+                    "action": action.value,
                     "target": target,
                     "outcome": outcome,
                     "code": err.code,

@@ -6,7 +6,7 @@ browser holds a random secret, the table its digest: who reads the table cannot 
 
 import hashlib
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
@@ -36,11 +36,12 @@ class Ended(StrEnum):
     OVER = "session_over"
     ROLE_LOST = "role_lost"
     REVOKED = "session_revoked"
+    PASSWORD_CHANGED = "password_changed"
 
 
 @dataclass(frozen=True, slots=True)
 class SessionRecord:
-    """One row, without its digest."""
+    """One row, without its digests."""
 
     id: int
     user_id: int
@@ -53,7 +54,16 @@ class SessionRecord:
     ended_why: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Running(SessionRecord):
+    """A session that goes on as far as this table knows. Whether its person still is an operator, and still
+    has the password of ``password_digest``, Laravel's table knows."""
+
+    password_digest: str | None = field(repr=False)
+
+
 _COLUMNS = tuple(_TABLE.c[name] for name in SessionRecord.__slots__)
+_RUNNING = (*_COLUMNS, _TABLE.c.password_digest)
 
 
 class ConsoleSessions:
@@ -63,12 +73,18 @@ class ConsoleSessions:
         self._source = source
 
     def begin(
-        self, user_id: int, name: str | None, address: str | None, agent: str | None
-    ) -> tuple[SessionRecord, str]:
+        self,
+        user_id: int,
+        password_digest: str,
+        name: str | None = None,
+        address: str | None = None,
+        agent: str | None = None,
+    ) -> tuple[Running, str]:
         """A new session, and the secret by which its browser is known."""
         secret, now = secrets.token_urlsafe(32), _now()
         values = {
             "digest": _digest(secret),
+            "password_digest": password_digest,
             "user_id": user_id,
             "name": name and name[:191],
             "address": address and address[:45],
@@ -77,26 +93,37 @@ class ConsoleSessions:
             "seen_at": now,
         }
         with self._source.write() as connection:
-            connection.execute(delete(_TABLE).where(_TABLE.c.began_at < now - LIFETIME - KEPT))
             session_id = connection.execute(insert(_TABLE).values(**values)).inserted_primary_key[0]
-            own = select(_TABLE.c.id).where(_TABLE.c.user_id == user_id, *_live(now))
-            ids = connection.execute(own.order_by(_TABLE.c.id.desc()).limit(LISTED)).scalars().all()
-            if oldest := ids[MOST:]:
-                connection.execute(
-                    update(_TABLE)
-                    .where(_TABLE.c.id.in_(oldest))
-                    .values(ended_at=now, ended_why=Ended.REVOKED)
-                )
-            row = connection.execute(select(*_COLUMNS).where(_TABLE.c.id == session_id)).one()
-            return SessionRecord(*row), secret
+            row = connection.execute(select(*_RUNNING).where(_TABLE.c.id == session_id)).one()
+        self._make_room(user_id, now)
+        return Running(*row), secret
 
-    def resume(self, secret: str, *, polling: bool = False) -> SessionRecord | Ended:
+    def _make_room(self, user_id: int, now: datetime) -> None:
+        """End what is more than MOST, and remove what ended long ago.
+
+        Not together with adding a row: so it sees who signed in at the same moment, and nobody waits for
+        another's row while holding one. A DELETE by date would wait, too: to find the old rows of a small
+        table MariaDB locks them all.
+        """
+        own = select(_TABLE.c.id).where(_TABLE.c.user_id == user_id, *_live(now))
+        old = select(_TABLE.c.id).where(_TABLE.c.began_at < now - LIFETIME - KEPT)
+        with self._source.read() as connection:
+            live = connection.execute(own.order_by(_TABLE.c.id.desc()).limit(LISTED)).scalars().all()
+            past = connection.execute(old.limit(LISTED)).scalars().all()
+        if not live[MOST:] and not past:
+            return
+        surplus = update(_TABLE).where(_TABLE.c.id.in_(live[MOST:]), _TABLE.c.ended_at.is_(None))
+        with self._source.write() as connection:
+            connection.execute(surplus.values(ended_at=now, ended_why=Ended.REVOKED))
+            connection.execute(delete(_TABLE).where(_TABLE.c.id.in_(past)))
+
+    def resume(self, secret: str, *, polling: bool = False) -> Running | Ended:
         """The session of this secret, or why it is none. Polling does not keep it alive."""
         with self._source.read() as connection:
-            row = connection.execute(select(*_COLUMNS).where(_TABLE.c.digest == _digest(secret))).first()
+            row = connection.execute(select(*_RUNNING).where(_TABLE.c.digest == _digest(secret))).first()
         if row is None:
             return Ended.SIGNED_OUT
-        record, now = SessionRecord(*row), _now()
+        record, now = Running(*row), _now()
         if record.ended_at is not None:
             return Ended(record.ended_why or Ended.REVOKED)
         if now - record.began_at > LIFETIME:

@@ -124,12 +124,15 @@ class PusherApp(db.Model):
 
 
 class ConsoleSession(db.Model):
-    """An operator who signed in to the console. ``digest`` is the SHA-256 of what the cookie holds."""
+    """An operator who signed in to the console. ``digest`` is the SHA-256 of what the cookie holds,
+    ``password_digest`` that of Laravel's password hash at that time, under a key of SECRET_KEY."""
 
     __tablename__ = "rt_console_sessions"
 
     id: Mapped[int] = mapped_column(_Id, primary_key=True)
     digest: Mapped[str] = mapped_column(String(64))
+    # NULL in sessions that began before it was kept
+    password_digest: Mapped[str | None] = mapped_column(String(64))
     user_id: Mapped[int] = mapped_column(BigInteger, index=True)
     name: Mapped[str | None] = mapped_column(String(191))
     address: Mapped[str | None] = mapped_column(String(45))

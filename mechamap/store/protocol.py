@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from mechamap.domain.acts import Act
 from mechamap.domain.facts import Fact, Place
 from mechamap.domain.identity import UserFacts
 
@@ -81,7 +82,7 @@ class AuditLog(Protocol):
     def record(
         self,
         actor: str,
-        action: str,
+        action: Act,
         target: str,
         *,
         outcome: str = "ok",

@@ -60,7 +60,7 @@ async function ask() {
     over = true;
     show("lost", `Stopped at ${clock(last)}`);
     const back = `${main.dataset.signin}?next=${encodeURIComponent(location.pathname + location.search)}`;
-    complain("Your session has ended; these numbers stand still. ", link("Sign in again", back), ".");
+    complain(`${body.message} These numbers stand still. `, link("Sign in", back), ".");
   } else if (!answer.ok) {
     show("late", `Numbers of ${clock(last)}`);
     complain(`${body.message} (${body.code}) These numbers are of ${clock(last)}.`);

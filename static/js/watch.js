@@ -84,7 +84,7 @@ async function ask() {
     over = true;
     show("lost", `Stopped at ${clock(last)}`);
     const back = `${main.dataset.signin}?next=${encodeURIComponent(location.pathname + location.search)}`;
-    complain("Your session has ended. ", link("Sign in again", back), ".");
+    complain(`${body.message} `, link("Sign in", back), ".");
   } else if (!answer.ok) {
     show("late", `Last heard ${clock(last)}`);
     complain(`${body.message} (${body.code})`);

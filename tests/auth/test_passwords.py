@@ -66,6 +66,37 @@ def test_an_unknown_user_costs_as_much_time_as_a_known_one(passwords: Passwords)
     assert known / 3 < unknown < known * 3
 
 
+@pytest.mark.parametrize(
+    "stored",
+    [
+        None,
+        "",
+        hashed("right"),
+        hashed("right", 10),
+        hashed("right", 12),
+        "$argon2id$v=19$m=65536$c2FsdA$aGE",
+    ],
+    ids=["nobody", "none", "cost 4", "cost 10", "cost 12", "not bcrypt"],
+)
+def test_every_no_is_the_same_work_whatever_the_hash_costs(
+    passwords: Passwords, monkeypatch: pytest.MonkeyPatch, stored: str | None
+) -> None:
+    rounds: list[int] = []
+    compare = bcrypt.checkpw
+
+    def counted(password: bytes, hash_: bytes) -> bool:
+        rounds.append(2 ** int(hash_[4:6]))
+        return compare(password, hash_)
+
+    monkeypatch.setattr("mechamap.auth.passwords.bcrypt.checkpw", counted)
+    assert not passwords.matches("wrong", stored)
+    assert sum(rounds) == 2**12
+    assert not passwords.matches("wrong", hashed("right", 13))
+    rounds.clear()
+    assert not passwords.matches("wrong", stored)
+    assert sum(rounds) == 2**13, "where somebody's hash costs more, everybody's no does"
+
+
 def test_not_even_the_text_behind_the_dummy_hash_lets_an_unknown_user_in(
     passwords: Passwords, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,12 +62,17 @@ class Operator:
 
     def submit(self, page: str, action: str, **fields: str) -> Answer:
         """Open ``page``, then send the form it holds, filled in, to ``action``."""
+        return self.post(action, csrf_token=self.token(page), **fields)
+
+    def token(self, page: str) -> str:
+        """Of the form on this page."""
         token = FORM_TOKEN.search(self.get(page).text)
         assert token is not None, f"{page} has no form"
-        return self.post(action, csrf_token=token[1], **fields)
+        return token[1]
 
-    def post(self, path: str, **fields: str) -> Answer:
-        headers = {"Content-Type": "application/x-www-form-urlencoded", **self._headers()}
+    def post(self, path: str, more_headers: Mapping[str, str] | None = None, /, **fields: str) -> Answer:
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        headers = {**form, **self._headers(), **(more_headers or {})}
         return self._keep(self.server.request("POST", path, urlencode(fields), headers=headers))
 
     def _headers(self) -> dict[str, str]:

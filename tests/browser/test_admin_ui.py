@@ -1,5 +1,6 @@
 """The public Socket.IO Admin UI's protocol, spoken by the stock client to the guarded namespace."""
 
+import json
 import os
 import signal
 import sqlite3
@@ -85,9 +86,10 @@ def test_an_operator_acts_and_leaves_a_trail(ui, place, browser):
     client.wait_for("unsubscribed")
     assert admin.emit_ack("_disconnect", "/", True, client.id) == {"success": True}
     assert client.wait_for("force_disconnect")[0]["code"] == "operator"
-    trail = place.operator().get("/admin/audit/").text
-    for action in ("adminui.signin", "adminui.join", "adminui.emit", "adminui.leave", "adminui.disconnect"):
-        assert action in trail
+    trail = place.operator().get("/admin/audit/export").text.splitlines()
+    recorded = [row["action"] for row in map(json.loads, trail) if row["detail"].startswith("Admin UI")]
+    acts = ["connection.close", "channel.leave", "event.publish", "channel.join", "console.signin"]
+    assert recorded[: len(acts)] == acts
 
 
 def test_odd_commands_are_refused_and_leave_a_trail_too(ui, place):
@@ -144,9 +146,22 @@ def test_a_session_lets_in_again_until_it_is_ended_in_the_console(ui, place):
     people = operator.get("/admin/people/").text
     assert "session" in people
     change(place, "UPDATE rt_console_sessions SET ended_at = '2026-01-01', ended_why = 'session_revoked'")
-    assert again.emit_ack("emit", "/", "public.x", "hello", {})["code"] == "permission_missing"
+    assert again.emit_ack("emit", "/", "public.x", "hello", {})["code"] == "session_revoked"
     with pytest.raises(NodeError, match="invalid credentials"):
         ui(sessionId=secret)
+
+
+def test_another_password_ends_a_connected_ui_and_its_session(ui, place, node_client):
+    admin = ui("dung@mechamap.test")
+    [secret] = admin.wait_for("session")
+    change(
+        place, "UPDATE users SET password = (SELECT password || ' anew' FROM users WHERE id = 1) WHERE id = 4"
+    )
+    admin.wait_for("disconnect")
+    auth = {"sessionId": secret}
+    refusal = node_client().connect_error(f"{place.url}/admin", auth=auth, transports=["websocket"])
+    change(place, "UPDATE users SET password = (SELECT password FROM users WHERE id = 1) WHERE id = 4")
+    assert (refusal["message"], refusal["data"]["code"]) == ("invalid credentials", "password_changed")
 
 
 def change(place: Place, statement: str) -> None:

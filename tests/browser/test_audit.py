@@ -1,10 +1,14 @@
 """The audit log in the console: filtered, leafed through, taken along as a file."""
 
+import html
 import json
+import re
 from collections.abc import Iterator
 
 import gevent
 import pytest
+
+from mechamap.domain.acts import Act
 
 from .inside import Here, application
 from .place import Seeded
@@ -14,8 +18,8 @@ from .place import Seeded
 def here(seeded: Seeded, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
     with application(seeded, tmp_path_factory.mktemp("audit"), APP_TIMEZONE="Asia/Ho_Chi_Minh") as running:
         for number in range(60):
-            running.services.audit.record("cli:anna", "key.create", f"key:{number}")
-        running.services.audit.record("admin:9", "key.revoke", 'key:"<b>', outcome="key_not_found")
+            running.services.audit.record("cli:anna", Act.KEY_CREATE, f"key:{number}")
+        running.services.audit.record("admin:9", Act.KEY_REVOKE, 'key:"<b>', outcome="key_not_found")
         running.sql("UPDATE rt_audit_log SET at = '2026-03-01 18:30:00' WHERE target = 'key:7'")
         yield running
 
@@ -42,6 +46,24 @@ def test_rows_are_filtered_and_the_filter_survives_leafing(client):
     assert "&lt;b&gt;" in refused
     assert refused.count("<tr>") == 2
     assert "No row matches" in client.get("/admin/audit/?actor=nobody").text
+
+
+def test_the_filter_offers_every_act_by_its_name(client):
+    page = html.unescape(client.get("/admin/audit/").text)
+    offered = re.findall(
+        r'<option value="([a-z._]+)">([^<]+)</option>', page.partition('<datalist id="acts">')[2]
+    )
+    assert dict(offered[: len(Act)]) == {act.value: act.told for act in Act}
+    assert 'list="acts"' in page
+
+
+def test_a_row_with_a_former_name_is_found_by_the_name_of_now(here, client):
+    here.sql(
+        "INSERT INTO rt_audit_log (at, actor, action, target, outcome, detail) VALUES"
+        " ('2026-02-01 00:00:00', 'admin:1', 'tokens.revoke', 'token:former', 'ok', '')"
+    )
+    assert targets(client, "action=token.revoke") == ["token:former"]
+    assert "tokens.revoke" in client.get("/admin/audit/?action=token").text
 
 
 def test_days_are_those_of_the_applications_time_zone(client):
@@ -81,7 +103,7 @@ def test_a_running_server_removes_old_rows_and_tells_what_publishers_sent(seeded
     monkeypatch.setattr("mechamap.composition.BUCKET", 0.05)
     with application(seeded, tmp_path, AUDIT_DAYS="30") as here:
         for target in ("old", "young"):
-            here.services.audit.record("x", "kick", target)
+            here.services.audit.record("x", Act.CONNECTION_CLOSE, target)
         here.sql("UPDATE rt_audit_log SET at = '2026-01-01 00:00:00' WHERE target = 'old'")
         told = []
         monkeypatch.setattr(here.services.rates, "_told", told)

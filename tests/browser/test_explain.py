@@ -94,7 +94,7 @@ def test_the_live_console_shows_what_happens_and_masks_what_is_said(place, demo,
     page.get_by_role("button", name="Show the payload").click()
     expect(page.get_by_label("Payload")).to_contain_text("rhubarb")
     page.goto(f"{place.url}/admin/audit/")
-    expect(page.locator("tbody tr").first).to_contain_text("payload.open")
+    expect(page.locator("tbody tr").first).to_contain_text("event.open")
     tab.close()
 
 

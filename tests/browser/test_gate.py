@@ -239,7 +239,7 @@ def test_an_action_is_recorded_with_who_what_where_and_the_requests_id(here):
     row = here.services.audit.recent(limit=1)[0]
     assert (row.actor, row.action, row.target, row.outcome) == (
         "admin:1",
-        "channels.publish",
+        "event.publish",
         "channel:public.x",
         "ok",
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import bcrypt
 import pytest
 
 from .inside import Here, application, form_token
@@ -17,6 +18,12 @@ def here(seeded: Seeded, tmp_path_factory: pytest.TempPathFactory) -> Iterator[H
 @pytest.fixture(autouse=True)
 def nobody_signed_in(here: Here) -> None:
     here.sql("DELETE FROM rt_console_sessions")
+
+
+def password_of(here: Here, user_id: int, password: str) -> None:
+    """What Laravel stores when somebody changes it."""
+    stored = bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode().replace("$2b$", "$2y$", 1)
+    here.sql(f"UPDATE users SET password = '{stored}' WHERE id = {user_id}")
 
 
 def newest(here: Here) -> int:
@@ -58,6 +65,32 @@ def test_who_was_ended_is_told_why_at_the_door(here):
     here.sql("UPDATE rt_console_sessions SET ended_at = seen_at, ended_why = 'session_revoked'")
     answer = client.get("/admin/rules/", follow_redirects=True)
     assert "Your session was ended." in answer.text
+
+
+def test_another_password_ends_the_sessions_that_began_with_the_one_before(here):
+    client, polling, other = here.operator(), here.operator(), here.operator("dung@mechamap.test")
+    password_of(here, 1, "new")
+    try:
+        answer = client.get("/admin/rules/", follow_redirects=True)
+        assert "Your session ended because your password was changed" in answer.text
+        told = polling.get("/admin/live.json")
+        assert (told.status_code, told.json["code"]) == (401, "password_changed")
+        assert "password was changed" in told.json["message"]
+        assert other.get("/admin/").status_code == 200
+    finally:
+        password_of(here, 1, here._seeded.password)
+    assert client.get("/admin/").status_code == 302, "the session does not come back with the password"
+    rows = [row for row in here.services.audit.recent(limit=10) if row.action == "console.session_lost"]
+    assert [(row.actor, row.target, row.outcome) for row in rows[:2]] == [
+        ("admin:1", "user:1", "password_changed")
+    ] * 2
+    assert here.operator().get("/admin/").status_code == 200
+
+
+def test_a_session_from_before_passwords_were_kept_ends_after_the_upgrade(here):
+    client = here.operator()
+    here.sql("UPDATE rt_console_sessions SET password_digest = NULL")
+    assert "why=session_revoked" in client.get("/admin/").headers["Location"]
 
 
 def test_all_sessions_of_a_person_end_at_once_and_nobody_elses(here):

@@ -1,5 +1,8 @@
 """The door of the console."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 from playwright.sync_api import expect
 
@@ -82,7 +85,19 @@ def test_signing_out_ends_the_session(place, console):
 
 
 @pytest.mark.parametrize(
-    "target", ["https://evil.test/", "//evil.test/", "/\\evil.test", "/demo", "/admin/\\..//evil"]
+    "target",
+    [
+        *(
+            "https://evil.test/",
+            "//evil.test/",
+            "/\\evil.test",
+            "/demo",
+            "/admin/\\..//evil",
+            "/admin/%5c..//evil",
+        ),
+        *("/admin/../logout", "/admin/%2e%2e/logout", "/admin/%2E./%2e./logout", "/admin/..//evil.test"),
+        *("/admin/\t//evil.test", "/admin", "javascript:alert(1)"),
+    ],
 )
 def test_a_link_to_the_door_leads_no_further_than_the_console(place, target):
     operator = Operator(place.server)
@@ -113,4 +128,22 @@ def test_over_tls_the_browser_keeps_a_cookie_that_no_neighbour_can_plant(serve, 
     page.get_by_role("button", name="Sign out everywhere").click()
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     page.goto(f"{place.url}/admin/")
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+def test_an_open_page_says_that_the_password_was_changed_and_leads_to_the_door(
+    guarded, chromium_page, page_errors
+):
+    page = chromium_page
+    guarded.sign_in(page)
+    page.goto(f"{guarded.url}/admin/")
+    expect(page.locator("#pulse")).to_have_attribute("data-state", "live")
+    path = f"{guarded.server.settings['INSTANCE_PATH']}/mechamap.sqlite"
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("UPDATE users SET password = 'another' WHERE id = 1")
+        database.commit()
+    expect(page.locator("#trouble")).to_contain_text("your password was changed", timeout=15_000)
+    assert all("401" in error for error in page_errors)
+    page_errors.clear()
+    page.locator("#trouble").get_by_role("link", name="Sign in").click()
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()

@@ -106,5 +106,5 @@ def test_what_is_done_is_in_the_audit_trail(here: Runner, rows):
     here.flask("apps", "create", "watched").succeeded()
     here.flask("apps", "disable", "watched", "--yes").succeeded()
     here.flask("apps", "delete", "watched", "--yes").succeeded()
-    found = rows("SELECT action, outcome FROM rt_audit_log WHERE target = 'watched' ORDER BY id")
+    found = rows("SELECT action, outcome FROM rt_audit_log WHERE target = 'app:watched' ORDER BY id")
     assert found == [("app.create", "ok"), ("app.disable", "ok"), ("app.delete", "ok")]

@@ -63,6 +63,6 @@ def test_without_a_server_the_broadcast_fails_instead_of_reaching_nobody(alone: 
 
 def test_the_audit_log_has_the_broadcast_and_not_its_data(here: Runner, rows):
     here.flask("broadcast", "public.audited", "hello", '{"secret": "hush"}').succeeded()
-    written = rows("SELECT actor, target, outcome, detail FROM rt_audit_log WHERE action = 'broadcast'")
-    assert ("public.audited", "ok", "event: hello") in {row[1:] for row in written}
+    written = rows("SELECT actor, target, outcome, detail FROM rt_audit_log WHERE action = 'event.publish'")
+    assert ("channel:public.audited", "ok", "event: hello") in {row[1:] for row in written}
     assert "hush" not in str(written)

@@ -35,6 +35,20 @@ def test_the_history_of_a_channel_is_printed(here: Runner):
     assert here.flask("channels", "history", "nowhere").code == 1
 
 
+def test_who_read_the_data_of_events_is_in_the_audit_log(here: Runner, rows):
+    said = "SELECT actor, outcome, detail FROM rt_audit_log WHERE action = 'event.open' AND target = "
+    here.flask("channels", "history", "public.read").succeeded()
+    assert rows(f"{said}'channel:public.read'") == [], "there was nothing to read"
+    for text in ("hush", "hush again"):
+        here.flask("broadcast", "public.read", "told", f'"{text}"').succeeded()
+    here.flask("channels", "history", "public.read", "--limit", "1").succeeded()
+    here.flask("channels", "history", "public.read", "--json").succeeded()
+    one, both = rows(f"{said}'channel:public.read' ORDER BY id")
+    assert one[0].startswith("cli:") and one[:2] == both[:2] == (one[0], "ok")
+    assert one[2].startswith("told; publication ") and both[2].startswith("2 events, offsets ")
+    assert "hush" not in str((one, both))
+
+
 def test_the_members_of_a_presence_channel_are_listed_in_pages(browser, here: Runner):
     assert "no member" in here.flask("channels", "members", "presence-thread.1").succeeded().err
     for user in (4, 2):

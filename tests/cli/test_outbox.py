@@ -77,7 +77,7 @@ def test_the_dead_are_listed_with_their_reasons_and_one_may_try_again(made: Runn
     assert site("SELECT state, code, reason FROM rt_outbox") == [("pending", None, None)]
     with closing(sqlite3.connect(tmp_path / "own" / "mechamap.sqlite")) as own:
         assert own.execute("SELECT action, target, outcome FROM rt_audit_log").fetchall() == [
-            ("outbox.retry", str(row_id), "ok")
+            ("outbox.retry", f"outbox:{row_id}", "ok")
         ]
     made.flask("outbox", "retry", str(row_id)).refused("No dead letter has the id")
 

@@ -126,7 +126,7 @@ def test_the_audit_log_names_who_issued_and_revoked_and_holds_no_token(
     written = rows(
         "SELECT actor, action, target, outcome, detail FROM rt_audit_log WHERE action LIKE 'token.%'"
     )
-    assert ("token.issue", "user 4") in {row[1:3] for row in written}
+    assert ("token.issue", "user:4") in {row[1:3] for row in written}
     assert "token.revoke" in {row[1] for row in written}
     assert all(row[0].startswith("cli:") for row in written)
     assert token not in str(written)

@@ -72,7 +72,9 @@ def test_what_laravel_takes_after_all_is_done_with(runner: Runner, dead, laravel
     told = runner.flask("webhooks", "retry", "--all", "--json").succeeded().json()
     assert told == {"delivered": [dead[0], dead[2]]}
     assert runner.flask("webhooks", "list", "--json").succeeded().json() == []
-    assert audited(tmp_path) == [("webhook.retry", str(each), "ok") for each in (dead[1], dead[0], dead[2])]
+    assert audited(tmp_path) == [
+        ("webhook.retry", f"webhook:{each}", "ok") for each in (dead[1], dead[0], dead[2])
+    ]
 
 
 def test_what_laravel_does_not_take_stays_and_ends_the_command(runner: Runner, dead, laravel_api, tmp_path):
@@ -81,7 +83,7 @@ def test_what_laravel_does_not_take_stays_and_ends_the_command(runner: Runner, d
     assert len(laravel_api.asked) == 1
     rows = runner.flask("webhooks", "list", "--json").succeeded().json()
     assert [row["attempts"] for row in rows] == [14, 14, 15]
-    assert audited(tmp_path) == [("webhook.retry", str(dead[0]), "webhook_status_5xx")]
+    assert audited(tmp_path) == [("webhook.retry", f"webhook:{dead[0]}", "webhook_status_5xx")]
 
 
 def test_drop_asks_and_deletes(runner: Runner, dead, tmp_path):
@@ -91,7 +93,10 @@ def test_drop_asks_and_deletes(runner: Runner, dead, tmp_path):
     runner.flask("webhooks", "drop", "99", "--yes").refused("flask webhooks list")
     runner.flask("webhooks", "drop", str(dead[0]), "--yes").succeeded()
     assert runner.flask("webhooks", "drop", "--all", "--yes", "--json").succeeded().json() == {"dropped": 2}
-    assert [row[:2] for row in audited(tmp_path)] == [("webhook.drop", str(dead[0])), ("webhook.drop", "all")]
+    assert [row[:2] for row in audited(tmp_path)] == [
+        ("webhook.drop", f"webhook:{dead[0]}"),
+        ("webhook.drop", "webhook:all"),
+    ]
 
 
 def test_test_says_what_the_receiver_answers(runner: Runner, laravel_api, url: str):

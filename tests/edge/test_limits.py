@@ -15,6 +15,7 @@ from mechamap.edge.limits import (
     PER_KEY,
     TYPING,
     RateLimits,
+    source,
 )
 
 
@@ -118,3 +119,36 @@ def test_redis_on_a_unix_socket_counts_strangers_too(redis_server):
         shared[number % 2].note_failed_key("203.0.113.1")
     with pytest.raises(RateLimited):
         shared[0].note_failed_key("203.0.113.1")
+
+
+@pytest.mark.parametrize("spell", [str.upper, lambda name: f" {name}\t", lambda name: name.replace("a", "á")])
+def test_another_spelling_of_a_name_is_no_other_count(limits, spell):
+    for number in range(20):
+        limits.check_admin_signin(f"192.0.2.{number}", "anna")
+    with pytest.raises(RateLimited):
+        limits.check_admin_signin("192.0.2.99", spell("anna"))
+    limits.check_admin_signin("192.0.2.98", "binh")
+
+
+def test_a_name_of_spaces_and_more_is_counted_as_what_it_opens(limits):
+    for number in range(20):
+        limits.check_admin_signin(f"192.0.2.{number}", "\u2003" * number + "anna" + " " * 300)
+    with pytest.raises(RateLimited):
+        limits.check_admin_signin("192.0.2.99", "anna")
+
+
+def test_text_that_no_database_takes_is_counted_too(limits):
+    for number in range(20):
+        limits.check_admin_signin(f"192.0.2.{number}", "\ud800")
+    with pytest.raises(RateLimited):
+        limits.check_admin_signin("192.0.2.99", "\ud800")
+
+
+def test_a_network_that_one_customer_has_is_one_address(limits):
+    for number in range(10):
+        limits.check_admin_signin(f"2001:db8:1:2:{number}::1", f"name{number}")
+    with pytest.raises(RateLimited):
+        limits.check_admin_signin("2001:db8:1:2:ffff::9", "anybody")
+    limits.check_admin_signin("2001:db8:1:3::1", "anybody")
+    assert source("::ffff:192.0.2.1") == source("192.0.2.1") == "192.0.2.1"
+    assert (source("fe80::1%eth0"), source(None), source("odd")) == ("fe80::/64", "unknown", "odd")

@@ -129,8 +129,8 @@ def own_server(request: pytest.FixtureRequest, server_for: Serving) -> Server:
     mariadb = request.getfixturevalue("mariadb_server")
     mariadb.execute("CREATE DATABASE IF NOT EXISTS own_tables")
     server = server_for(own=mariadb.url("own_tables"))
-    ours = ("api_keys", "apps", "audit_log", "blocked_users", "revoked_tokens", "webhook_failures")
-    for table in (f"rt_{name}" for name in ours):
+    ours = ("api_keys", "apps", "audit_log", "blocked_users", "console_sessions", "revoked_tokens")
+    for table in (f"rt_{name}" for name in (*ours, "webhook_failures")):
         mariadb.execute(f"DELETE FROM {table}", database="own_tables")
     return server
 

@@ -8,7 +8,9 @@ from alembic.migration import MigrationContext
 from alembic.operations.ops import MigrateOperation, OpContainer
 from sqlalchemy import inspect
 
+from mechamap.domain.errors import Unavailable
 from mechamap.store import revisions
+from mechamap.store.console_sessions import ConsoleSessions, Running
 from mechamap.store.database import db
 from mechamap.store.laravel.outbox_sql import outbox_sql
 
@@ -108,9 +110,23 @@ def test_what_is_pending_is_named_until_it_ran(site: Site, server_for: Serving) 
         "0004 Console sessions: who is signed in",
         "0005 Users whom an operator keeps out for a time",
         "0006 Keys may have an end: the secret before a rotation",
+        "0007 Console sessions end when the password is changed",
     ]
     revisions.upgrade(server.app, server.settings)
     assert revisions.pending(server.app, server.databases.own) == []
+
+
+def test_a_console_session_from_before_its_password_was_kept_is_still_read(shared: Server) -> None:
+    sessions = ConsoleSessions(shared.databases.own)
+    _, secret = sessions.begin(7, "of the password")
+    with shared.app.app_context():
+        command.downgrade(config_of(shared), "0006")
+    with pytest.raises(Unavailable):
+        sessions.resume(secret)
+    revisions.upgrade(shared.app, shared.settings)
+    found = sessions.resume(secret)
+    assert isinstance(found, Running)
+    assert (found.user_id, found.password_digest) == (7, None)
 
 
 def test_upgrading_twice_is_fine(shared: Server) -> None:
