@@ -142,7 +142,7 @@ def test_an_operator_disconnects_a_client(open_ui, place, browser):
     ui.open("Sockets")
     expect(ui.row(other.id)).to_have_count(1)
     expect(ui.row(sid)).to_have_count(0)
-    assert trail(place, "adminui.disconnect")[0]["target"] == f"connection:{sid}"
+    assert trail(place, "connection.close")[0]["target"] == f"connection:{sid}"
 
 
 def test_an_operator_disconnects_all_of_a_room(open_ui, place, browser):
@@ -157,7 +157,7 @@ def test_an_operator_disconnects_all_of_a_room(open_ui, place, browser):
     ui.arrive("Room details")
     expect(ui.main).to_contain_text("Deleted")
     assert other.connected()
-    assert trail(place, "adminui.disconnect")[0]["target"] == "channel:public.emptied"
+    assert trail(place, "connection.close")[0]["target"] == "channel:public.emptied"
 
 
 def test_an_operator_lets_a_client_into_a_room_and_takes_it_out(open_ui, place, browser):
@@ -175,7 +175,7 @@ def test_an_operator_lets_a_client_into_a_room_and_takes_it_out(open_ui, place, 
     # the click opens the room's page as well
     ui.arrive("Room details")
     expect(ui.main).to_contain_text("Deleted")
-    for action in ("adminui.join", "adminui.leave"):
+    for action in ("channel.join", "channel.leave"):
         [row] = trail(place, action)
         assert (row["target"], row["outcome"]) == ("user:2", "ok")
         assert "public.let-in" in row["detail"]
@@ -215,7 +215,7 @@ def test_a_viewer_has_nothing_to_press_but_a_form_that_is_refused(open_ui, place
     row = ui.row("join refused: permission_missing")
     row.get_by_role("button").click()
     expect(ui.main).to_contain_text("This needs the permission «operate».")
-    assert trail(place, "adminui.join")[0]["outcome"] == "permission_missing"
+    assert trail(place, "channel.join")[0]["outcome"] == "permission_missing"
 
 
 def test_a_wrong_password_is_called_so_and_the_right_one_may_follow(open_ui, place):
