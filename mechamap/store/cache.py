@@ -110,6 +110,12 @@ class FactCache(Generic[K, V]):
         self._rows.pop(key, None)
         self._asked.pop(key, None)
 
+    def clear(self) -> None:
+        """Forget everything."""
+        self._forgotten += 1
+        self._rows = {}
+        self._asked = {}
+
     def _ask(self, key: K) -> _Batch[K, V]:
         """Put the key into the query that is gathered now."""
         if not self._queue or len(self._queue[-1].keys) >= BATCH or key in self._queue[-1].keys:
