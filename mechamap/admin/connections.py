@@ -143,7 +143,12 @@ class Blocks(LiveView):
             blocks = self.services.blocklist.live()
         except Unavailable as err:
             problem = err
-        return {"snapshot": take(self.services), "blocks": blocks, "db_problem": problem}
+        return {
+            "snapshot": take(self.services),
+            "blocks": blocks,
+            "db_problem": problem,
+            "zone": self.services.settings.app_timezone,
+        }
 
     @expose("/")
     def index(self) -> Response:
@@ -159,9 +164,8 @@ class Blocks(LiveView):
         try:
             _, user_id = _named(None, text)
         except InvalidField as err:
-            return self._form(
-                None, InvalidField("user_id", "The user's id is a whole number.", code=err.code)
-            )
+            told = InvalidField("user_id", "The user's id is a whole number.", code=err.code)
+            return self._form(None, told, text)
         if request.method in READING:
             return self._form(user_id, None)
         try:
@@ -178,7 +182,8 @@ class Blocks(LiveView):
             )
         except InvalidField as err:
             return self._form(user_id, err)
-        until, number = f"{record.until:%Y-%m-%d %H:%M} UTC", figures.number_of(closed, "connection")
+        until = figures.filters(self.services.settings.app_timezone)["moment"](record.until)
+        number = figures.number_of(closed, "connection")
         return self.done(
             f"User {user_id} is kept out until {until}; {number} ordered to close.", "blocks.index"
         )
@@ -197,13 +202,14 @@ class Blocks(LiveView):
         )
         return self.done(f"User {user_id} may connect again.", "blocks.index")
 
-    def _form(self, user_id: int | None, error: RealtimeError | None) -> Response:
+    def _form(self, user_id: int | None, error: RealtimeError | None, typed: str = "") -> Response:
         operations = self.services.operations
         named = operations.clients(user_id=user_id, limit=NAMED) if user_id is not None else []
         return self.page(
             "block",
             error.http_status if error is not None else 200,
             user_id=user_id,
+            typed=typed[:19],
             named=named,
             error=error,
             minutes=request.values.get("minutes", "60"),

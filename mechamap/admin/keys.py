@@ -11,7 +11,7 @@ from flask_admin import expose
 from mechamap.auth.keyring import names_in_settings
 from mechamap.auth.scopes import Reach, reach
 from mechamap.domain.acts import Act
-from mechamap.domain.errors import InvalidField, NotFound, RealtimeError, Unavailable
+from mechamap.domain.errors import Conflict, InvalidField, NotFound, RealtimeError, Unavailable
 from mechamap.domain.scopes import checked_scopes
 from mechamap.services import Services
 from mechamap.store.keys import KeyRecord
@@ -88,15 +88,18 @@ class Keys(ConsoleView):
         """Ask how long the present secret goes on (GET), then make and show the new one (POST)."""
         row = self._current(key_id)
         if request.method in READING:
-            return self.page("rotate_key", row=row, keep=KEEP, rate=self._rate(row))
+            return self._rotating(row, None)
         chosen = request.form.get("keep", "")
-        if chosen not in KEEP:
-            raise InvalidField("keep", "keep must be one of the lengths of time that are offered.")
-        new, secret, before = self.act(
-            f"key:{row.name}",
-            lambda: self.services.api_keys.rotate(key_id, timedelta(seconds=int(chosen)), self.actor),
-            lambda made: f"{made[2].prefix} goes on: {KEEP[chosen]}; now {made[0].prefix}",
-        )
+        try:
+            if chosen not in KEEP:
+                raise InvalidField("keep", "keep must be one of the lengths of time that are offered.")
+            new, secret, before = self.act(
+                f"key:{row.name}",
+                lambda: self.services.api_keys.rotate(key_id, timedelta(seconds=int(chosen)), self.actor),
+                lambda made: f"{made[2].prefix} goes on: {KEEP[chosen]}; now {made[0].prefix}",
+            )
+        except (InvalidField, Conflict) as err:
+            return self._rotating(row, err)
         return self._shown(new, secret, 200, before)
 
     @expose("/<int:key_id>/revoke", methods=("GET", "POST"))
@@ -124,6 +127,10 @@ class Keys(ConsoleView):
         if row is None:
             raise NotFound("No key has this number.", code="key_not_found")
         return row
+
+    def _rotating(self, row: KeyRecord, error: RealtimeError | None) -> Response:
+        status = error.http_status if error is not None else 200
+        return self.page("rotate_key", status, row=row, keep=KEEP, rate=self._rate(row), error=error)
 
     def _shown(self, row: KeyRecord, secret: str, status: int, before: KeyRecord | None = None) -> Response:
         base_url = self.services.settings.base_url

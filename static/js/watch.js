@@ -111,7 +111,6 @@ async function turn() {
 
 pause.addEventListener("click", () => {
   paused = !paused;
-  pause.setAttribute("aria-pressed", String(paused));
   pause.textContent = paused ? "Go on" : "Pause";
   if (paused) show("late", `Paused at ${clock(Date.now())}`);
   else turn();

@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.services.application import Serve
+from tests.services.laravel_api import LaravelApi, says
 
 from .place import Place, Seeded, seed
 
@@ -14,6 +15,15 @@ from .place import Place, Seeded, seed
 @pytest.fixture(scope="session")
 def seeded(tmp_path_factory: pytest.TempPathFactory) -> Seeded:
     return seed(tmp_path_factory.mktemp("seeded"))
+
+
+@pytest.fixture(scope="module")
+def laravel() -> Iterator[LaravelApi]:
+    """A Laravel that lets everybody into the channels it is asked about."""
+    laravel = LaravelApi(says(True))
+    laravel.start()
+    yield laravel
+    laravel.stop()
 
 
 @pytest.fixture(scope="module")

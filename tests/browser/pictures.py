@@ -1,11 +1,9 @@
 """Makes the README's pictures anew; no test, and collected only by name: `pytest tests/browser/pictures.py`.
 
-With PICTURES=FOLDER it puts every page there as well, at two widths and in both schemes, to be looked at.
+`PICTURES=FOLDER pytest tests/browser/test_looks.py` puts every page there, at two widths and in both schemes.
 """
 
-import os
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -16,8 +14,6 @@ from .place import Place
 
 IMAGES = ROOT / "docs" / "images"
 SIZE = {"width": 1280, "height": 800}
-NARROW = {"width": 375, "height": 812}
-EVERYWHERE = ("/admin/keys/", "/admin/apps/", "/admin/people/", "/admin/account/", "/admin/audit/")
 SECONDS = 150
 """The charts have a point for every ten; after two minutes it is certain what a browser has."""
 NEWS = (
@@ -66,24 +62,3 @@ def test_pictures(place: Place, demo: Callable[..., Page], console: Callable[...
     why = console(explain, viewport=SIZE)
     for name, shown in (("connection", page), ("explain", why)):
         shown.screenshot(path=IMAGES / f"{name}.png")
-    if folder := os.environ.get("PICTURES"):
-        sid_page, other = page.url.removeprefix(place.url), "/admin/explain/?ask=join&user=2&channel=forum.2"
-        preview = sid_page.replace("/connection/?", "/connections/disconnect?")
-        pages = (*("/admin/", "/admin/watch/", sid_page, preview, explain, other), *EVERYWHERE)
-        pages += (
-            "/admin/channels/",
-            "/admin/channel/?name=presence-thread.1",
-            "/admin/connections/",
-            "/admin/blocks/",
-        )
-        for scheme in ("light", "dark"):
-            look = console(color_scheme=scheme)
-            for number, path in enumerate(pages):
-                look.goto(place.url + path)
-                for size in (SIZE, NARROW):
-                    look.set_viewport_size(size)
-                    place.broadcast("forum.1", "thread.created", {"id": 9})
-                    look.wait_for_timeout(1500 if "watch" in path else 300)
-                    look.screenshot(
-                        path=Path(folder) / f"{number:02}-{scheme}-{size['width']}.png", full_page=True
-                    )

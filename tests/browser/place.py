@@ -4,9 +4,11 @@ import http.cookies
 import json
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,19 +35,31 @@ class Place:
     def url(self) -> str:
         return self.server.url
 
+    def sql(self, statement: str, *values: object) -> None:
+        """Change the demonstration's people, as Laravel would, or our own tables."""
+        file = Path(self.server.settings["INSTANCE_PATH"]) / "mechamap.sqlite"
+        with closing(sqlite3.connect(file)) as database:
+            database.execute(statement, values)
+            database.commit()
+
     def broadcast(self, channel: str, event: str, data: Any, key: str = KEY) -> Answer:
         body = {"channel": channel, "event": event, "data": data}
         return self.server.post("/api/broadcast", body, headers={"X-API-Key": key})
 
-    def sign_in(self, page: Page) -> None:
+    def token(self, user_id: int) -> str:
+        """A good one of that user."""
+        return self.server.get(f"/demo/{user_id}/token").json()["token"]
+
+    def sign_in(self, page: Page, login: str | None = None) -> None:
         """Give the page's browser the cookie of somebody who signed in."""
-        name, _, value = self.operator().cookie.partition("=")
+        name, _, value = self.operator(login).cookie.partition("=")
         page.context.add_cookies([{"name": name, "value": value, "domain": "127.0.0.1", "path": "/admin"}])
 
-    def operator(self) -> "Operator":
-        """Somebody signed in, without a browser."""
+    def operator(self, login: str | None = None) -> "Operator":
+        """Somebody signed in, without a browser; the administrator unless another is named."""
         operator = Operator(self.server)
-        answer = operator.submit("/admin/login", "/admin/login", login=self.login, password=self.password)
+        person = {"login": login or self.login, "password": self.password}
+        answer = operator.submit("/admin/login", "/admin/login", **person)
         assert answer.status == 303, answer.text
         return operator
 

@@ -1,52 +1,51 @@
-"""The console without a mouse."""
+"""The console without a mouse: every page and every act of docs/CONSOLE.md, on a desktop and on a phone."""
 
-from playwright.sync_api import Page, expect
+import pytest
 
-MOST_STOPS = 60
-FOCUSED = """() => {
-  const at = document.activeElement, style = getComputedStyle(at);
-  const ring = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2;
-  return [at.tagName, at.innerText.trim(), ring && at.getBoundingClientRect().width > 0];
-}"""
+from tests.services.browser import DESKTOP, PHONE
 
+from .addresses import documented
+from .hands import Hands
+from .looking import only_refusals
+from .place import Operator, Place
+from .walks import WALKS, Site, Walk
 
-def tab_to(page: Page, words: str) -> None:
-    """Press Tab until what reads ``words`` has the focus; every stop on the way shows that it has it."""
-    passed = []
-    for _ in range(MOST_STOPS):
-        page.keyboard.press("Tab")
-        tag, text, seen = page.evaluate(FOCUSED)
-        assert tag == "BODY" or seen, f"the focus on {tag} «{text}» cannot be seen"
-        if text == words:
-            return
-        passed.append(text)
-    raise AssertionError(f"«{words}» is not reached; the focus went over {passed}")
+READ_BY_PAGES = {"/admin/live.json"}
+VIEWS = {
+    "desktop": {"viewport": DESKTOP, "color_scheme": "light"},
+    "phone": {"viewport": PHONE, "color_scheme": "dark", "has_touch": True},
+}
+AUDITOR = "eve@mechamap.test"
 
 
-def test_a_connection_is_found_and_closed_after_the_preview(place, demo, chromium_page: Page):
-    tab, other = demo(2), demo(3)
-    page = chromium_page
-    page.goto(f"{place.url}/admin/login")
-    expect(page.get_by_label("E-mail or user name")).to_be_focused()
-    page.keyboard.type(place.login)
-    page.keyboard.press("Tab")
-    page.keyboard.type(place.password)
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
+@pytest.fixture(scope="module")
+def place(serve_module, seeded, laravel) -> Place:
+    more = {"CHANNEL_AUTH": "rules,laravel", "LARAVEL_AUTH_URL": f"{laravel.url}/broadcasting/auth"}
+    return seeded.place(serve_module, RATE_LIMITS="off", **more)
 
-    tab_to(page, "Connections")
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", level=1)).to_have_text("Connections")
-    tab_to(page, "Binh #2")
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", level=1)).to_have_text("Binh #2")
-    expect(page.locator("#pulse")).to_have_attribute("data-state", "live")
-    tab_to(page, "Disconnect")
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", level=1)).to_have_text("Disconnect one connection")
-    expect(tab.locator("#state")).to_have_attribute("data-state", "on")
-    tab_to(page, "Disconnect 1")
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("status").first).to_contain_text("1 connection")
-    expect(tab.locator("#state")).not_to_have_attribute("data-state", "on")
-    expect(other.locator("#state")).to_have_attribute("data-state", "on")
+
+@pytest.fixture(scope="module")
+def other(place) -> Operator:
+    place.sql("UPDATE users SET role = 'super_admin', banned_at = NULL WHERE id = 5")
+    return place.operator(AUDITOR)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("walk", WALKS, ids=lambda walk: walk.go.__name__)
+def test_it_is_done_by_the_keyboard_alone(walk: Walk, view, place, demo, console, other, page_errors):
+    hands = Hands(console(**VIEWS[view]))
+    walk.go(hands, Site(place, demo, other, place.token(2)))
+    assert walk.left_out(hands.went) == []
+    only_refusals(page_errors)
+
+
+def test_every_address_of_the_document_is_walked_to():
+    walked = {address for walk in WALKS for address in walk.addresses}
+    assert documented().keys() - READ_BY_PAGES == walked
+
+
+def test_a_walk_that_does_not_act_is_found_out():
+    walk = Walk(lambda hands, site: None, ("/admin/keys/", "/admin/keys/<key_id>/rotate"))
+    went = [("GET", "/admin/keys/"), ("GET", "/admin/keys/1/rotate"), ("POST", "/admin/keys/1/revoke")]
+    assert walk.left_out(went) == ["/admin/keys/<key_id>/rotate"]
+    assert walk.left_out([*went, ("POST", "/admin/keys/1/rotate")]) == []

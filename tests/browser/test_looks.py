@@ -1,141 +1,143 @@
 """Every page in both schemes and at both widths: readable for people and for their tools."""
 
-import html
-import re
-
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Response, expect
 
-from tests.services.browser import PHONE
+from .busy import AGENT, DATA, FAR, LONG_CHANNEL, LONG_EVENT, SETTINGS, Busy, connection_of, furnish
+from .looking import faults, only_refusals
+from .place import Operator, Place
+from .sights import ANSWERS, PAGES
 
-CONSOLE = (
-    "/admin/",
-    "/admin/connections/",
-    "/admin/connections/?q=binh",
-    "/admin/connections/?q=nothing-like-it",
-    "/admin/connections/disconnect?user_id=2",
-    "/admin/connections/?order=queue&age=1",
-    "/admin/blocks/",
-    "/admin/blocks/block?user_id=2",
-    "/admin/blocks/unblock?user_id=2",
-    "/admin/channels/",
-    "/admin/channel/?name=private-user.2",
-    "/admin/channel/purge?name=private-user.2",
-    "/admin/channels/publish?channel=private-user.2",
-    "/admin/channels/disconnect?channel=private-user.2",
-    "/admin/watch/",
-    "/admin/explain/",
-    "/admin/explain/?ask=join&user=2&channel=forum.2",
-    "/admin/explain/?ask=event&user=2&channel=private-user.2&event=1",
-    "/admin/keys/",
-    "/admin/apps/",
-    "/admin/people/",
-    "/admin/people/end?user_id=1",
-    "/admin/account/",
-    "/admin/audit/",
-    "/admin/audit/?outcome=refused&since=2026-01-01",
-    "/admin/rules/",
-)
-OPEN = ("/admin/login", "/demo", "/demo/2", "/demo/5")
+pytestmark = pytest.mark.timeout(240)
+"""Each page is looked at four times, and a busy machine is slow at that."""
+SEND = """([action, fields]) => {
+  const form = Object.assign(document.createElement("form"), { method: "post", action });
+  const token = document.querySelector("[name=csrf_token]").value;
+  for (const [name, value] of Object.entries({ csrf_token: token, ...fields }))
+    form.append(Object.assign(document.createElement("textarea"), { name, value }));
+  document.body.append(form);
+  form.submit();
+}"""
 
 
 @pytest.fixture(scope="module")
-def publishers(place) -> tuple[str, ...]:
-    """Pages about one key that was rotated, and one app."""
-    operator = place.operator()
-    operator.submit("/admin/keys/", "/admin/keys/create", name="looks", scopes="forum.* nothing.*")
-    operator.submit("/admin/keys/1/rotate", "/admin/keys/1/rotate", keep="3600")
-    operator.submit("/admin/apps/", "/admin/apps/create", name="looks", id="77")
-    return (
-        *("/admin/keys/2/scopes", "/admin/keys/2/rotate", "/admin/keys/2/revoke", "/admin/keys/"),
-        *("/admin/apps/77/rotate", "/admin/apps/77/delete", "/admin/apps/"),
-    )
+def place(serve_module, seeded, laravel) -> Place:
+    auth = f"{laravel.url}/broadcasting/auth"
+    return seeded.place(serve_module, RATE_LIMITS="off", LARAVEL_AUTH_URL=auth, **SETTINGS)
 
 
-# Structure is the same in both schemes; only colours differ.
-RULES = {
-    "light": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"],
-    "dark": {"type": "rule", "values": ["color-contrast"]},
-}
+@pytest.fixture(scope="module")
+def busy(place) -> Busy:
+    return furnish(place)
 
 
-def serious(page: Page, rules: object) -> list[str]:
-    """What axe finds that keeps people out."""
-    found = Axe().run(page, options={"runOnly": rules, "resultTypes": ["violations"]})
-    return [
-        f"{each['id']}: {each['help']} ({each['nodes'][0]['html'][:120]})"
-        for each in found.response["violations"]
-        if each["impact"] in ("serious", "critical")
-    ]
+@pytest.fixture
+def sid(place, demo, busy) -> str:
+    """The connection of somebody far away, who is in several channels, as others are."""
+    far = {"X-Forwarded-For": FAR}
+    for tab in (demo(2), demo(3, user_agent=AGENT, extra_http_headers=far)):
+        for channel in (LONG_CHANNEL, "forum.1", "presence-thread.1", "public.one"):
+            tab.fill("#channel", channel)
+            tab.click("#subscribe")
+            tab.wait_for_selector(f"#joined >> text={channel}")
+    return connection_of(place.operator(), 3)
 
 
-def of_somebody(place) -> tuple[str, ...]:
-    """The pages of one live connection, and of an event that it got."""
-    operator = place.operator()
-    sid = re.search(r'<tr data-key="([^"]+)"', operator.get("/admin/connections/").text)[1]
-    sent = place.broadcast("private-user.2", "looked.at", {"id": 1}).json()["id"]
-    told = operator.get(f"/admin/explain/?ask=event&user=2&event={sent}").text
-    event = html.unescape(re.search(r'"(/admin/watch/event[^"]+)"', told)[1])
-    return (
-        *(f"/admin/connection/?sid={sid}", f"/admin/connection/revoke?sid={sid}"),
-        *(f"/admin/connections/disconnect?sid={sid}", event),
-        f"/admin/explain/?ask=event&user=2&event={sent}",
-    )
+@pytest.fixture
+def guarded(serve, seeded) -> Place:
+    """A server of its own, with its rate limits on."""
+    return seeded.place(serve)
 
 
-def visit(page: Page, url: str) -> None:
-    """Open a page and let its connection, if it has one, be accepted or refused."""
-    page.goto(url)
-    if "/demo/" in url:
-        page.wait_for_selector("#state[data-state=on], #state[data-state=refused]")
+def problems_of(page: Page, answer: Response) -> list[str]:
+    """What is wrong with a page that came; its policy allows nothing inline and nothing from elsewhere."""
+    found, policy, text = faults(page), answer.headers["content-security-policy"], answer.text()
+    if "unsafe" in policy or "default-src 'none'" not in policy:
+        found.append(f"the policy is {policy}")
+    return found + [f"has {inline}" for inline in (" style=", "<style", " onclick=") if inline in text]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_page_is_accessible(place, demo, console, publishers, scheme):
-    demo(2)
-    page = console(color_scheme=scheme)
+@pytest.mark.parametrize("pages", PAGES, ids=lambda pages: pages.__name__)
+def test_every_page_is_readable(pages, place, console, busy, sid, page_errors):
+    page = console()
     problems = {}
-    for path in (*CONSOLE, *publishers, *OPEN, *of_somebody(place)):
-        visit(page, place.url + path)
-        if found := serious(page, RULES[scheme]):
+    for path in pages(busy, sid):
+        answer = page.goto(place.url + path)
+        if "/demo/" in path:  # its connection is accepted or refused
+            page.wait_for_selector("#state[data-state=on], #state[data-state=refused]")
+        if path == "/admin/watch/":
+            page.wait_for_selector("#pulse[data-state=live]")
+            place.broadcast(LONG_CHANNEL, LONG_EVENT, DATA)
+            page.wait_for_selector("#records tr")
+        if found := problems_of(page, answer):
             problems[path] = found
     assert problems == {}
+    only_refusals(page_errors)
 
 
-def test_no_page_is_wider_than_a_phone(place, demo, console, publishers):
-    demo(2)
-    page = console(viewport=PHONE)
-    wide = {}
-    for path in (*CONSOLE, *publishers, *OPEN, *of_somebody(place)):
-        visit(page, place.url + path)
-        width = page.evaluate("document.documentElement.scrollWidth")
-        if width > PHONE["width"]:
-            wide[path] = width
-    assert wide == {}
+@pytest.mark.parametrize("answers", ANSWERS, ids=lambda answers: answers.__name__)
+def test_every_page_that_a_form_brings_is_readable(answers, place, console, busy, sid, page_errors):
+    page = console("/admin/rules/")
+    problems = {}
+    for action, fields, status in answers(busy, sid):
+        if not page.query_selector("[name=csrf_token]"):  # a page that has no form
+            page.goto(f"{place.url}/admin/rules/")
+        with page.expect_navigation() as navigation:
+            page.evaluate(SEND, [action, fields])
+        found = problems_of(page, navigation.value)
+        if navigation.value.status != status:
+            found.append(f"the status is {navigation.value.status}, not {status}")
+        if found:
+            problems[f"{action} {fields}"[:150]] = found
+    assert problems == {}
+    only_refusals(page_errors)
 
 
-def test_dark_is_dark_and_light_is_light(place, open_page):
-    brightness = {}
-    for scheme in ("light", "dark"):
-        page = open_page(color_scheme=scheme)
-        page.goto(f"{place.url}/admin/login")
-        colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
-        brightness[scheme] = sum(int(part) for part in colour.strip("rgb()").split(","))
-    assert brightness["dark"] < 100
-    assert brightness["light"] > 650
+def test_what_keeps_one_out_is_readable(guarded, open_page, page_errors):
+    page, viewer = open_page(), open_page()
+    guarded.sign_in(viewer, "dung@mechamap.test")
+    viewer.goto(f"{guarded.url}/admin/keys/")
+    expect(viewer.locator("main")).to_contain_text("permission_missing")
+    assert faults(viewer) == []
+
+    def refused(login: str, password: str, code: str) -> None:
+        page.goto(f"{guarded.url}/admin/login")
+        page.get_by_label("E-mail or user name").fill(login)
+        page.get_by_label("Password").fill(password)
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_role("alert")).to_contain_text(code)
+        expect(page.get_by_label("Password")).to_be_focused()
+        assert faults(page) == []
+
+    refused(guarded.login, "wrong", "credentials_invalid")
+    refused("binh@mechamap.test", guarded.password, "role_too_low")
+    guarded.sql("ALTER TABLE rt_console_sessions RENAME TO elsewhere")
+    refused(guarded.login, guarded.password, "schema_mismatch")
+    assert viewer.goto(f"{guarded.url}/admin/rules/").status == 503
+    expect(viewer.get_by_role("link", name="Try again")).to_be_visible()
+    assert faults(viewer) == []
+    for number in range(10):
+        Operator(guarded.server).submit("/admin/login", "/admin/login", login=f"x{number}", password="x")
+    refused("anybody", "x", "rate_limited")
+    only_refusals(page_errors)
 
 
-def test_the_policy_of_every_page_allows_nothing_inline_and_nothing_from_elsewhere(place):
+def test_a_refusal_leads_back_to_where_one_was(place):
     operator = place.operator()
-    for path in (*CONSOLE, *OPEN):
-        answer = operator.get(path)
-        policy = answer.headers["content-security-policy"]
-        assert "unsafe" not in policy
-        assert "default-src 'none'" in policy
-        assert " style=" not in answer.text
-        assert "<style" not in answer.text
-        assert " onclick=" not in answer.text
+    for path, back in (
+        ("/admin/keys/9999/rotate", "/admin/keys/"),
+        ("/admin/channel/purge?name=user.no", "/admin/channels/"),
+        ("/admin/nothing", "/admin/"),
+    ):
+        assert f'href="{back}">Back to' in operator.get(path).text
+
+
+def test_a_rotation_that_cannot_be_comes_back_as_its_form(place, busy):
+    path = f"/admin/keys/{busy.crowded}/rotate"
+    answer = place.operator().submit(path, path, keep="3600")
+    assert answer.status == 409
+    assert "too_many_secrets" in answer.text
+    assert '<select id="keep"' in answer.text
 
 
 def test_the_console_works_for_people_who_want_no_motion(place, console):

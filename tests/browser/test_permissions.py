@@ -11,8 +11,8 @@ from mechamap.admin.permissions import Permission, stated
 from mechamap.domain.history import Position
 from mechamap.domain.identity import Identity, TokenKind, UserFacts
 from mechamap.hub.connection import Connection
-from tests.services.processes import ROOT
 
+from .addresses import documented
 from .inside import Here, application, form_token
 from .place import Seeded
 
@@ -49,13 +49,6 @@ def here(seeded: Seeded, tmp_path_factory: pytest.TempPathFactory) -> Iterator[H
 def people(here: Here) -> dict[str, FlaskClient]:
     signed_in = {role: here.operator(f"{name}@mechamap.test") for role, name in PEOPLE.items()}
     return {"stranger": here.app.test_client(), **signed_in}
-
-
-def documented() -> dict[str, tuple[set[str], str]]:
-    """Address → (methods, permission), as docs/CONSOLE.md has them."""
-    text = (ROOT / "docs" / "CONSOLE.md").read_text()
-    rows = re.findall(r"^\| `(/admin[^`]*)` \| ([A-Z ]+) \| `(\w+)` \| `flask ", text, re.MULTILINE)
-    return {path: (set(methods.split()), permission) for path, methods, permission in rows}
 
 
 def shown(rule: str) -> str:
