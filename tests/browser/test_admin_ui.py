@@ -157,7 +157,7 @@ def test_another_password_ends_a_connected_ui_and_its_session(ui, place, node_cl
     change(
         place, "UPDATE users SET password = (SELECT password || ' anew' FROM users WHERE id = 1) WHERE id = 4"
     )
-    admin.wait_for("disconnect")
+    admin.wait_for("disconnect", timeout=15)
     auth = {"sessionId": secret}
     refusal = node_client().connect_error(f"{place.url}/admin", auth=auth, transports=["websocket"])
     change(place, "UPDATE users SET password = (SELECT password FROM users WHERE id = 1) WHERE id = 4")

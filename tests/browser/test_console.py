@@ -208,8 +208,8 @@ def test_a_key_is_shown_once_works_within_its_scope_and_ends_when_revoked(place,
     assert place.broadcast("forum.1", "x", {}, key=secret).json()["code"] == "key_invalid"
     page.goto(f"{place.url}/admin/audit/")
     log = page.inner_text("tbody")
-    assert ">key.revoke<" in log
-    assert ">key.create<" in log
+    assert "key.revoke" in log
+    assert "key.create" in log
     assert secret not in log
 
 

@@ -27,7 +27,7 @@ def a_connection_is_found_and_closed(hands: Hands, site: Site) -> None:
     hands.told("1 connection ordered to close.")
     expect(tab.locator("#refusal")).to_contain_text("Maintenance at noon.")
     expect(other.locator("#state")).to_have_attribute("data-state", "on")
-    assert "Maintenance at noon." in site.noted("connections.disconnect", "connection:")
+    assert "Maintenance at noon." in site.noted("connection.close", "connection:")
 
 
 @walk("/admin/connections/disconnect")
@@ -39,7 +39,7 @@ def all_connections_of_a_user_are_closed(hands: Hands, site: Site) -> None:
     hands.told("2 connections ordered to close.")
     for tab, state in zip(tabs, ("refused", "refused", "on"), strict=True):
         expect(tab.locator("#state")).to_have_attribute("data-state", state)
-    assert "2 ordered to close" in site.noted("connections.disconnect", "user:2")
+    assert "2 ordered to close" in site.noted("connection.close", "user:2")
 
 
 @walk("/admin/connection/revoke")
@@ -78,8 +78,8 @@ def a_user_is_blocked_and_let_in_again(hands: Hands, site: Site) -> None:
     expect(hands.page.locator("#live-blocks")).to_contain_text("Nobody is blocked.")
     tab.reload()
     expect(tab.locator("#state")).to_have_attribute("data-state", "on")
-    assert "Calm down." in site.noted("users.block", "user:4")
-    assert site.noted("users.unblock", "user:4")
+    assert "Calm down." in site.noted("user.block", "user:4")
+    assert site.noted("user.unblock", "user:4")
 
 
 @walk("/admin/channels/", "/admin/channels/publish")
@@ -102,7 +102,7 @@ def a_test_event_is_sent_after_a_preview(hands: Hands, site: Site) -> None:
     hands.push("Send to 1")
     hands.told("notification.sent went to 1 subscriber of private-user.2.")
     expect(tab.locator("#letters")).to_contain_text("By hand")
-    assert "notification.sent to 1" in site.noted("channels.publish", "channel:private-user.2")
+    assert "notification.sent to 1" in site.noted("event.publish", "channel:private-user.2")
 
 
 @walk("/admin/channel/", "/admin/channel/data", "/admin/channel/purge")
@@ -120,8 +120,8 @@ def an_event_is_opened_and_a_log_is_purged(hands: Hands, site: Site) -> None:
     hands.told("The log of public.by-hand is empty")
     expect(hands.page.locator("#live-channel")).to_contain_text("The log holds none.")
     expect(tab.locator("#state")).to_have_attribute("data-state", "on")
-    assert "first.told" in site.noted("channels.data", "channel:public.by-hand")
-    assert site.noted("channels.purge", "channel:public.by-hand")
+    assert "first.told" in site.noted("event.open", "channel:public.by-hand")
+    assert site.noted("channel.purge", "channel:public.by-hand")
 
 
 @walk("/admin/channels/disconnect")
@@ -133,4 +133,4 @@ def everybody_in_a_channel_is_disconnected(hands: Hands, site: Site) -> None:
     hands.told("1 connection of public.closing ordered to close.")
     expect(tab.locator("#state")).to_have_attribute("data-state", "refused")
     expect(other.locator("#state")).to_have_attribute("data-state", "on")
-    assert site.noted("channels.disconnect", "channel:public.closing")
+    assert site.noted("connection.close", "channel:public.closing")

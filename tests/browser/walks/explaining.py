@@ -39,7 +39,7 @@ def the_live_view_is_narrowed_and_paused_and_a_payload_opened(hands: Hands, site
     assert "rhubarb" not in page.content()
     hands.push("Show the payload")
     expect(page.get_by_label("Payload")).to_contain_text("rhubarb")
-    assert "wanted.seen" in site.noted("payload.open", "channel:public.watched")
+    assert "wanted.seen" in site.noted("event.open", "channel:public.watched")
 
 
 @walk("/admin/explain/")

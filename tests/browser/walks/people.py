@@ -41,4 +41,4 @@ def one_signs_out_elsewhere_and_everywhere(hands: Hands, site: Site) -> None:
     assert third.get("/admin/rules/").status == 302
     hands.page.goto(f"{site.place.url}/admin/")
     hands.reads("Sign in")
-    assert "ended" in site.noted("console.signout_everywhere", "user:1")
+    assert "ended" in site.noted("console.signout", "user:1")
