@@ -9,7 +9,7 @@ PYTEST=(.venv/bin/python -m pytest)
 
 # Folders of about the same time together, by the durations of `pytest --junit-xml`. The last part is whatever no
 # other one names, so a new folder is never left out.
-case "${TEST_PARTS:-3}" in
+case "${TEST_PARTS:-2}" in
     1) PARTS=() ;;
     2) PARTS=("tests/auth tests/browser tests/cli tests/contract tests/deploy tests/engine tests/laravel") ;;
     3) PARTS=(

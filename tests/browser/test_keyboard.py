@@ -1,4 +1,7 @@
-"""The console without a mouse: every page and every act of docs/CONSOLE.md, on a desktop and on a phone."""
+"""The console without a mouse: every page and every act of docs/CONSOLE.md, on a desktop and on a phone in
+turn."""
+
+from itertools import cycle
 
 import pytest
 
@@ -30,8 +33,11 @@ def other(place) -> Operator:
     return place.operator(AUDITOR)
 
 
-@pytest.mark.parametrize("view", VIEWS)
-@pytest.mark.parametrize("walk", WALKS, ids=lambda walk: walk.go.__name__)
+@pytest.mark.parametrize(
+    ("walk", "view"),
+    list(zip(WALKS, cycle(VIEWS), strict=False)),
+    ids=lambda each: each if isinstance(each, str) else each.go.__name__,
+)
 def test_it_is_done_by_the_keyboard_alone(walk: Walk, view, place, demo, console, other, page_errors):
     hands = Hands(console(**VIEWS[view]))
     walk.go(hands, Site(place, demo, other, place.token(2)))
