@@ -109,14 +109,14 @@ def everybody_knows(server: Application, pages: list[MemberPage], true: set[int]
 
 
 def test_all_who_join_in_one_moment_know_all(server, crowd: Crowd):
-    pages = crowd(0, 320)
+    pages = crowd(0, 230)
     for page in pages:
         page.enter()
     everybody_knows(server, pages, {page.user_id for page in pages}, 40)
 
 
 def test_those_who_stay_know_who_came_and_went_meanwhile(server, crowd: Crowd):
-    stay, come, leave, drop = crowd(0, 130), crowd(130, 130), crowd(260, 40), crowd(300, 40)
+    stay, come, leave, drop = crowd(0, 130), crowd(130, 60), crowd(190, 40), crowd(230, 40)
     for page in (*stay, *leave, *drop):
         page.enter()
     for number, page in enumerate(come):
@@ -137,7 +137,7 @@ def test_a_worker_that_died_while_it_published_leaves_nobody_with_a_wrong_number
     for page in pages:
         page.enter()
     everybody_knows(server, pages, {page.user_id for page in pages}, 10)
-    more = crowd(10, 240)
+    more = crowd(10, 210)
     redis_server.client().set("mechamap:{rt}:members:drainer", "dead", px=3000)
     for page in more:
         page.enter()
@@ -176,11 +176,11 @@ def test_laravel_and_the_command_line_see_each_member_once_while_others_come_and
 
 
 def test_those_of_a_worker_that_is_killed_meanwhile_are_known_to_be_gone(server, crowd: Crowd):
-    pages = crowd(0, 260)
-    for page in pages[:200]:
+    pages = crowd(0, 230)
+    for page in pages[:180]:
         page.enter()
     wait_until(lambda: sum(page.total is not None for page in pages) > 50, "some to have joined", 20)
-    for page in pages[200:]:
+    for page in pages[180:]:
         page.enter()
     os.kill(server.workers()[0], signal.SIGKILL)
     wait_until(lambda: any(page.ended for page in pages), "connections to break", 5)
