@@ -17,7 +17,7 @@ class Process:
         )
         self.stall = Histogram(
             "realtime_loop_lateness_seconds",
-            "How late a timer of the worker's loop comes, twenty times a second.",
+            "How late a timer of the worker's loop comes: twenty times a second, five times at rest.",
             registry=registry,
             buckets=LAG_BOUNDS,
         )
