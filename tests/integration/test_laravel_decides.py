@@ -200,7 +200,7 @@ def test_a_browser_brings_laravels_signature(site, laravel, browser):
         payload = {"channel": channel, "auth": sign_channel(KEY, browser.id, channel, data)}
         payload |= {"channel_data": data} if data else {}
         assert browser.emit_ack("subscribe", payload)["status"] == "success"
-    [[name, members, _]] = [browser.wait_for("presence:subscribed")]
+    [[name, members, *_]] = [browser.wait_for("presence:subscribed")]
     assert (name, [each["user_id"] for each in members]) == ("presence-signed.1", [2])
     wrong = {"channel": "private-signed.2", "auth": sign_channel(KEY, browser.id, "private-signed.1")}
     assert browser.emit_ack("subscribe", wrong)["code"] == "auth_signature_invalid"
