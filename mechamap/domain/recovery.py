@@ -93,13 +93,14 @@ class Kept:
 
     def taken_over(self, by: "Kept", without: Collection[str] = ()) -> "Kept":
         """A connection, as it is, has the session from now on; it may not have the channels ``without``. If
-        a newer one has it already, it only adds to it."""
+        a newer one has it already, nothing changes: it has what the session had before, and what is not in it
+        any more was left since."""
         base = self._in_epoch(by.position.epoch)
         everyone = sorted({**self.opened, **by.opened}.items(), key=lambda one: one[1])
         opened = dict(everyone[-MOST_SIDS:])
         position = later(base.position, by.position)
         if tuple(opened)[-1] not in by.opened:
-            return Kept(self.user_id, opened, position, {**by.channels, **base.channels})
+            return Kept(self.user_id, opened, position, base.channels)
         channels = {name: since for name, since in base.channels.items() if name not in without}
         return Kept(self.user_id, opened, position, channels | dict(by.channels))
 

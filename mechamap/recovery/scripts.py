@@ -70,7 +70,9 @@ if first then
     for i = 10, at - 1 do redis.call('HDEL', key, ARGV[i]) end
   end
 end
-local set = first and takes == '1' and 'HSET' or 'HSETNX'
+-- one that was overtaken has only what the session had before: what is not in it any more was left since
+if takes == '1' and not first then return 1 end
+local set = takes == '1' and 'HSET' or 'HSETNX'
 for i = at, #ARGV, 2 do redis.call(set, key, ARGV[i], ARGV[i + 1]) end
 return 1
 """
